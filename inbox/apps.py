@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class InboxConfig(AppConfig):
+    name = "inbox"
+
+    def ready(self) -> None:
+        from inbox import checks  # noqa: F401

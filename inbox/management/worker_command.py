@@ -1,0 +1,79 @@
+"""The body of the worker commands: parse, wire, report. inbox/worker.py does the work."""
+
+import sys
+import time
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from inbox import conf, registry
+from inbox.management.base import DatabaseCommand, add_worker_arguments
+from inbox.management.progress import Progress
+from inbox.models import InboxJob
+from inbox.owner import default_worker_id, register, sign_off
+from inbox.status import dead_by_reason, remaining
+from inbox.stop import Stop, StopNow
+from inbox.work import Counts
+from inbox.worker import Worker
+
+
+class WorkerCommand(DatabaseCommand):
+    """Serves the sources that are registered for `command_name`."""
+
+    command_name: str
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_worker_arguments(parser, batch_size=conf.batch_size(), poll_interval_s=conf.poll_interval_s())
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sources = registry.sources_of(self.command_name)
+        if not sources:
+            raise CommandError(f"No source is registered for {self.command_name}.")
+        stop = Stop()
+        stop.install()
+        worker_id = options["worker_id"] or default_worker_id()
+        row = register(worker_id, self.command_name)
+        began = time.monotonic()
+        with Progress(is_shown=options["drain"], label="jobs", count_total=lambda: _count_due(sources)) as progress:
+            worker = Worker(
+                sources=sources,
+                worker_id=worker_id,
+                batch_size=options["batch_size"],
+                poll_interval_s=options["poll_interval"],
+                max_jobs=options["max_jobs"],
+                stop=stop,
+                on_progress=progress.advance,
+            )
+            try:
+                if options["once"]:
+                    worker.once()
+                elif options["drain"]:
+                    worker.drain()
+                else:
+                    worker.run()
+            except StopNow:
+                raise CommandError("Stopped at once; what was not finished has been given back.") from None
+            finally:
+                sign_off(row, worker.counts)
+        self._report(worker.counts, time.monotonic() - began, says_what_stays=options["drain"])
+
+    def _report(self, counts: Counts, took_s: float, *, says_what_stays: bool) -> None:
+        handled = sum(counts[status] for status in ("DONE", "FAILED", "WAITING", "DEAD"))
+        parts = [
+            f"{counts[status]:,} {status.lower()}" for status in ("DONE", "DEAD", "FAILED", "WAITING") if counts[status]
+        ]
+        if counts["GIVEN_BACK"]:
+            parts.append(f"{counts['GIVEN_BACK']:,} given back")
+        speed = f", {handled / took_s:,.0f} jobs/s" if handled and took_s > 0 else ""
+        self.stdout.write(f"{handled:,} jobs in {took_s:.1f} s{speed}: {', '.join(parts) or 'nothing was due'}")
+        if says_what_stays:
+            for reason, count in dead_by_reason() if counts["DEAD"] else []:
+                self.stdout.write(f"dead: {count:,} {reason}")
+            for group in remaining():
+                when = f", next in {group.next_in_s:.0f} s" if group.next_in_s and group.next_in_s > 0 else ""
+                self.stdout.write(f"stays: {group.count:,} {group.status}: {group.why}{when}")
+        sys.stdout.flush()
+
+
+def _count_due(sources: list[registry.Source]) -> int:
+    return sum(InboxJob.objects.due(source.name, source.handlers).count() for source in sources)

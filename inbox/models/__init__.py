@@ -1,0 +1,6 @@
+from inbox.models.audit import InboxAudit
+from inbox.models.job import InboxJob
+from inbox.models.watermark import PollWatermark
+from inbox.models.worker import InboxWorker
+
+__all__ = ["InboxAudit", "InboxJob", "InboxWorker", "PollWatermark"]

@@ -1,0 +1,88 @@
+"""One row per message to work on: what arrived, who has it, how it ended."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import models
+from django.db.models.functions import Now
+
+from inbox.fields import ReadableDateTimeField, now
+from inbox.statuses import DUE_STATUSES, Status
+
+
+class JobQuerySet(models.QuerySet["InboxJob"]):
+    def due(self, source: str, message_types: Iterable[str]) -> "JobQuerySet":
+        """Jobs of `source` whose time has come, by the database's clock, of the given types only."""
+        return self.filter(
+            source=source, status__in=DUE_STATUSES, next_attempt_at__lte=Now(), message_type__in=sorted(message_types)
+        )
+
+    def stale(self, age_s: float) -> "JobQuerySet":
+        """Claimed jobs whose claim is older than `age_s` seconds by the database's clock."""
+        return self.filter(
+            status=Status.PROCESSING,
+            locked_at__lt=Now() - timedelta(seconds=age_s),
+        )
+
+
+class InboxJob(models.Model):
+    inbox_id = models.BigAutoField(primary_key=True)
+    source = models.TextField()
+    message_id = models.BigIntegerField()
+    revision = models.IntegerField(db_default=1)
+    message_type = models.TextField()
+    decision_tracking_id = models.UUIDField(null=True)
+    channel_type_id = models.BigIntegerField(null=True)
+    source_created_at = ReadableDateTimeField(null=True)
+
+    status = models.TextField(choices=Status, db_default=Status.NEW)
+    attempt_count = models.IntegerField(db_default=0)
+    next_attempt_at = models.DateTimeField(db_default=now())
+    locked_by = models.TextField(null=True)
+    locked_at = models.DateTimeField(null=True)
+    lease_id = models.UUIDField(null=True, help_text="Of the last claim; never used twice.")
+    runs_alone = models.BooleanField(db_default=False, help_text="Its last worker died: claimed by itself from now on.")
+    waiting_since = models.DateTimeField(null=True)
+
+    error_kind = models.TextField(null=True)
+    last_error = models.TextField(null=True)
+    note = models.TextField(null=True, help_text="Why it was ignored, or what it waits for.")
+    errors = models.JSONField(
+        db_default=models.Value([], models.JSONField()), help_text="One entry per failed attempt."
+    )
+
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    finished_by = models.TextField(null=True)
+    created_at = models.DateTimeField(db_default=now())
+    updated_at = models.DateTimeField(db_default=now())
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        db_table = "integration_inbox"
+        verbose_name = "job"
+        constraints = [
+            models.UniqueConstraint(fields=["source", "message_id", "revision"], name="inbox_one_job_per_message"),
+            models.CheckConstraint(condition=models.Q(status__in=Status.values), name="inbox_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(status=Status.PROCESSING, locked_by__isnull=False, locked_at__isnull=False)
+                | (~models.Q(status=Status.PROCESSING) & models.Q(locked_by__isnull=True, locked_at__isnull=True)),
+                name="inbox_locked_exactly_when_processing",
+            ),
+            models.CheckConstraint(condition=models.Q(attempt_count__gte=0), name="inbox_attempts_not_negative"),
+        ]
+        indexes = [
+            # The claim reads this in order; rows not yet due and ended rows cost it nothing.
+            models.Index(
+                fields=["source", "next_attempt_at", "inbox_id"],
+                condition=models.Q(status__in=DUE_STATUSES),
+                name="inbox_due",
+            ),
+            models.Index(
+                fields=["locked_at", "inbox_id"], condition=models.Q(status=Status.PROCESSING), name="inbox_claimed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.message_id}.{self.revision} ({self.status})"

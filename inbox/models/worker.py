@@ -1,0 +1,35 @@
+"""A worker process: who it is, and what it has done."""
+
+from django.db import models
+
+from inbox.fields import now
+
+
+class InboxWorker(models.Model):
+    class State(models.TextChoices):
+        RUNNING = "RUNNING", "Running"
+        STOPPED = "STOPPED", "Stopped"
+
+    instance_id = models.UUIDField(unique=True, help_text="Made by the process; a repeated registration finds its row.")
+    worker_id = models.TextField()
+    command = models.TextField()
+    host = models.TextField()
+    pid = models.IntegerField()
+    state = models.TextField(choices=State, db_default=State.RUNNING)
+    started_at = models.DateTimeField(db_default=now())
+    last_seen_at = models.DateTimeField(db_default=now())
+    done_count = models.BigIntegerField(db_default=0)
+    failed_count = models.BigIntegerField(db_default=0)
+    dead_count = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        db_table = "inbox_worker"
+        verbose_name = "worker"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["RUNNING", "STOPPED"]), name="inbox_worker_state_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.worker_id

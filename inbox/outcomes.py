@@ -1,0 +1,48 @@
+"""What a handler says of a job: one outcome each. Only bugs and the database raise."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Verdict(Enum):
+    DONE = "done"
+    DEAD = "dead"
+    RETRY = "retry"
+    NOT_READY = "not_ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict; `text` is the note of a done or waiting job, and the error of a failed or dead one."""
+
+    verdict: Verdict
+    text: str | None = None
+    kind: str | None = None
+
+
+DONE = Outcome(Verdict.DONE)
+
+
+def done() -> Outcome:
+    """It worked."""
+    return DONE
+
+
+def ignored(reason: str) -> Outcome:
+    """Done without an effect, because of `reason` (an older message, a deleted source row)."""
+    return Outcome(Verdict.DONE, reason)
+
+
+def dead(reason: str, kind: str = "BadMessage") -> Outcome:
+    """It can never work. `reason` is for a person and holds no payload values."""
+    return Outcome(Verdict.DEAD, reason, kind)
+
+
+def retry(reason: str, kind: str = "Retry") -> Outcome:
+    """It failed this time: tried again later, dead after the last attempt."""
+    return Outcome(Verdict.RETRY, reason, kind)
+
+
+def not_ready(what: str) -> Outcome:
+    """It waits for `what`, and spends no attempt."""
+    return Outcome(Verdict.NOT_READY, what)

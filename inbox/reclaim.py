@@ -1,0 +1,82 @@
+"""Reclaim: takes jobs back whose claim is too old, and finds the job that kills its workers.
+
+A job that shared its claim gets its attempt back and runs alone from now on. A job that already was alone keeps the
+attempt and gets an error WorkerLost: so the one that kills its worker is DEAD after the last attempt, while its
+neighbours lose nothing. SKIP LOCKED leaves rows alone whose handler is at work right now, and another reclaimer's.
+"""
+
+from collections import Counter
+
+from django.db import connection, transaction
+
+from inbox import conf
+from inbox.backoff import delay_after_attempt_s
+from inbox.models import InboxJob
+
+# One statement per batch: a reclaimer that dies leaves nothing half done. Key order, so that two never deadlock.
+TAKE_BACK = """
+UPDATE integration_inbox AS job
+   SET status = CASE WHEN NOT job.runs_alone THEN 'NEW'
+                     WHEN job.attempt_count >= %(max_attempts)s THEN 'DEAD'
+                     ELSE 'FAILED' END,
+       attempt_count = job.attempt_count - (NOT job.runs_alone)::int,
+       next_attempt_at = CASE WHEN job.runs_alone THEN now() + %(delays_s)s::float8[][least(job.attempt_count, %(steps)s)]
+                                                            * interval '1 second'
+                              ELSE job.next_attempt_at END,
+       error_kind = CASE WHEN job.runs_alone THEN 'WorkerLost' ELSE job.error_kind END,
+       last_error = CASE WHEN job.runs_alone THEN %(message)s ELSE job.last_error END,
+       errors = CASE WHEN job.runs_alone
+                     THEN job.errors || jsonb_build_object('attempt', job.attempt_count, 'worker', job.locked_by,
+                                                           'at', now(), 'kind', 'WorkerLost', 'message', %(message)s::text)
+                     ELSE job.errors END,
+       finished_at = CASE WHEN job.runs_alone AND job.attempt_count >= %(max_attempts)s THEN now() END,
+       runs_alone = true,
+       locked_by = NULL,
+       locked_at = NULL,
+       updated_at = now()
+ WHERE job.inbox_id = ANY(%(inbox_ids)s)
+RETURNING job.status
+"""
+WORKER_LOST = "the worker stopped while it worked on this job alone"
+
+
+def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[str]:
+    """Take back at most `limit` jobs whose claim is older than `stale_after_s` seconds; returns how many took each status.
+
+    Age is judged by the database's clock.
+    """
+    steps_s = conf.backoff_s()
+    with transaction.atomic():
+        inbox_ids = list(
+            InboxJob.objects.stale(stale_after_s)
+            .order_by("inbox_id")
+            .select_for_update(skip_locked=True)
+            .values_list("inbox_id", flat=True)[:limit]
+        )
+        if not inbox_ids:
+            return Counter()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                TAKE_BACK,
+                {
+                    "inbox_ids": inbox_ids,
+                    "max_attempts": max_attempts,
+                    "delays_s": [delay_after_attempt_s(number, steps_s) for number in range(1, len(steps_s) + 1)],
+                    "steps": len(steps_s),
+                    "message": WORKER_LOST,
+                },
+            )
+            return Counter(status for (status,) in cursor.fetchall())
+
+
+def reclaim_all(*, stale_after_s: float, max_attempts: int, batch_size: int) -> Counter[str]:
+    """Reclaim in batches, each in its own transaction, until nothing stale is left that can be had."""
+    counts: Counter[str] = Counter()
+    while taken := reclaim(stale_after_s=stale_after_s, max_attempts=max_attempts, limit=batch_size):
+        counts += taken
+    return counts
+
+
+def count_stale(stale_after_s: float) -> int:
+    """How many jobs a pass would look at; changes nothing."""
+    return InboxJob.objects.stale(stale_after_s).count()

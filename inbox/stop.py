@@ -1,0 +1,41 @@
+"""Signals: the first SIGTERM or SIGINT asks to stop after the batch in hand, the second stops now."""
+
+import os
+import select
+import signal
+from types import FrameType
+
+
+class StopNow(KeyboardInterrupt):
+    """The second signal: the transaction in hand is rolled back and its jobs are given back."""
+
+
+class Stop:
+    """Becomes true at the first signal; a wait on it ends at once.
+
+    The handler writes to a pipe, because setting a threading.Event inside a signal handler can deadlock.
+    """
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._read_end, self._write_end = os.pipe()
+
+    def install(self) -> None:
+        """Take over SIGTERM and SIGINT of this process."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def ask(self) -> None:
+        """Stop after the batch in hand."""
+        if not self.is_asked:
+            self.is_asked = True
+            os.write(self._write_end, b".")
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep for `timeout_s` seconds, or until asked to stop."""
+        select.select([self._read_end], [], [], max(timeout_s, 0))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.is_asked:
+            raise StopNow
+        self.ask()

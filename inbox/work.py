@@ -1,0 +1,118 @@
+"""Work: hands claimed jobs to their handler and finishes them in the same transaction.
+
+Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried by
+itself, so that only the culprit fails), the server breaks a deadlock (tried again under the same lease), the lease is
+gone (nothing is written), the connection breaks (raised to the worker, which gives back what it still holds).
+"""
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F, FloatField, Value
+from django.db.models.functions import Coalesce, Extract, Now
+
+from inbox.claim import Claim
+from inbox.database import is_connection_lost, is_deadlock
+from inbox.finish import finish
+from inbox.models import InboxJob
+from inbox.outcomes import retry
+from inbox.registry import Handler, LockedJob
+from inbox.release import release
+from inbox.statuses import Status
+from inbox.storable import error_text
+
+logger = logging.getLogger("inbox.work")
+
+# Each try waits for the other transaction to end, so more than a few in a row means that something else is wrong.
+DEADLOCK_TRIES = 5
+
+Counts = Counter[str]
+
+
+def work(claim: Claim, *, is_stopping: Callable[[], bool] = lambda: False) -> Counts:
+    """Work on a claim, message type by message type; once `is_stopping`, give back what has not begun.
+
+    Returns how many jobs took each status, and under "LOST" how many leases were gone.
+    """
+    counts: Counts = Counter()
+    for message_type, inbox_ids in claim.inbox_ids.items():
+        if is_stopping():
+            counts["GIVEN_BACK"] += release(claim.lease_id, inbox_ids)
+        else:
+            counts += _work_on_one_type(claim, claim.source.handlers[message_type], inbox_ids, is_stopping)
+    return counts
+
+
+def _work_on_one_type(
+    claim: Claim, handler: Handler, inbox_ids: Sequence[int], is_stopping: Callable[[], bool]
+) -> Counts:
+    try:
+        return _handle(claim, handler, inbox_ids)
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
+        if len(inbox_ids) == 1:
+            return _fail(claim, inbox_ids[0], error)
+        logger.warning("batch of %d rolled back by %s; trying each alone", len(inbox_ids), type(error).__name__)
+    counts: Counts = Counter()
+    for position, inbox_id in enumerate(inbox_ids):
+        if is_stopping():
+            counts["GIVEN_BACK"] += release(claim.lease_id, inbox_ids[position:])
+            break
+        counts += _work_on_one_type(claim, handler, [inbox_id], is_stopping)
+    return counts
+
+
+def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
+    """One transaction: lock the leases, run the handler, write the outcomes. A deadlock costs no attempt."""
+    for attempt in range(1, DEADLOCK_TRIES + 1):
+        try:
+            with transaction.atomic():
+                jobs = lock_leased(claim.lease_id, inbox_ids)
+                outcomes = handler(jobs) if jobs else []
+                if len(outcomes) != len(jobs):
+                    raise HandlerBug(f"the handler gave {len(outcomes)} outcomes for {len(jobs)} jobs")
+                # A foreign key that is checked at COMMIT would fail behind our back; check it while we can tell whose.
+                connection.check_constraints()
+                finished = finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
+            return Counter({**finished, "LOST": len(inbox_ids) - len(jobs)})
+        except Exception as error:
+            if not is_deadlock(error):
+                raise
+            if attempt == DEADLOCK_TRIES:
+                logger.error("%d jobs given back after %d deadlocks in a row", len(inbox_ids), attempt)
+                return Counter({"GIVEN_BACK": release(claim.lease_id, inbox_ids)})
+            time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 not a secret
+    raise AssertionError("unreachable")
+
+
+class HandlerBug(Exception):
+    """A handler broke its contract: one outcome per job, in the same order."""
+
+
+def lock_leased(lease_id: UUID, inbox_ids: Sequence[int]) -> list[LockedJob]:
+    """Lock those of `inbox_ids` that the lease still holds, in key order; nobody can reclaim them until COMMIT."""
+    waited = Extract(Now() - F("waiting_since"), "epoch")
+    rows = (
+        InboxJob.objects.filter(pk__in=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
+        .order_by("inbox_id")
+        .select_for_update()
+        .values_list(*LockedJob._fields[:-1], Coalesce(waited, Value(0.0), output_field=FloatField()))
+    )
+    return [LockedJob._make(row) for row in rows]
+
+
+def _fail(claim: Claim, inbox_id: int, error: Exception) -> Counts:
+    """Record the failure of a job that was alone. Guarded by the lease, so a late report changes nothing."""
+    kind, text = type(error).__name__, error_text(error)
+    logger.warning("job %d failed: %s", inbox_id, kind)
+    with transaction.atomic():
+        jobs = lock_leased(claim.lease_id, [inbox_id])
+        finished: dict[Any, int] = finish(claim.lease_id, claim.worker_id, [(job, retry(text, kind)) for job in jobs])
+        return Counter({**finished, "LOST": 1 - len(jobs)})

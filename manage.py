@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""Django's entry point; starts the embedded PostgreSQL first when the settings choose it and the command needs it."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        sys.exit("manage.py: Django is not installed for this Python. Type `make run`, then use .venv/bin/python.")
+    from config.startup import start_database_for
+
+    try:
+        start_database_for(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The codes of prior authorization that packets use; the values are other programs' and the law's, not ours."""
+
+from django.db import models
+
+
+class Channel(models.IntegerChoices):
+    PORTAL = 1, "Portal"
+    FAX = 2, "Fax"
+    ESMD = 3, "esMD"
+
+
+class MessageType(models.TextChoices):
+    INTAKE = "intake", "Intake"
+    UTN_SUCCESS = "utn_success", "UTN success"
+    UTN_FAIL = "utn_fail", "UTN fail"
+    # Neither message_type_id nor the text says what it is, or they contradict each other.
+    UNKNOWN = "unknown", "Unknown"
+
+
+class DetailedStatus(models.TextChoices):
+    PENDING_NEW = "Pending - New"
+    INTAKE = "Intake"
+    VALIDATION = "Validation"
+    PENDING_CLINICAL_REVIEW = "Pending - Clinical Review"
+    CLINICAL_DECISION_RECEIVED = "Clinical Decision Received"
+    PENDING_UTN = "Pending - UTN"
+    UTN_RECEIVED = "UTN Received"
+    GENERATE_LETTER_PENDING = "Generate Decision Letter - Pending"
+    GENERATE_LETTER_COMPLETE = "Generate Decision Letter - Complete"
+    SEND_LETTER_PENDING = "Send Decision Letter - Pending"
+    SEND_LETTER_COMPLETE = "Send Decision Letter - Complete"
+    DECISION_COMPLETE = "Decision Complete"
+    DISMISSAL = "Dismissal"
+    DISMISSAL_COMPLETE = "Dismissal Complete"
+
+
+# No message re-opens these.
+CLOSED_STATUSES = frozenset(
+    [DetailedStatus.DECISION_COMPLETE, DetailedStatus.DISMISSAL, DetailedStatus.DISMISSAL_COMPLETE]
+)
+
+
+class ValidationStatus(models.TextChoices):
+    PENDING_VALIDATION = "Pending - Validation"
+    IN_PROGRESS = "Validation In Progress"
+    PENDING_MANUAL_REVIEW = "Pending - Manual Review"
+    UPDATED = "Validation Updated"
+    COMPLETE = "Validation Complete"
+    FAILED = "Validation Failed"
+
+
+class SubmissionType(models.TextChoices):
+    STANDARD = "Standard"
+    EXPEDITED = "Expedited"

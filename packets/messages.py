@@ -1,0 +1,80 @@
+"""Reads the source rows of a batch of jobs and decodes their payloads, one by one, so that none can spoil another."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from inbox.outcomes import Outcome, dead, ignored
+from inbox.registry import LockedJob
+from packets.models import IntegrationMessage
+
+T = TypeVar("T")
+
+
+class BadMessage(Exception):
+    """The message can never be processed; the text says why, for a person, without any of its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A job with the decoded payload of its source row. `message_type_id` is the column's."""
+
+    job: LockedJob
+    payload: Any
+    message_type_id: int | None
+
+
+def read_each(jobs: Sequence[LockedJob], parse: Callable[[Message], T]) -> tuple[dict[int, T], dict[int, Outcome]]:
+    """Parse the message of each job; returns what was parsed and the outcomes of the others, both by inbox_id.
+
+    A BadMessage is dead with its reason; a source row that is gone or deleted is ignored.
+    """
+    rows = {
+        row[0]: row
+        for row in IntegrationMessage.objects.filter(pk__in=[job.message_id for job in jobs]).values_list(
+            "message_id", Cast("payload", TextField()), "message_type_id", "is_deleted"
+        )
+    }
+    parsed: dict[int, T] = {}
+    outcomes: dict[int, Outcome] = {}
+    for job in jobs:
+        _, text, message_type_id, is_deleted = rows.get(job.message_id, (None, None, None, None))
+        if text is None:
+            outcomes[job.inbox_id] = ignored("the source row is gone")
+        elif is_deleted:
+            outcomes[job.inbox_id] = ignored("the source row was deleted")
+        else:
+            try:
+                parsed[job.inbox_id] = parse(Message(job, decode(text), message_type_id))
+            except BadMessage as error:
+                outcomes[job.inbox_id] = dead(str(error))
+    return parsed, outcomes
+
+
+def decode(text: str) -> Any:
+    """The payload as Python values. Raises BadMessage for JSON that PostgreSQL stores but Python can't read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise BadMessage("the payload is nested too deeply to be read") from None
+    except ValueError:
+        raise BadMessage(
+            "the payload holds a value that can't be read, such as a number of thousands of digits"
+        ) from None
+
+
+def type_name(value: Any) -> str:
+    """What a JSON value is, for error texts."""
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return names.get(type(value), "null")

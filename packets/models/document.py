@@ -1,0 +1,28 @@
+"""A document of a packet: where it lies, not what it says."""
+
+from django.db import models
+
+from packets.models.packet import Packet
+
+
+class PacketDocument(models.Model):
+    packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="documents", db_index=False)
+    document_unique_identifier = models.TextField()
+    file_name = models.TextField()
+    mime_type = models.TextField()
+    file_size = models.BigIntegerField(null=True, help_text="Bytes; null if unknown.")
+    blob_path = models.TextField(null=True)
+
+    class Meta:
+        db_table = "packet_document"
+        verbose_name = "document"
+        constraints = [
+            # Also serves as the index of packet_id.
+            models.UniqueConstraint(fields=["packet", "document_unique_identifier"], name="packet_document_once"),
+            models.CheckConstraint(
+                condition=models.Q(file_size__isnull=True) | models.Q(file_size__gte=0), name="packet_document_size"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.document_unique_identifier

@@ -1,0 +1,67 @@
+"""A prior-authorization request: one packet per decision_tracking_id."""
+
+from django.db import models
+
+from inbox.fields import now
+from packets.codes import CLOSED_STATUSES, Channel, DetailedStatus, SubmissionType, ValidationStatus
+
+
+class NextExternalId(models.Func):
+    """SVC-<year>-<number>; the function stands in migration 0001 and takes the number from a sequence."""
+
+    function = "next_packet_external_id"
+    output_field = models.TextField()
+
+
+class Packet(models.Model):
+    packet_id = models.BigAutoField(primary_key=True)
+    external_id = models.TextField(db_default=NextExternalId())
+    decision_tracking_id = models.UUIDField(unique=True)
+    case_id = models.TextField(null=True, blank=True)
+    channel_type_id = models.BigIntegerField(choices=Channel)
+    detailed_status = models.TextField(choices=DetailedStatus, db_default=DetailedStatus.PENDING_NEW)
+    validation_status = models.TextField(choices=ValidationStatus, db_default=ValidationStatus.PENDING_VALIDATION)
+
+    # Null where unknown.
+    beneficiary_first_name = models.TextField(null=True, blank=True)
+    beneficiary_last_name = models.TextField(null=True, blank=True)
+    beneficiary_medicare_id = models.TextField(null=True, blank=True)
+    provider_name = models.TextField(null=True, blank=True)
+    provider_npi = models.TextField(null=True, blank=True)
+
+    submission_type = models.TextField(choices=SubmissionType, null=True, blank=True)
+    received_date = models.DateTimeField(null=True)
+    due_date = models.DateTimeField(null=True, help_text="Null if the submission type is not known: manual review.")
+    has_documents = models.BooleanField(db_default=False)
+
+    # The intake that these fields come from; an older one changes nothing.
+    intake_created_at = models.DateTimeField(null=True)
+    intake_message_id = models.BigIntegerField(null=True)
+
+    created_at = models.DateTimeField(db_default=now())
+    updated_at = models.DateTimeField(db_default=now())
+
+    class Meta:
+        db_table = "packet"
+        constraints = [
+            models.UniqueConstraint(fields=["external_id"], name="packet_external_id_once"),
+            models.CheckConstraint(
+                condition=models.Q(detailed_status__in=DetailedStatus.values), name="packet_detailed_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(validation_status__in=ValidationStatus.values), name="packet_validation_status_known"
+            ),
+            models.CheckConstraint(condition=models.Q(channel_type_id__in=Channel.values), name="packet_channel_known"),
+            models.CheckConstraint(
+                condition=models.Q(submission_type__isnull=True) | models.Q(submission_type__in=SubmissionType.values),
+                name="packet_submission_type_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+    @property
+    def is_closed(self) -> bool:
+        """True if no message may change it any more."""
+        return self.detailed_status in CLOSED_STATUSES

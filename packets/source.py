@@ -1,0 +1,35 @@
+"""The source `integration`: what Integration sends, and how its rows say what they are.
+
+message_type_id decides if it is given; if it is null the text decides. Both known and different is a contradiction.
+"""
+
+from inbox.registry import Source, register_source
+
+INTAKE_TEXTS = ("ingest_file_package", "Fax", "Portal")
+TYPE_OF_TEXT = {**dict.fromkeys(INTAKE_TEXTS, "intake"), "UTN": "utn_success", "UTN_FAIL": "utn_fail"}
+TYPE_OF_ID = {1: "intake", 2: "utn_success", 3: "utn_fail"}
+
+
+def _cases(types: dict, quote: str = "") -> str:
+    return " ".join(f"WHEN {quote}{value}{quote} THEN '{name}'" for value, name in types.items())
+
+
+# ->> never raises, whatever the payload is; an object or a number gives a text that is no known word.
+TEXT = "coalesce(s.payload ->> 'message_type', s.payload ->> 'messageType')"
+BY_TEXT = f"CASE {TEXT} {_cases(TYPE_OF_TEXT, quote=chr(39))} END"
+BY_ID = f"CASE s.message_type_id {_cases(TYPE_OF_ID)} END"
+MESSAGE_TYPE_SQL = f"""
+    CASE WHEN s.message_type_id IS NULL AND {TEXT} IS NULL THEN 'intake'
+         WHEN s.message_type_id IS NULL THEN coalesce({BY_TEXT}, 'unknown')
+         WHEN {BY_TEXT} <> {BY_ID} THEN 'unknown'
+         ELSE coalesce({BY_ID}, 'unknown') END
+"""
+
+INTEGRATION = register_source(
+    Source(
+        name="integration",
+        table="integration_send_serviceops",
+        message_type_sql=MESSAGE_TYPE_SQL,
+        command="run_inbox_worker",
+    )
+)
