@@ -37,28 +37,31 @@ class Floor(Enum):
     RECONCILE = ("coalesce(mark.pruned_before, '-infinity')", LOWEST_ID)
 
 
-# One statement in SQL: through the ORM every row would travel to Python and back (7,500 rows/s against 100,000).
+# One statement in SQL: through the ORM every row would travel to Python and back (7,500 rows/s against 60,000).
+# OFFSET 0 keeps the planner from turning the anti-join into a loop over all jobs, which it does while its statistics
+# say that there are none: 2,000 rows then took 1.2 s instead of 30 ms. Only keys are sorted, never payloads.
 INGEST = """
 WITH floor AS MATERIALIZED (
     SELECT {created_at} AS created_at, {message_id} AS message_id
       FROM poll_watermark AS mark WHERE mark.source = %(source)s
-), fresh AS (
-    SELECT s.message_id, s.created_at, s.decision_tracking_id, s.channel_type_id, {message_type} AS message_type
+), fresh AS MATERIALIZED (
+    SELECT s.message_id, s.created_at
       FROM {table} AS s
      WHERE (s.created_at, s.message_id) >= ((SELECT created_at FROM floor), (SELECT message_id FROM floor))
        AND NOT s.is_deleted
        AND NOT EXISTS (SELECT 1 FROM integration_inbox AS job
-                        WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1)
+                        WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
+                       OFFSET 0)
      ORDER BY s.created_at, s.message_id
      LIMIT %(limit)s
 ), born AS (
     INSERT INTO integration_inbox
            (source, message_id, message_type, decision_tracking_id, channel_type_id, source_created_at, next_attempt_at)
-    SELECT %(source)s, message_id, message_type, decision_tracking_id, channel_type_id,
-           CASE WHEN created_at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN created_at END,
-           least(greatest(created_at, 'epoch'), now())
-      FROM fresh
-     ORDER BY created_at, message_id
+    SELECT %(source)s, s.message_id, {message_type}, s.decision_tracking_id, s.channel_type_id,
+           CASE WHEN s.created_at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN s.created_at END,
+           least(greatest(s.created_at, 'epoch'), now())
+      FROM fresh JOIN {table} AS s USING (message_id)
+     ORDER BY s.created_at, s.message_id
         ON CONFLICT DO NOTHING
     RETURNING 1
 ), passed AS (

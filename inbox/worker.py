@@ -128,12 +128,13 @@ class Worker:
             )
             self.reclaim.done()
         # Full claims mean a backlog of jobs: new rows can wait for the next poll.
-        if self._has_capacity or self.poll.is_due():
+        has_looked = self._has_capacity or self.poll.is_due()
+        if has_looked:
             moved |= self._ingest_all()
             self.poll.done()
         claimed = [self._claim_and_work(source) for source in self.sources]
         self._has_capacity = not all(count >= self.batch_size for count in claimed)
-        return moved or any(claimed)
+        return moved or any(claimed) or not has_looked
 
     def _ingest_all(self) -> bool:
         """Ingest every source, from as far back as is due; True if that brought something."""
@@ -147,8 +148,8 @@ class Worker:
         except OperationalError as error:
             if is_connection_lost(error):
                 raise
-            logger.warning("no ingest this time (%s); going on with the jobs there are", type(error).__name__)
-            return False
+            logger.warning("no ingest this time (%s); trying again soon", type(error).__name__)
+            return True
 
     def _claim_and_work(self, source: Source) -> int:
         """Claim and work on one batch; returns how many jobs it had."""

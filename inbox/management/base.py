@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inbox.database import NoDatabase, wait_for_database
@@ -16,6 +17,8 @@ class DatabaseCommand(BaseCommand):
     database_wait_s = DATABASE_WAIT_S
 
     def execute(self, *args: Any, **options: Any) -> str | None:
+        # With DEBUG, Django keeps the text of every query: too slow, and no end of memory, for a process of days.
+        settings.DEBUG = False
         try:
             wait_for_database(self.database_wait_s)
         except NoDatabase as error:

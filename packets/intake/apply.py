@@ -6,7 +6,6 @@ A transaction that waits for a row lock has finished inserting, so two batches c
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -142,7 +141,9 @@ def _as_json(applied: Sequence[Applied]) -> str:
 
 def _row(job: LockedJob, intake: Intake) -> dict[str, Any]:
     return {
-        **asdict(intake),
+        # vars, not dataclasses.asdict: its deep copy took a third of the time of an intake.
+        **vars(intake),
+        "documents": [vars(document) for document in intake.documents],
         "decision_tracking_id": job.decision_tracking_id,
         "validation_status": intake.validation_status,
         "has_documents": bool(intake.documents),

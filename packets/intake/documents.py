@@ -12,7 +12,7 @@ MAX_BIGINT = 2**63 - 1
 URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """`file_size` is in bytes, None if unknown."""
 

@@ -13,7 +13,7 @@ from packets.messages import BadMessage, Message, type_name
 CHANNEL_OF_TEXT = {"Portal": Channel.PORTAL, "Fax": Channel.FAX}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intake:
     """What a packet takes from an intake message. Unknown is None. Times are UTC."""
 

@@ -1,0 +1,211 @@
+"""How fast messages become packets, beside the raw-SQL bound and beside one message at a time, in one run.
+
+    .venv/bin/python -m benchmarks.drain [--messages 20000] [--rounds 5] [--processes 1 2]
+
+Each shape drains the same messages: source rows become jobs, packets, documents, events, and DONE. Shapes take turns,
+so that a slow moment of the machine hits all of them; read the ratios, not the figures. Time runs from "go" until the
+last process is done; start-up is left out. The database `serviceops_bench` on the configured server is made anew.
+
+    ours        the engine and the intake handler, as run_inbox_worker --drain runs them
+    no-op       the engine with a handler that does nothing
+    raw SQL     the same rows by set SQL through psycopg: same batch size, same commits, nothing parsed in Python
+    one by one  one message at a time through the ORM, two commits each (a tenth of the messages)
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+DATABASE = "serviceops_bench"
+
+FILL = """
+INSERT INTO integration_send_serviceops (decision_tracking_id, payload)
+SELECT id, jsonb_build_object(
+         'message_type', 'ingest_file_package',
+         'decision_tracking_id', id,
+         'submission_metadata', jsonb_build_object('creationTime', '2031-02-03T04:05:06.0000000-05:00',
+                                                   'esmd_transaction_id', 'TXN-FAKE-' || n),
+         'padding', repeat('x', 400),
+         'documents', jsonb_build_array(
+             jsonb_build_object('documentUniqueIdentifier', 'DOC-FAKE-' || n || '-1', 'fileName', 'request.pdf',
+                                'mimeType', 'application/pdf', 'fileSize', 1024, 'blobPath', 'fake/2031/request.pdf'),
+             jsonb_build_object('documentUniqueIdentifier', 'DOC-FAKE-' || n || '-2', 'fileName', 'notes.pdf',
+                                'mimeType', 'application/pdf', 'fileSize', 2048, 'blobPath', 'fake/2031/notes.pdf')))
+  FROM (SELECT n, gen_random_uuid() AS id FROM generate_series(1, %s) AS n) AS made
+"""
+TABLES = (
+    "integration_send_serviceops, integration_inbox, poll_watermark, inbox_worker, "
+    "packet_decision, packet_document, packet_event, packet"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--child", choices=list(SHAPES), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        _set_up_django()
+        prepare = SHAPES[options.child]
+        drain = prepare()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        drain()
+        print("done", flush=True)
+        return
+    _make_database()
+    for processes in options.processes:
+        results: dict[str, list[float]] = {shape: [] for shape in SHAPES}
+        for number in range(options.rounds):
+            for shape in SHAPES:
+                messages = options.messages // 10 if shape == "one by one" else options.messages
+                results[shape].append(_measure(shape, messages, processes))
+                print(f"  round {number + 1}, {shape}: {results[shape][-1]:,.0f} jobs/s", file=sys.stderr, flush=True)
+        _print_table(processes, results)
+
+
+def _print_table(processes: int, results: dict[str, list[float]]) -> None:
+    print(f"\n{processes} process{'es' if processes > 1 else ''}, median of {len(results['ours'])}")
+    print(f"{'shape':<12}{'jobs/s':>9}{'lowest':>9}{'highest':>9}{'x raw SQL':>11}{'x one by one':>14}")
+    for shape, rates in results.items():
+        ratios = [
+            statistics.median(rate / other for rate, other in zip(rates, results[base], strict=True))
+            for base in ("raw SQL", "one by one")
+        ]
+        print(
+            f"{shape:<12}{statistics.median(rates):>9,.0f}{min(rates):>9,.0f}{max(rates):>9,.0f}"
+            f"{ratios[0]:>11.2f}{ratios[1]:>14.1f}"
+        )
+
+
+def _measure(shape: str, messages: int, processes: int) -> float:
+    """Jobs a second of one drain."""
+    import psycopg
+
+    with psycopg.connect(_url(DATABASE), autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        connection.execute(FILL, [messages])
+        # Not the empty tables: vacuumed while empty, a foreign key's cached plan would scan them all for a minute.
+        connection.execute("VACUUM ANALYZE integration_send_serviceops")
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.drain", "--child", shape],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"DATABASE_URL": _url(DATABASE)},
+            )
+            for _ in range(processes)
+        ]
+        for child in children:
+            assert child.stdout
+            assert child.stdout.readline() == "ready\n"
+        began = time.perf_counter()
+        for child in children:
+            assert child.stdin
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        for child in children:
+            assert child.stdout
+            assert child.stdout.readline() == "done\n"
+        took_s = time.perf_counter() - began
+        for child in children:
+            child.communicate()
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE status = 'DONE'), (SELECT count(*) FROM packet_document) FROM integration_inbox"
+        ).fetchone()
+    expected = (messages, 0 if shape == "no-op" else 2 * messages)
+    assert row == expected, f"{shape}: {row} instead of {expected}"
+    return messages / took_s
+
+
+def _make_database() -> None:
+    _set_up_django()
+    from django.conf import settings
+
+    from config import devdb
+
+    if settings.USES_EMBEDDED_DATABASE:
+        devdb.server(settings.BASE_DIR).start()
+    import psycopg
+
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {DATABASE}")
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        env=os.environ | {"DATABASE_URL": _url(DATABASE)},
+        check=True,
+    )
+
+
+def _url(database: str) -> str:
+    from urllib.parse import urlsplit, urlunsplit
+
+    from django.conf import settings
+
+    return urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path="/" + database))
+
+
+def _set_up_django() -> None:
+    import django
+    from django.conf import settings
+
+    django.setup()
+    # With DEBUG Django keeps the text of every query, which no worker does.
+    settings.DEBUG = False
+
+
+def _ours() -> Callable[[], object]:
+    from django.db import connection
+
+    from inbox import registry
+    from inbox.owner import default_worker_id
+    from inbox.worker import Worker
+
+    connection.ensure_connection()
+    worker = Worker(
+        sources=registry.sources_of("run_inbox_worker"),
+        worker_id=default_worker_id(),
+        batch_size=200,
+        poll_interval_s=1,
+    )
+    return worker.drain
+
+
+def _no_op() -> Callable[[], object]:
+    from inbox import registry
+    from inbox.outcomes import done
+
+    registry.source("integration").handlers["intake"] = lambda jobs: [done()] * len(jobs)
+    return _ours()
+
+
+def _raw() -> Callable[[], object]:
+    from benchmarks import raw_sql
+
+    return raw_sql.prepare(_url(DATABASE))
+
+
+def _one_by_one() -> Callable[[], object]:
+    from benchmarks import one_by_one
+
+    return one_by_one.drain
+
+
+SHAPES: dict[str, Callable[[], Callable[[], object]]] = {
+    "ours": _ours,
+    "no-op": _no_op,
+    "raw SQL": _raw,
+    "one by one": _one_by_one,
+}
+
+if __name__ == "__main__":
+    main()
