@@ -1,6 +1,6 @@
 """Model fields for columns that other programs write: anything the database takes must come back without an error."""
 
-import json
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.functions import TransactionNow
@@ -10,13 +10,29 @@ from django.db import models
 READABLE_FROM = "0001-01-02"
 READABLE_UNTIL = "9999-12-30"
 
+# What a value outside of them is read as: outside too, but a time that every driver and time zone can express.
+BEFORE = "0001-01-01 12:00+00"
+AFTER = "9999-12-31 00:00+00"
+FIRST = datetime.fromisoformat(f"{READABLE_FROM}T00:00+00:00")
+LAST = datetime.fromisoformat(f"{READABLE_UNTIL}T00:00+00:00")
+
 
 class ReadableDateTimeField(models.DateTimeField):
-    """A timestamp that reads as None where Python has no such time (infinity, the year 20000, before Christ)."""
+    """A timestamp that reads as None where Python has no such time (infinity, the year 20000, before Christ).
+
+    It is clamped, not made null, on its way out of the database: Django orders a values() query by what is selected.
+    """
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        readable = f"CASE WHEN {sql} BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN {sql} END"
-        return readable, [*params, *params, *params][: len(params) * 2]
+        """Only the SELECT list (and GROUP BY) is changed; WHERE uses the raw column and its index."""
+        readable = (
+            f"CASE WHEN {sql} < '{READABLE_FROM}+00' THEN '{BEFORE}'::timestamptz "
+            f"WHEN {sql} > '{READABLE_UNTIL}+00' THEN '{AFTER}'::timestamptz ELSE {sql} END"
+        )
+        return readable, [*params, *params, *params]
+
+    def from_db_value(self, value: datetime | None, expression: Any, connection: Any) -> datetime | None:
+        return value if value is not None and FIRST <= value <= LAST else None
 
 
 class UnreadableJson(str):
@@ -29,10 +45,8 @@ class ReadableJsonField(models.JSONField):
     """JSON that reads as UnreadableJson where Python can't decode what PostgreSQL stores."""
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        if not isinstance(value, str):
-            return value
         try:
-            return json.loads(value)
+            return super().from_db_value(value, expression, connection)
         except (ValueError, RecursionError):
             return UnreadableJson(value)
 

@@ -20,7 +20,7 @@ UPDATE integration_inbox AS job
                      WHEN job.attempt_count >= %(max_attempts)s THEN 'DEAD'
                      ELSE 'FAILED' END,
        attempt_count = job.attempt_count - (NOT job.runs_alone)::int,
-       next_attempt_at = CASE WHEN job.runs_alone THEN now() + %(delays_s)s::float8[][least(job.attempt_count, %(steps)s)]
+       next_attempt_at = CASE WHEN job.runs_alone THEN now() + (%(delays_s)s::float8[])[least(job.attempt_count, %(steps)s)]
                                                             * interval '1 second'
                               ELSE job.next_attempt_at END,
        error_kind = CASE WHEN job.runs_alone THEN 'WorkerLost' ELSE job.error_kind END,

@@ -21,9 +21,11 @@ def _raise_reason(message: Message) -> None:
     by_id = message.message_type_id
     if by_id is not None and by_id not in TYPE_OF_ID:
         raise BadMessage(f"message_type_id is {by_id}, which is none of {KNOWN_IDS}")
-    text = message.payload.get("message_type")
+    # Only an object can say something; it may have been changed since it was taken in.
+    payload = message.payload if isinstance(message.payload, dict) else {}
+    text = payload.get("message_type")
     if text is None:
-        text = message.payload.get("messageType")
+        text = payload.get("messageType")
     if not isinstance(text, str):
         raise BadMessage(f"message_type is {type_name(text)}, not one of {KNOWN_TEXTS}")
     if by_id is not None and text in TYPE_OF_TEXT:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from packets.intake.values import pick, short_text
 from packets.messages import BadMessage, type_name
@@ -74,10 +75,12 @@ def _path(number: int, value: Any) -> str | None:
     path = short_text(value, MAX_PATH)
     if path is None:
         raise BadMessage(f"document {number} has a path that is no text, or too long")
-    if path.startswith(("/", "\\")):
+    # Whoever fetches the document may decode the path, so %2F is a slash and %2E a dot.
+    decoded = unquote(path)
+    if decoded.startswith(("/", "\\")):
         raise BadMessage(f"document {number} has a path that starts at the root")
-    if URL_SCHEME.match(path):
+    if URL_SCHEME.match(decoded):
         raise BadMessage(f"document {number} has a URL for a path")
-    if ".." in re.split(r"[/\\]", path.replace("%2e", ".").replace("%2E", ".")):
+    if ".." in re.split(r"[/\\]", decoded):
         raise BadMessage(f"document {number} has a path with ..")
     return path

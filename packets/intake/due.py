@@ -24,8 +24,11 @@ def submission_type(value: Any) -> SubmissionType | None:
 
 
 def due_date(received: datetime, submission: SubmissionType | None) -> datetime | None:
-    """When a request received at `received` (UTC) is due; None if its type is not known."""
+    """When a request received at `received` (UTC) is due; None if its type is not known, or the calendar ends first."""
     if submission is None:
         return None
     midnight = received.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + timedelta(hours=HOURS[submission])
+    try:
+        return midnight + timedelta(hours=HOURS[submission])
+    except OverflowError:
+        return None

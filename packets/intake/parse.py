@@ -73,7 +73,7 @@ def parse_intake(message: Message) -> Intake:
 
 def _envelope(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Where ids stand, and where metadata and documents stand: the root, or the old nested shape's two levels."""
-    outer = payload.get("ingest_data", payload.get("ingestData"))
+    outer = pick(payload, "ingest_data", "ingestData")
     if outer is None:
         return payload, payload
     if not isinstance(outer, dict):

@@ -1,0 +1,85 @@
+"""Admin pages of decisions and of what is exchanged about them."""
+
+from django.contrib import admin
+
+from decisions.models import ClinicalOpsMessage, PacketDecision, SendClinicalOps, SendIntegration
+from inbox.admin_base import ReadOnlyAdmin
+
+
+@admin.register(PacketDecision)
+class PacketDecisionAdmin(ReadOnlyAdmin):
+    list_display = [
+        "packet_decision_id",
+        "packet",
+        "decision_round",
+        "is_active",
+        "decision_type",
+        "operational_decision",
+        "clinical_decision",
+        "esmd_request_status",
+        "utn_status",
+        "requires_utn_fix",
+        "created_at",
+    ]
+    list_filter = [
+        "is_active",
+        "requires_utn_fix",
+        "decision_type",
+        "operational_decision",
+        "clinical_decision",
+        "esmd_request_status",
+        "utn_status",
+    ]
+    list_select_related = ["packet"]
+    search_fields = ["packet_decision_id", "packet__external_id", "packet__decision_tracking_id", "correlation_id"]
+    search_help_text = "A decision's number, a packet id, a decision tracking id or a correlation id, in full."
+
+
+@admin.register(ClinicalOpsMessage)
+class ClinicalOpsMessageAdmin(ReadOnlyAdmin):
+    list_display = [
+        "message_id",
+        "decision_tracking_id",
+        "json_sent_to_integration",
+        "decision_revision",
+        "is_decision_ingested",
+        "payload_revision",
+        "is_payload_ingested",
+        "created_at",
+        "is_deleted",
+    ]
+    list_filter = ["json_sent_to_integration", "is_decision_ingested", "is_payload_ingested", "is_deleted"]
+    search_fields = ["message_id", "decision_tracking_id"]
+    search_help_text = "A message id or a decision tracking id, in full."
+
+
+class OutboxAdmin(ReadOnlyAdmin):
+    list_filter = ["message_status_id", "is_deleted"]
+    search_fields = ["message_id", "decision_tracking_id", "dedupe_key"]
+    search_help_text = "A message id, a decision tracking id or a dedupe key, in full."
+
+
+@admin.register(SendIntegration)
+class SendIntegrationAdmin(OutboxAdmin):
+    list_display = [
+        "message_id",
+        "decision_tracking_id",
+        "dedupe_key",
+        "message_status_id",
+        "attempt_count",
+        "created_at",
+    ]
+
+
+@admin.register(SendClinicalOps)
+class SendClinicalOpsAdmin(OutboxAdmin):
+    list_display = [
+        "message_id",
+        "decision_tracking_id",
+        "dedupe_key",
+        "message_status_id",
+        "is_picked",
+        "error_reason",
+        "created_at",
+    ]
+    list_filter = ["message_status_id", "is_picked", "is_deleted"]

@@ -1,0 +1,175 @@
+"""What all admin pages share: they only show, they stay quick on big tables, and no row breaks them.
+
+Nothing is editable: a saved form would write back every column, over what a worker has written meanwhile.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from inbox.fields import ReadableDateTimeField, UnreadableJson
+
+COUNT_LIMIT = 10_000
+JSON_LENGTH_LIMIT = 100_000
+NOT_READABLE = "not readable"
+
+Column = str | Callable[[Any], Any]
+
+
+class MoreThan(int):
+    """A count that was not carried to its end."""
+
+    def __str__(self) -> str:
+        return f"more than {int(self):,}"
+
+
+class CappedPaginator(Paginator):
+    """Counts at most COUNT_LIMIT rows, and shows no more: a full count of a big table takes seconds."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        assert isinstance(rows, models.QuerySet)  # noqa: S101 for mypy: admin lists nothing else
+        counted = rows.order_by()[: COUNT_LIMIT + 1].count()
+        return counted if counted <= COUNT_LIMIT else MoreThan(COUNT_LIMIT)
+
+
+class QuietChangeList(ChangeList):
+    """Lists don't fetch JSON, which no list shows: a page of payloads can be many megabytes."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        fields = self.lookup_opts.concrete_fields
+        payloads = [field.name for field in fields if isinstance(field, models.JSONField)]
+        return super().get_queryset(request, exclude_parameters).defer(*payloads)
+
+
+class ReadOnly:
+    """Pages and inlines that show every field, and let nobody change anything."""
+
+    model: type[models.Model]
+    hidden_fields: tuple[str, ...] = ()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """How each field is shown."""
+        fields = self.model._meta.concrete_fields
+        return {field.name: _column(field) for field in fields if field.name not in self.hidden_fields}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return list(self.columns.values())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return list(self.columns.values())
+
+
+class ReadOnlyInline(ReadOnly, admin.TabularInline):
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+
+class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
+    """A list, and a page per row. A search finds exact values of `search_fields`; other text finds nothing."""
+
+    actions = None
+    list_per_page = 50
+    ordering = ["-pk"]
+    paginator = CappedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    # Few columns have an index to sort by.
+    sortable_by = ()
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [self.columns.get(name, name) if isinstance(name, str) else name for name in self.list_display]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QuietChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet, search_term: str
+    ) -> tuple[models.QuerySet, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        matches = models.Q(pk__in=[])
+        for path in self.get_search_fields(request):
+            field = get_fields_from_path(self.model, path)[-1]
+            try:
+                matches |= models.Q(**{path: field.to_python(term)})
+            except ValidationError:
+                continue
+        return queryset.filter(matches), False
+
+
+def _column(field: models.Field) -> Column:
+    if isinstance(field, models.JSONField):
+        show: Callable[[Any], Any] = json_text
+    elif isinstance(field, ReadableDateTimeField) and not field.null:
+        show = time_or_not_readable
+    elif isinstance(field, models.DateTimeField):
+        show = time_text
+    else:
+        return field.name
+
+    @admin.display(description=field.verbose_name)
+    def column(row: models.Model) -> Any:
+        return show(getattr(row, field.name))
+
+    # Admin finds the help text and the style of the field by this name.
+    column.__name__ = field.name
+    return column
+
+
+def time_text(value: datetime | None) -> str | None:
+    """To the second, and sortable by eye."""
+    return None if value is None else timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def time_or_not_readable(value: datetime | None) -> str | None:
+    return NOT_READABLE if value is None else time_text(value)
+
+
+def json_text(value: Any) -> SafeString | None:
+    """JSON as indented text, escaped; JSON that Python can't read as it is stored, with a word about that."""
+    if value is None:
+        return None
+    hint = text = ""
+    if isinstance(value, UnreadableJson):
+        hint, text = f"{NOT_READABLE}: a number is too long, or the nesting too deep. As it is stored:", str(value)
+    else:
+        try:
+            text = json.dumps(value, indent=2, ensure_ascii=False)
+        except RecursionError:
+            # It was decoded near the top of the stack; a template renders far below.
+            hint = f"{NOT_READABLE}: the nesting is too deep."
+    if len(text) > JSON_LENGTH_LIMIT:
+        text = f"{text[:JSON_LENGTH_LIMIT]}\n… and {len(text) - JSON_LENGTH_LIMIT:,} more characters"
+    return format_html(
+        '{}<pre style="margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40em; overflow-y: auto">'
+        "{}</pre>",
+        hint,
+        text,
+    )

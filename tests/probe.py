@@ -1,0 +1,96 @@
+"""A source of its own for tests of the engine, and a witness of effects that has no unique key."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import connection
+
+from inbox.claim import claim
+from inbox.models import InboxJob
+from inbox.outcomes import done
+from inbox.registry import Handler, Source
+
+
+def probe_source(handler: Handler | None = None) -> Source:
+    """Reads integration_send_serviceops; every row is a `probe`. The handler leaves one witness per job."""
+    return Source(
+        name="test",
+        table="integration_send_serviceops",
+        message_type_sql="'probe'",
+        command="none",
+        handlers={"probe": handler or leave_witnesses},
+    )
+
+
+def leave_witnesses(jobs):
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO probe_effect VALUES (%s)", [[job.inbox_id] for job in jobs])
+    return [done() for _ in jobs]
+
+
+def make_witness_table():
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS probe_effect")
+        cursor.execute("CREATE TABLE probe_effect (inbox_id bigint)")
+
+
+def witnesses() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inbox_id FROM probe_effect ORDER BY 1")
+        return [inbox_id for (inbox_id,) in cursor.fetchall()]
+
+
+def many_jobs(count: int) -> list[int]:
+    """New jobs of the probe source; returns their keys in order."""
+    jobs = InboxJob.objects.bulk_create(
+        [InboxJob(source="test", message_type="probe", message_id=number) for number in range(1, count + 1)]
+    )
+    return [job.pk for job in jobs]
+
+
+def claim_all(source: Source, worker_id: str = "worker A", limit: int = 200):
+    return claim(source, worker_id=worker_id, limit=limit)
+
+
+def in_threads(*functions: Callable[[], object]) -> list[object]:
+    """Run the functions at the same moment, each in a thread with a connection of its own; returns their results."""
+    barrier = threading.Barrier(len(functions))
+    results: list[object] = [None] * len(functions)
+    errors: list[BaseException] = []
+
+    def run(position: int, function: Callable[[], object]) -> None:
+        try:
+            connection.ensure_connection()
+            barrier.wait(10)
+            results[position] = function()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if errors:
+        raise errors[0]
+    return results
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
+    """Ask again and again, for what no event tells."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def lock_waiters() -> int:
+    """How many sessions of this database wait for a lock right now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0]
