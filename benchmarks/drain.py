@@ -119,7 +119,8 @@ def _measure(shape: str, messages: int, processes: int) -> float:
         for child in children:
             child.communicate()
         row = connection.execute(
-            "SELECT count(*) FILTER (WHERE status = 'DONE'), (SELECT count(*) FROM packet_document) FROM integration_inbox"
+            "SELECT count(*) FILTER (WHERE status = 'DONE'), (SELECT count(*) FROM packet_document)"
+            "  FROM integration_inbox"
         ).fetchone()
     expected = (messages, 0 if shape == "no-op" else 2 * messages)
     assert row == expected, f"{shape}: {row} instead of {expected}"

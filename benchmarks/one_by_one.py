@@ -65,6 +65,7 @@ def _claim_and_work() -> bool:
             0.0,
         )
         intake = parse_intake(Message(locked, message.payload, message.message_type_id))
+        assert held.decision_tracking_id
         packet, _ = Packet.objects.get_or_create(
             decision_tracking_id=held.decision_tracking_id,
             defaults={

@@ -14,7 +14,8 @@ INGEST = """
 WITH fresh AS (
     SELECT message_id, created_at, decision_tracking_id, channel_type_id
       FROM integration_send_serviceops AS s
-     WHERE (created_at, message_id) > (SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = 'integration')
+     WHERE (created_at, message_id)
+           > (SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = 'integration')
      ORDER BY created_at, message_id LIMIT %s
 ), born AS (
     INSERT INTO integration_inbox (source, message_id, message_type, decision_tracking_id, channel_type_id,
@@ -61,7 +62,8 @@ WITH held AS MATERIALIZED (
     INSERT INTO packet_document (packet_id, document_unique_identifier, file_name, mime_type, file_size, blob_path)
     SELECT packet_id, d ->> 'documentUniqueIdentifier', d ->> 'fileName', d ->> 'mimeType', (d ->> 'fileSize')::bigint,
            d ->> 'blobPath'
-      FROM born JOIN came USING (decision_tracking_id) CROSS JOIN LATERAL jsonb_array_elements(payload -> 'documents') AS d
+      FROM born JOIN came USING (decision_tracking_id)
+     CROSS JOIN LATERAL jsonb_array_elements(payload -> 'documents') AS d
 ), event AS (
     INSERT INTO packet_event (packet_id, what, job_id, to_status)
     SELECT packet_id, 'created', inbox_id, detailed_status FROM born JOIN came USING (decision_tracking_id)

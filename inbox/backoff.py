@@ -13,7 +13,7 @@ def delay_after_attempt_s(attempt: int, steps_s: tuple[float, ...]) -> float:
 
 
 def delay_while_waiting_s(waited_s: float, steps_s: tuple[float, ...]) -> float:
-    """Seconds until a job that has waited `waited_s` is looked at again: the same table, by age, as no attempt counts."""
+    """Seconds until a job that has waited `waited_s` is looked at again: the same table, by age, not by attempt."""
     passed = 0.0
     for number, step in enumerate(steps_s, start=1):
         passed += step

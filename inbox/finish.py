@@ -40,7 +40,8 @@ UPDATE integration_inbox AS job
        finished_by = CASE WHEN ended.status IN ('DONE', 'DEAD') THEN %(worker_id)s::text END,
        updated_at = now()
   FROM jsonb_to_recordset(%(ended)s::jsonb) AS ended(
-           inbox_id bigint, status text, attempts_given_back int, delay_s float8, note text, error_kind text, error text)
+           inbox_id bigint, status text, attempts_given_back int, delay_s float8,
+           note text, error_kind text, error text)
  WHERE job.inbox_id = ended.inbox_id
    AND job.lease_id = %(lease_id)s
    AND job.status = 'PROCESSING'

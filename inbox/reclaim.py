@@ -20,14 +20,16 @@ UPDATE integration_inbox AS job
                      WHEN job.attempt_count >= %(max_attempts)s THEN 'DEAD'
                      ELSE 'FAILED' END,
        attempt_count = job.attempt_count - (NOT job.runs_alone)::int,
-       next_attempt_at = CASE WHEN job.runs_alone THEN now() + (%(delays_s)s::float8[])[least(job.attempt_count, %(steps)s)]
-                                                            * interval '1 second'
+       next_attempt_at = CASE WHEN job.runs_alone
+                              THEN now() + (%(delays_s)s::float8[])[least(job.attempt_count, %(steps)s)]
+                                           * interval '1 second'
                               ELSE job.next_attempt_at END,
        error_kind = CASE WHEN job.runs_alone THEN 'WorkerLost' ELSE job.error_kind END,
        last_error = CASE WHEN job.runs_alone THEN %(message)s ELSE job.last_error END,
        errors = CASE WHEN job.runs_alone
-                     THEN job.errors || jsonb_build_object('attempt', job.attempt_count, 'worker', job.locked_by,
-                                                           'at', now(), 'kind', 'WorkerLost', 'message', %(message)s::text)
+                     THEN job.errors || jsonb_build_object(
+                              'attempt', job.attempt_count, 'worker', job.locked_by, 'at', now(),
+                              'kind', 'WorkerLost', 'message', %(message)s::text)
                      ELSE job.errors END,
        finished_at = CASE WHEN job.runs_alone AND job.attempt_count >= %(max_attempts)s THEN now() END,
        runs_alone = true,
@@ -41,9 +43,9 @@ WORKER_LOST = "the worker stopped while it worked on this job alone"
 
 
 def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[str]:
-    """Take back at most `limit` jobs whose claim is older than `stale_after_s` seconds; returns how many took each status.
+    """Take back at most `limit` jobs whose claim is older than `stale_after_s` seconds, by the database's clock.
 
-    Age is judged by the database's clock.
+    Returns how many took each status.
     """
     steps_s = conf.backoff_s()
     with transaction.atomic():

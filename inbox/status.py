@@ -24,7 +24,7 @@ class Remaining:
 def count_by_status() -> dict[str, int]:
     """How many jobs have each status."""
     counts = InboxJob.objects.values_list("status").annotate(count=Count("*"))
-    return {status: count for status, count in sorted(counts)}
+    return dict(sorted(counts))
 
 
 def dead_by_reason(limit: int = 20) -> list[tuple[str, int]]:

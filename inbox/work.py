@@ -10,7 +10,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -81,7 +80,7 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
                 # A foreign key that is checked at COMMIT would fail behind our back; check it while we can tell whose.
                 connection.check_constraints()
                 finished = finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
-            return Counter({**finished, "LOST": len(inbox_ids) - len(jobs)})
+            return _counts(finished, lost=len(inbox_ids) - len(jobs))
         except Exception as error:
             if not is_deadlock(error):
                 raise
@@ -114,5 +113,11 @@ def _fail(claim: Claim, inbox_id: int, error: Exception) -> Counts:
     logger.warning("job %d failed: %s", inbox_id, kind)
     with transaction.atomic():
         jobs = lock_leased(claim.lease_id, [inbox_id])
-        finished: dict[Any, int] = finish(claim.lease_id, claim.worker_id, [(job, retry(text, kind)) for job in jobs])
-        return Counter({**finished, "LOST": 1 - len(jobs)})
+        finished = finish(claim.lease_id, claim.worker_id, [(job, retry(text, kind)) for job in jobs])
+        return _counts(finished, lost=1 - len(jobs))
+
+
+def _counts(finished: dict[Status, int], *, lost: int) -> Counts:
+    counts: Counts = Counter({status.value: count for status, count in finished.items()})
+    counts["LOST"] = lost
+    return counts

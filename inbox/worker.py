@@ -144,7 +144,7 @@ class Worker:
                 floors.append(floor)
                 chore.done()
         try:
-            return any([ingest(source, floor).count for floor in floors for source in self.sources])
+            return sum(ingest(source, floor).count for floor in floors for source in self.sources) > 0
         except OperationalError as error:
             if is_connection_lost(error):
                 raise

@@ -32,7 +32,7 @@ def command_environment(transactional_db):
 
 @pytest.fixture
 def start_command(command_environment):
-    """Starts a manage.py command as a process of its own on the test database; whatever still runs is killed at the end."""
+    """Starts a manage.py command as a process on the test database; whatever still runs is killed at the end."""
     started = []
 
     def start(*arguments, **environment):

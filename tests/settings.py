@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("DEBUG", "on")
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0123456789" * 4)
 
-from config.settings import *  # noqa: E402, F403
+from config.settings import *  # noqa: F403
 
 # The default hasher is slow on purpose; tests log in often.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

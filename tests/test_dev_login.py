@@ -100,5 +100,7 @@ def test_a_line_works_as_typed_in_another_folder(make_dev_login, settings, tmp_p
     lines = commands_in(make_dev_login())
     line = next(line for line in lines if line.endswith("inbox_status")) + " --help"
     environment = {"PATH": os.environ["PATH"], "DEBUG": "on", "SECRET_KEY": "x"}
-    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -2,8 +2,9 @@
 
 import django.contrib.postgres.functions
 import django.db.models.deletion
-import inbox.fields
 from django.db import migrations, models
+
+import inbox.fields
 
 
 class Migration(migrations.Migration):

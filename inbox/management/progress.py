@@ -14,7 +14,7 @@ LINE_EVERY_S = 5.0
 
 
 class Progress:
-    """A context manager; `advance` takes the counts of one batch. `count_total` is asked once the first batch is done."""
+    """A context manager; `advance` takes the counts of one batch. `count_total` says how many are still due."""
 
     def __init__(self, *, is_shown: bool, label: str, count_total: Callable[[], int]) -> None:
         self.is_shown = is_shown

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from inbox.outcomes import Outcome, done, ignored
 from inbox.registry import LockedJob
@@ -17,12 +16,11 @@ OLDER = "a newer intake of the same case has been applied"
 def handle_intake(jobs: Sequence[LockedJob]) -> list[Outcome]:
     """Create or update the packets of a batch of intake messages."""
     intakes, outcomes = read_each(jobs, parse_intake)
-    newest: dict[UUID, LockedJob] = {}
+    newest: dict[object, LockedJob] = {}
     for job in jobs:
         if job.inbox_id not in intakes:
             continue
         case = job.decision_tracking_id
-        assert case is not None  # noqa: S101 parse_intake has refused it
         rival = newest.get(case)
         if rival and _key(rival) > _key(job):
             outcomes[job.inbox_id] = ignored(OLDER)

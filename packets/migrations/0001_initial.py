@@ -2,9 +2,10 @@
 
 import django.contrib.postgres.functions
 import django.db.models.deletion
+from django.db import migrations, models
+
 import inbox.fields
 import packets.models.packet
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

@@ -18,21 +18,23 @@ class Command(DatabaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        status = {
-            "jobs": count_by_status(),
-            "open": [asdict(group) for group in remaining()],
-            "dead": [{"reason": reason, "count": count} for reason, count in dead_by_reason()],
-        }
+        jobs, open_groups, dead = count_by_status(), remaining(), dead_by_reason()
         if options["json"]:
+            status = {
+                "jobs": jobs,
+                "open": [asdict(group) for group in open_groups],
+                "dead": [{"reason": reason, "count": count} for reason, count in dead],
+            }
             self.stdout.write(json.dumps(status))
             return
-        for name, count in status["jobs"].items():
-            self.stdout.write(f"{count:>12,}  {name}")
-        if not status["jobs"]:
+        self._print("jobs", [(status, count) for status, count in jobs.items()])
+        self._print("open", [(f"{group.status}: {group.why}", group.count) for group in open_groups])
+        self._print("dead by reason", dead)
+        if not jobs:
             self.stdout.write("The inbox is empty.")
-        for title, rows in (("open", status["open"]), ("dead by reason", status["dead"])):
-            if rows:
-                self.stdout.write(f"\n{title}:")
-            for row in rows:
-                text = row["reason"] if title != "open" else f"{row['status']}: {row['why']}"
-                self.stdout.write(f"{row['count']:>12,}  {text}"[:200])
+
+    def _print(self, title: str, rows: list[tuple[str, int]]) -> None:
+        if rows:
+            self.stdout.write(f"{title}:")
+        for text, count in rows:
+            self.stdout.write(f"{count:>12,}  {text}")
