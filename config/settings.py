@@ -9,7 +9,8 @@ from config import devdb
 from config.env import env, list_of_seconds, seconds, switch, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.read_env(BASE_DIR / ".env")
+if switch("READ_DOT_ENV", default=True):
+    env.read_env(BASE_DIR / ".env")
 
 DEBUG = switch("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY", default="")

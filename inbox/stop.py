@@ -39,3 +39,5 @@ class Stop:
         if self.is_asked:
             raise StopNow
         self.ask()
+        # Not by logging or sys.stderr: their locks may be held by what the signal has interrupted.
+        os.write(2, b"Stopping after the batch in hand; a second signal stops now.\n")

@@ -88,8 +88,9 @@ def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
 
 
 def lock_waiters() -> int:
-    """How many sessions of this database wait for a lock right now."""
+    """How many sessions of this database wait for a lock right now (inside a transaction the view stands still)."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )

@@ -9,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.db.models import Max
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, PacketDecision, SendClinicalOps, SendIntegration
@@ -232,7 +233,11 @@ def test_a_long_list_is_not_counted_to_its_end(client, monkeypatch):
         job()
     assert re.search(r"\b2\s+jobs", client.get(url(InboxJob)).content.decode())
     job()
-    assert re.search(r"more than 2\s+jobs", client.get(url(InboxJob)).content.decode())
+    with CaptureQueriesContext(connection) as queries:
+        assert re.search(r"more than 2\s+jobs", client.get(url(InboxJob)).content.decode())
+    counts = [query["sql"] for query in queries if "COUNT(*)" in query["sql"]]
+    assert counts
+    assert all("LIMIT 3" in count for count in counts)
 
 
 def test_the_list_of_jobs_shows_the_beginning_of_the_last_error(client):

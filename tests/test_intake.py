@@ -76,7 +76,7 @@ def test_an_older_intake_of_the_same_batch_is_ignored():
     assert (job_of(older).note, job_of(newer).note) == (OLDER, None)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("batch_size", [1, 3])
 def test_of_two_intakes_of_the_same_time_the_one_with_the_greater_message_id_counts(batch_size):
     when = seconds_ago(10)
     lower = send(intake("TXN-FAKE-1", document(1)), CASE, created_at=when)

@@ -52,7 +52,9 @@ def test_the_diagram_shows_the_same_moves():
     assert drawn == ALLOWED_MOVES | RECORDED_MOVES
 
 
-@pytest.mark.parametrize("columns", [{"locked_by": "x"}, {"locked_at": "now()"}, {"status": "PROCESSING"}, {"status": "OK"}])
+@pytest.mark.parametrize(
+    "columns", [{"locked_by": "x"}, {"locked_at": "now()"}, {"status": "PROCESSING"}, {"status": "OK"}]
+)
 def test_checks_refuse_a_row_that_can_not_be(columns):
     names = ", ".join(["source", "message_id", "message_type", *columns])
     values = ["test", 1, "probe", *columns.values()]

@@ -69,9 +69,7 @@ def test_many_reclaimers_at_once_take_each_job_back_once():
     many_jobs(300)
     claim_all(probe_source(), limit=300)
     InboxJob.objects.update(locked_at=seconds_ago(500))
-    results = in_threads(
-        *[lambda: reclaim_all(stale_after_s=120, max_attempts=5, batch_size=20) for _ in range(4)]
-    )
+    results = in_threads(*[lambda: reclaim_all(stale_after_s=120, max_attempts=5, batch_size=20) for _ in range(4)])
     assert sum(counts["NEW"] for counts in results) == 300
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
 

@@ -1,0 +1,157 @@
+"""The same intakes end in the same packets, in whatever order and however often they are handled, by however many."""
+
+from copy import copy
+from datetime import timedelta
+from random import Random
+from threading import Barrier, Thread
+
+import pytest
+from django.db import connection
+
+from inbox import registry, work
+from inbox.claim import claim
+from inbox.models import InboxJob
+from packets.models import IntegrationMessage, Packet, PacketDocument
+from packets.order import order_key
+from packets.sample_shapes import SHAPES
+from tests.drain import take_in
+from tests.rows import document, esmd, seconds_ago, send, tracking_id
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MESSAGES = 500
+CASES = 50
+ORDERS = 20
+REPEATED = 100
+NOT_COMPARED = {"packet_id", "external_id", "created_at", "updated_at"}
+TIMES = ["infinity", "-infinity", seconds_ago(300), seconds_ago(300)]
+
+
+def send_messages(random):
+    """Messages of all shapes, some without documents, some at the same time, some at a time nobody can read."""
+    for number in range(MESSAGES):
+        tracking = tracking_id(random.randrange(CASES))
+        make, channel = random.choice(list(SHAPES.values()))
+        payload = make(random, tracking)
+        if random.random() < 0.1:
+            payload.pop("documents", None)
+        if random.random() < 0.1:
+            payload["ocr"] = {"fields": {"Submission Type": {"value": "FAKE"}}}
+        when = random.choice(TIMES) if number % 5 == 0 else seconds_ago(random.randrange(600))
+        send(payload, tracking, channel_type_id=int(channel), created_at=when)
+
+
+def jobs_with_some_repeated(random):
+    """The jobs of all messages, some with a second one, as a person who repeats a message makes it."""
+    jobs = list(InboxJob.objects.all())
+    repeated = [copy(job) for job in random.sample(jobs, REPEATED)]
+    for job in repeated:
+        job.revision = 2
+    return jobs + repeated
+
+
+def begin_again(random, jobs):
+    """No packets, and the jobs are new and due in a random order."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE packet, integration_inbox CASCADE")
+    random.shuffle(jobs)
+    an_hour_ago = seconds_ago(3600)
+    for place, job in enumerate(jobs):
+        job.pk, job.next_attempt_at = None, an_hour_ago + timedelta(milliseconds=place)
+    InboxJob.objects.bulk_create(jobs)
+
+
+def work_in_random_batches(random):
+    source = registry.source("integration")
+    while claimed := claim(source, worker_id="test", limit=random.choice([1, 7, 60, 200])):
+        work.work(claimed)
+
+
+def packets():
+    return {
+        row["decision_tracking_id"]: {name: value for name, value in row.items() if name not in NOT_COMPARED}
+        for row in Packet.objects.values()
+    }
+
+
+def documents():
+    columns = ("document_unique_identifier", "file_name", "mime_type", "file_size", "blob_path")
+    return sorted(map(repr, PacketDocument.objects.values_list("packet__decision_tracking_id", *columns)))
+
+
+def newest_messages():
+    """By case the message that must count, found the plain way."""
+    newest = {}
+    for message in IntegrationMessage.objects.all():
+        rival = newest.get(message.decision_tracking_id)
+        if not rival or _key(rival) < _key(message):
+            newest[message.decision_tracking_id] = message
+    return {tracking: message.message_id for tracking, message in newest.items()}
+
+
+def _key(message):
+    return order_key(message.created_at, message.message_id)
+
+
+def test_every_order_and_every_repetition_ends_in_the_same_packets():
+    random = Random(20310203)
+    send_messages(random)
+    take_in()
+    jobs = jobs_with_some_repeated(random)
+    ends = []
+    for _ in range(ORDERS):
+        begin_again(random, jobs)
+        work_in_random_batches(random)
+        assert InboxJob.objects.filter(status="DONE").count() == MESSAGES + REPEATED
+        ends.append((packets(), documents()))
+    first_packets, first_documents = ends[0]
+    newest = newest_messages()
+    assert {case: packet["intake_message_id"] for case, packet in first_packets.items()} == newest
+    assert len(newest) == CASES
+    assert len(first_documents) > CASES / 2
+    for number, (packets_then, documents_then) in enumerate(ends):
+        assert packets_then == first_packets, f"order {number}"
+        assert documents_then == first_documents, f"order {number}"
+
+
+def test_two_workers_with_the_same_cases_in_opposite_order_do_not_deadlock(monkeypatch):
+    """The cases of the second half of the rounds exist already, so both ways of locking are met."""
+    monkeypatch.setattr(work, "DEADLOCK_TRIES", 1)
+    cases = 150
+    for round_number in range(8):
+        numbers = [number + cases * (round_number % 4) for number in range(cases)]
+        expected = {}
+        for order in (numbers, numbers[::-1]):
+            for number in order:
+                payload = esmd(documents=[document(round_number)])
+                expected[tracking_id(number)] = send(payload, tracking_id(number))
+        take_in()
+        outcomes = _work_in_threads(cases)
+        assert outcomes == [{"DONE": cases}, {"DONE": cases}], f"round {round_number}"
+        found = Packet.objects.filter(decision_tracking_id__in=expected)
+        assert dict(found.values_list("decision_tracking_id", "intake_message_id")) == expected
+        assert set(found.values_list("documents__document_unique_identifier", flat=True)) == {
+            f"DOC-FAKE-{round_number}"
+        }
+
+
+def _work_in_threads(batch_size):
+    """Two claims of one half each, worked on at the same moment; returns the counts of both."""
+    claims = [claim(registry.source("integration"), worker_id=name, limit=batch_size) for name in ("first", "second")]
+    assert [len(claimed) for claimed in claims] == [batch_size, batch_size]
+    barrier, outcomes = Barrier(2), {}
+
+    def run(number):
+        try:
+            connection.ensure_connection()
+            barrier.wait(timeout=10)
+            outcomes[number] = +work.work(claims[number])
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=[number]) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    return [outcomes.get(number) for number in range(2)]

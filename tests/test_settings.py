@@ -1,0 +1,73 @@
+"""Settings come from the environment; a wrong one is an error that says what to do."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+
+
+def manage(*arguments, **environment):
+    """Runs manage.py with nothing else set, and no `.env` in reach; returns (exit code, stdout, stderr)."""
+    clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "READ_DOT_ENV": "off"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=PROJECT, env=clean | environment, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_no_database_url_without_debug_is_a_clear_error():
+    code, out, err = manage("check", SECRET_KEY="x")
+    assert code == 1
+    assert err.startswith("manage.py: DATABASE_URL is not set.")
+    assert "DEBUG=on" in err
+    assert "Traceback" not in err
+
+
+def test_no_secret_key_is_a_clear_error():
+    code, out, err = manage("check", DEBUG="on")
+    assert code == 1
+    assert "SECRET_KEY is not set" in err
+    assert "Traceback" not in err
+
+
+def test_sqlite_is_refused_by_a_system_check(tmp_path):
+    code, out, err = manage("check", SECRET_KEY="x", DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3")
+    assert code == 1
+    assert "inbox.E001" in err
+    assert "needs PostgreSQL" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "takes"),
+    [
+        ("INBOX_BATCH_SIZE", "0", "a whole number of at least 1"),
+        ("INBOX_BATCH_SIZE", "many", "a whole number of at least 1"),
+        ("INBOX_POLL_INTERVAL", "-1", "a number of seconds above 0"),
+        ("INBOX_BACKOFF", "60,soon", "numbers of seconds above 0 with commas between"),
+        ("DEBUG", "maybe", "on or off"),
+    ],
+)
+def test_a_wrong_value_names_the_setting_and_what_it_takes(name, value, takes):
+    code, out, err = manage("check", **{"SECRET_KEY": "x", "DEBUG": "on", name: value})
+    assert code == 1
+    assert f"{name} is {value!r}, but it takes {takes}" in err
+    assert "Traceback" not in err
+
+
+def test_importing_the_settings_starts_nothing(tmp_path):
+    script = "import config.settings, pathlib; print((pathlib.Path(config.settings.BASE_DIR) / '.postgres').exists())"
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in ("config", "inbox", "packets", "decisions"):
+        (copy / name).symlink_to(PROJECT / name)
+    done = subprocess.run(
+        [sys.executable, "-c", script.replace("config.settings.BASE_DIR", repr(str(copy)))],
+        cwd=copy,
+        env={"PATH": os.environ["PATH"], "DEBUG": "on", "SECRET_KEY": "x"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "False\n", done.stderr
