@@ -18,20 +18,20 @@ class MessageType(models.TextChoices):
 
 
 class DetailedStatus(models.TextChoices):
-    PENDING_NEW = "Pending - New"
-    INTAKE = "Intake"
-    VALIDATION = "Validation"
-    PENDING_CLINICAL_REVIEW = "Pending - Clinical Review"
-    CLINICAL_DECISION_RECEIVED = "Clinical Decision Received"
-    PENDING_UTN = "Pending - UTN"
-    UTN_RECEIVED = "UTN Received"
-    GENERATE_LETTER_PENDING = "Generate Decision Letter - Pending"
-    GENERATE_LETTER_COMPLETE = "Generate Decision Letter - Complete"
-    SEND_LETTER_PENDING = "Send Decision Letter - Pending"
-    SEND_LETTER_COMPLETE = "Send Decision Letter - Complete"
-    DECISION_COMPLETE = "Decision Complete"
-    DISMISSAL = "Dismissal"
-    DISMISSAL_COMPLETE = "Dismissal Complete"
+    PENDING_NEW = "Pending - New", "Pending - New"
+    INTAKE = "Intake", "Intake"
+    VALIDATION = "Validation", "Validation"
+    PENDING_CLINICAL_REVIEW = "Pending - Clinical Review", "Pending - Clinical Review"
+    CLINICAL_DECISION_RECEIVED = "Clinical Decision Received", "Clinical Decision Received"
+    PENDING_UTN = "Pending - UTN", "Pending - UTN"
+    UTN_RECEIVED = "UTN Received", "UTN Received"
+    GENERATE_LETTER_PENDING = "Generate Decision Letter - Pending", "Generate Decision Letter - Pending"
+    GENERATE_LETTER_COMPLETE = "Generate Decision Letter - Complete", "Generate Decision Letter - Complete"
+    SEND_LETTER_PENDING = "Send Decision Letter - Pending", "Send Decision Letter - Pending"
+    SEND_LETTER_COMPLETE = "Send Decision Letter - Complete", "Send Decision Letter - Complete"
+    DECISION_COMPLETE = "Decision Complete", "Decision Complete"
+    DISMISSAL = "Dismissal", "Dismissal"
+    DISMISSAL_COMPLETE = "Dismissal Complete", "Dismissal Complete"
 
 
 # No message re-opens these.
@@ -41,14 +41,14 @@ CLOSED_STATUSES = frozenset(
 
 
 class ValidationStatus(models.TextChoices):
-    PENDING_VALIDATION = "Pending - Validation"
-    IN_PROGRESS = "Validation In Progress"
-    PENDING_MANUAL_REVIEW = "Pending - Manual Review"
-    UPDATED = "Validation Updated"
-    COMPLETE = "Validation Complete"
-    FAILED = "Validation Failed"
+    PENDING_VALIDATION = "Pending - Validation", "Pending - Validation"
+    IN_PROGRESS = "Validation In Progress", "Validation In Progress"
+    PENDING_MANUAL_REVIEW = "Pending - Manual Review", "Pending - Manual Review"
+    UPDATED = "Validation Updated", "Validation Updated"
+    COMPLETE = "Validation Complete", "Validation Complete"
+    FAILED = "Validation Failed", "Validation Failed"
 
 
 class SubmissionType(models.TextChoices):
-    STANDARD = "Standard"
-    EXPEDITED = "Expedited"
+    STANDARD = "Standard", "Standard"
+    EXPEDITED = "Expedited", "Expedited"

@@ -87,11 +87,12 @@ def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
         time.sleep(0.005)
 
 
-def lock_waiters() -> int:
-    """How many sessions of this database wait for a lock right now (inside a transaction the view stands still)."""
+def lock_waiters() -> list[str]:
+    """The queries of the sessions of this database that wait for a lock right now."""
     with connection.cursor() as cursor:
+        # Inside a transaction the view would stand still.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return cursor.fetchone()[0]
+        return [query for (query,) in cursor.fetchall()]

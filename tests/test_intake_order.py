@@ -1,12 +1,13 @@
 """The same intakes end in the same packets, in whatever order and however often they are handled, by however many."""
 
+import time
 from copy import copy
 from datetime import timedelta
 from random import Random
-from threading import Barrier, Thread
+from threading import Thread
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from inbox import registry, work
 from inbox.claim import claim
@@ -115,43 +116,58 @@ def test_every_order_and_every_repetition_ends_in_the_same_packets():
 
 
 def test_two_workers_with_the_same_cases_in_opposite_order_do_not_deadlock(monkeypatch):
-    """The cases of the second half of the rounds exist already, so both ways of locking are met."""
+    """First the packets don't exist, then they do, so both ways of locking are met; each time something in the middle
+    holds both workers up until each has all the locks that it takes before it."""
     monkeypatch.setattr(work, "DEADLOCK_TRIES", 1)
-    cases = 150
-    for round_number in range(8):
-        numbers = [number + cases * (round_number % 4) for number in range(cases)]
+    hold_ups = (
+        "INSERT INTO packet (decision_tracking_id, channel_type_id) VALUES (%s, 3)",
+        "SELECT 1 FROM packet WHERE decision_tracking_id = %s FOR UPDATE",
+    )
+    for number, hold_up in enumerate(hold_ups):
         expected = {}
-        for order in (numbers, numbers[::-1]):
-            for number in order:
-                payload = esmd(documents=[document(round_number)])
-                expected[tracking_id(number)] = send(payload, tracking_id(number))
+        for order in (range(CASES), reversed(range(CASES))):
+            for case in map(tracking_id, order):
+                expected[case] = send(esmd(documents=[document(number)]), case)
         take_in()
-        outcomes = _work_in_threads(cases)
-        assert outcomes == [{"DONE": cases}, {"DONE": cases}], f"round {round_number}"
-        found = Packet.objects.filter(decision_tracking_id__in=expected)
-        assert dict(found.values_list("decision_tracking_id", "intake_message_id")) == expected
-        assert set(found.values_list("documents__document_unique_identifier", flat=True)) == {
-            f"DOC-FAKE-{round_number}"
-        }
+        assert _work_in_two_threads(hold_up) == [{"DONE": CASES}, {"DONE": CASES}]
+        assert dict(Packet.objects.values_list("decision_tracking_id", "intake_message_id")) == expected
+        found = PacketDocument.objects.values_list("document_unique_identifier", flat=True)
+        assert list(found) == [f"DOC-FAKE-{number}"] * CASES
 
 
-def _work_in_threads(batch_size):
-    """Two claims of one half each, worked on at the same moment; returns the counts of both."""
-    claims = [claim(registry.source("integration"), worker_id=name, limit=batch_size) for name in ("first", "second")]
-    assert [len(claimed) for claimed in claims] == [batch_size, batch_size]
-    barrier, outcomes = Barrier(2), {}
+def _work_in_two_threads(hold_up):
+    """Two claims of one half each, worked on at the same time; returns the counts of both."""
+    claims = [claim(registry.source("integration"), worker_id=name, limit=CASES) for name in ("first", "second")]
+    assert [len(claimed) for claimed in claims] == [CASES, CASES]
+    outcomes = {}
 
     def run(number):
         try:
-            connection.ensure_connection()
-            barrier.wait(timeout=10)
             outcomes[number] = +work.work(claims[number])
         finally:
             connection.close()
 
     threads = [Thread(target=run, args=[number]) for number in range(2)]
-    for thread in threads:
-        thread.start()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(hold_up, [tracking_id(CASES // 2)])
+        for thread in threads:
+            thread.start()
+        _wait_until_waiting(cursor, 2)
+        transaction.set_rollback(True)
     for thread in threads:
         thread.join(timeout=30)
     return [outcomes.get(number) for number in range(2)]
+
+
+def _wait_until_waiting(cursor, count):
+    """Until so many connections of this database wait for a lock."""
+    deadline = time.monotonic() + 4
+    waiting = None
+    while waiting != count:
+        assert time.monotonic() < deadline, f"{waiting} of {count} wait"
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            """SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND datname = current_database()"""
+        )
+        (waiting,) = cursor.fetchone()

@@ -19,7 +19,6 @@ from tests.probe import (
     make_witness_table,
     many_jobs,
     probe_source,
-    wait_until,
     witnesses,
 )
 from tests.rows import job, seconds_ago
@@ -38,6 +37,10 @@ def statuses():
 
 def take_back():
     InboxJob.objects.filter(status="PROCESSING").update(locked_at=seconds_ago(500))
+    return reclaim_stale()
+
+
+def reclaim_stale():
     return reclaim(stale_after_s=120, max_attempts=5, limit=500)
 
 
@@ -247,11 +250,19 @@ def test_a_handler_that_forgets_a_job_finishes_none():
     assert set(InboxJob.objects.values_list("error_kind", flat=True)) == {"HandlerBug"}
 
 
-def test_a_foreign_key_checked_at_commit_still_fails_only_its_job():
-    """Django's foreign keys are deferred: without the check before finish, COMMIT fails for the whole batch."""
+def test_a_broken_foreign_key_is_found_before_anything_is_finished(monkeypatch):
+    """Django's foreign keys are deferred: unchecked, the error would come at COMMIT, after DONE was written."""
     from packets.models import PacketEvent
 
     keys = many_jobs(3)
+    finished = []
+
+    def finish_and_tell(lease_id, worker_id, ended):
+        ended = list(ended)
+        finished.extend(held.inbox_id for held, outcome in ended if outcome is done())
+        return finish(lease_id, worker_id, ended)
+
+    monkeypatch.setattr("inbox.work.finish", finish_and_tell)
 
     def handler(jobs):
         for held in jobs:
@@ -262,6 +273,7 @@ def test_a_foreign_key_checked_at_commit_still_fails_only_its_job():
     counts = work(claim_all(probe_source(handler)))
     assert (counts["DONE"], counts["FAILED"]) == (2, 1)
     assert InboxJob.objects.get(pk=keys[1]).error_kind == "IntegrityError"
+    assert finished == [keys[0], keys[2]]
 
 
 def test_a_deadlock_is_tried_again_under_the_same_lease_and_costs_no_attempt():
@@ -324,17 +336,22 @@ def test_a_stop_gives_back_what_has_not_begun_with_its_attempt():
     assert (later.status, later.attempt_count, later.locked_by) == ("NEW", 0, None)
 
 
+def deadlocks():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return cursor.fetchone()[0]
+
+
 def test_finish_and_reclaim_of_the_same_jobs_never_deadlock():
+    before = deadlocks()
     for _ in range(20):
         InboxJob.objects.all().delete()
         many_jobs(200)
         held = claim_all(probe_source())
         InboxJob.objects.update(locked_at=seconds_ago(500))
-        in_threads(lambda held=held: work(held), take_back, take_back)
+        in_threads(lambda held=held: work(held), reclaim_stale, reclaim_stale)
         assert set(statuses()) <= {"DONE", "NEW"}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        assert cursor.fetchone() == (0,)
+    assert deadlocks() == before
 
 
 def test_a_second_worker_does_not_wait_for_a_batch_in_hand():
@@ -345,7 +362,7 @@ def test_a_second_worker_does_not_wait_for_a_batch_in_hand():
         lock_leased(first.lease_id, first.inbox_ids["probe"])
         [second] = in_threads(lambda: claim_all(source, "worker B"))
     assert len(second) == 2
-    wait_until(lambda: lock_waiters() == 0)
+    assert lock_waiters() == []
 
 
 def psycopg_connection():

@@ -79,7 +79,7 @@ def test_a_worker_killed_while_it_holds_a_batch_leaves_no_effect_behind(start_co
     with transaction.atomic():
         list(Packet.objects.select_for_update())
         worker = start_command("run_inbox_worker")
-        wait_until(lambda: lock_waiters() == 1)
+        wait_until(lock_waiters)
         worker.kill()
         worker.wait()
     assert Packet.objects.count() == 1
@@ -100,7 +100,7 @@ def test_sigterm_finishes_what_is_in_hand_and_gives_back_the_rest(start_command,
     with transaction.atomic():
         list(Packet.objects.select_for_update())
         worker = start_command("run_inbox_worker")
-        wait_until(lambda: lock_waiters() == 1)
+        wait_until(lock_waiters)
         signal_and_see_it_taken(worker)
         assert worker.poll() is None
     out, err = worker.communicate(timeout=10)
@@ -124,7 +124,7 @@ def test_a_second_signal_stops_now_and_gives_back_what_was_in_hand(start_command
     with transaction.atomic():
         list(Packet.objects.select_for_update())
         worker = start_command("run_inbox_worker")
-        wait_until(lambda: lock_waiters() == 1)
+        wait_until(lock_waiters)
         signal_and_see_it_taken(worker)
         worker.send_signal(signal.SIGTERM)
         out, err = worker.communicate(timeout=10)
