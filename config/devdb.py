@@ -231,15 +231,27 @@ class Server:
     def _locked(self) -> Iterator[None]:
         """One at a time. The file is closed in every program that is started, so no server can keep the lock."""
         try:
-            self.home.mkdir(mode=0o700, exist_ok=True)
-            lock = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            lock = self._open_lock()
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
             finally:
                 os.close(lock)
         except OSError as error:
             raise DevDbError(f"The embedded PostgreSQL in {self.home} cannot be used: {error}. {_ELSE}") from error
+
+    def _open_lock(self) -> int:
+        """The locked file's descriptor. Once more if the file was removed while we waited: others lock a new one."""
+        while True:
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if os.fstat(lock).st_nlink:
+                    return lock
+            except BaseException:
+                os.close(lock)
+                raise
+            os.close(lock)
 
     # Processes
 

@@ -27,10 +27,10 @@ def count_by_status() -> dict[str, int]:
     return dict(sorted(counts))
 
 
-def dead_by_reason(limit: int = 20) -> list[tuple[str, int]]:
-    """The commonest reasons of DEAD jobs with their counts, commonest first."""
+def dead_by_reason(finished_by: str | None = None, limit: int = 20) -> list[tuple[str, int]]:
+    """The commonest reasons of DEAD jobs with their counts, commonest first; `finished_by` names a worker."""
     rows = (
-        InboxJob.objects.filter(status=Status.DEAD)
+        InboxJob.objects.filter(status=Status.DEAD, **({"finished_by": finished_by} if finished_by else {}))
         .values_list(Coalesce("last_error", "error_kind"))
         .annotate(count=Count("*"))
         .order_by("-count")[:limit]

@@ -95,6 +95,12 @@ def child_that_starts(server, **arguments):
     return child
 
 
+def waits_for(child, lock):
+    waiters = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+    inode = str(os.fstat(lock.fileno()).st_ino)
+    return any(words[5] == str(child.pid) and words[6].split(":")[2] == inode for words in waiters)
+
+
 def is_alive(process):
     """A zombie is not: where nobody reaps orphans, as in a container without an init, it would stay for ever."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -293,6 +299,23 @@ def test_a_project_that_was_moved_or_copied_keeps_its_data(server, tmp_path):
             assert ask(other, "SELECT number FROM kept") == 42
         finally:
             other.stop()
+
+
+def test_a_lock_that_was_removed_while_a_command_waited_for_it_is_not_used(server):
+    server.home.mkdir(mode=0o700)
+    with (server.home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        child = child_that_starts(server)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        wait_until(lambda: waits_for(child, lock))
+        shutil.rmtree(server.home)
+        server.home.mkdir(mode=0o700)
+        with (server.home / "lock").open("w") as new_lock:
+            fcntl.flock(new_lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            wait_until(lambda: waits_for(child, new_lock))
+        assert child.communicate()[0] == "True\n"
 
 
 @pytest.mark.parametrize("name", [".postgres", "long" * 30])

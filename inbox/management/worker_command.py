@@ -13,7 +13,6 @@ from inbox.models import InboxJob
 from inbox.owner import default_worker_id, register, sign_off
 from inbox.status import dead_by_reason, remaining
 from inbox.stop import Stop, StopNow
-from inbox.work import Counts
 from inbox.worker import Worker
 
 
@@ -55,9 +54,10 @@ class WorkerCommand(DatabaseCommand):
                 raise CommandError("Stopped at once; what was not finished has been given back.") from None
             finally:
                 sign_off(row, worker.counts)
-        self._report(worker.counts, time.monotonic() - began, says_what_stays=options["drain"])
+        self._report(worker, time.monotonic() - began, says_what_stays=options["drain"])
 
-    def _report(self, counts: Counts, took_s: float, *, says_what_stays: bool) -> None:
+    def _report(self, worker: Worker, took_s: float, *, says_what_stays: bool) -> None:
+        counts = worker.counts
         handled = sum(counts[status] for status in ("DONE", "FAILED", "WAITING", "DEAD"))
         parts = [
             f"{counts[status]:,} {status.lower()}" for status in ("DONE", "DEAD", "FAILED", "WAITING") if counts[status]
@@ -67,7 +67,7 @@ class WorkerCommand(DatabaseCommand):
         speed = f", {handled / took_s:,.0f} jobs/s" if handled and took_s > 0 else ""
         self.stdout.write(f"{handled:,} jobs in {took_s:.1f} s{speed}: {', '.join(parts) or 'nothing was due'}")
         if says_what_stays:
-            for reason, count in dead_by_reason() if counts["DEAD"] else []:
+            for reason, count in dead_by_reason(worker.worker_id) if counts["DEAD"] else []:
                 self.stdout.write(f"dead: {count:,} {reason}")
             for group in remaining():
                 when = f", next in {group.next_in_s:.0f} s" if group.next_in_s and group.next_in_s > 0 else ""
