@@ -47,7 +47,7 @@ def claim(source: Source, *, worker_id: str, limit: int) -> Claim:
             if len(picked) == 1 or not runs_alone:
                 inbox_ids.setdefault(message_type, []).append(inbox_id)
         if picked:
-            InboxJob.objects.filter(pk__in=[pk for pks in inbox_ids.values() for pk in pks]).update(
+            InboxJob.objects.filter(inbox_id__any_of=[pk for pks in inbox_ids.values() for pk in pks]).update(
                 status=Status.PROCESSING,
                 locked_by=worker_id,
                 locked_at=Now(),

@@ -18,12 +18,12 @@ def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
     """
     with transaction.atomic():
         held = list(
-            InboxJob.objects.filter(pk__in=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
+            InboxJob.objects.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
             .order_by("inbox_id")
             .select_for_update(skip_locked=True)
             .values_list("inbox_id", flat=True)
         )
-        return InboxJob.objects.filter(pk__in=held).update(
+        return InboxJob.objects.filter(inbox_id__any_of=held).update(
             status=Status.NEW,
             locked_by=None,
             locked_at=None,

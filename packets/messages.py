@@ -35,7 +35,7 @@ def read_each(jobs: Sequence[LockedJob], parse: Callable[[Message], T]) -> tuple
     """
     rows = {
         row[0]: row
-        for row in IntegrationMessage.objects.filter(pk__in=[job.message_id for job in jobs]).values_list(
+        for row in IntegrationMessage.objects.filter(message_id__any_of=[job.message_id for job in jobs]).values_list(
             "message_id", Cast("payload", TextField()), "message_type_id", "is_deleted"
         )
     }

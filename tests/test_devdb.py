@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -60,6 +61,29 @@ def other_program(server):
     process.wait()
 
 
+@pytest.fixture
+def child_that_starts(server):
+    """Makes commands of their own that start the server when they read a line; none outlives its test."""
+    with ExitStack() as stack:
+
+        def make(**arguments):
+            child = subprocess.Popen(
+                [sys.executable, "-c", START_WHEN_TOLD, server.home],
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                **arguments,
+            )
+            stack.enter_context(child)
+            stack.callback(child.kill)
+            assert child.stdout
+            assert child.stdout.readline() == "ready\n"
+            return child
+
+        yield make
+
+
 def ask(server, statement):
     with psycopg.connect(server.url(), autocommit=True) as connection:
         cursor = connection.execute(statement)
@@ -79,20 +103,6 @@ def leave_stale_lock_files(server, pid):
     for path in (server.data / "postmaster.pid", server.socket_dir / ".s.PGSQL.5432.lock"):
         path.write_text(in_data)
         os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def child_that_starts(server, **arguments):
-    child = subprocess.Popen(
-        [sys.executable, "-c", START_WHEN_TOLD, server.home],
-        cwd=PROJECT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        **arguments,
-    )
-    assert child.stdout
-    assert child.stdout.readline() == "ready\n"
-    return child
 
 
 def waits_for(child, lock):
@@ -134,8 +144,8 @@ def test_a_warm_start_is_quick_and_leaves_the_server_alone(server):
     assert min(seconds) < 0.05
 
 
-def test_commands_that_start_at_the_same_moment_share_one_server(server):
-    children = [child_that_starts(server) for _ in range(4)]
+def test_commands_that_start_at_the_same_moment_share_one_server(server, child_that_starts):
+    children = [child_that_starts() for _ in range(4)]
     for child in children:
         child.stdin.write("\n")
         child.stdin.flush()
@@ -214,8 +224,8 @@ def test_an_empty_pid_file_of_a_crash_does_not_stop_the_start(server):
     assert server.start() is True
 
 
-def test_a_cluster_that_was_killed_in_the_making_is_made_again(server):
-    child = child_that_starts(server, start_new_session=True)
+def test_a_cluster_that_was_killed_in_the_making_is_made_again(server, child_that_starts):
+    child = child_that_starts(start_new_session=True)
     child.stdin.write("\n")
     child.stdin.flush()
     wait_until(lambda: list(server.home.glob("new-*/global")))
@@ -301,11 +311,11 @@ def test_a_project_that_was_moved_or_copied_keeps_its_data(server, tmp_path):
             other.stop()
 
 
-def test_a_lock_that_was_removed_while_a_command_waited_for_it_is_not_used(server):
+def test_a_lock_that_was_removed_while_a_command_waited_for_it_is_not_used(server, child_that_starts):
     server.home.mkdir(mode=0o700)
     with (server.home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        child = child_that_starts(server)
+        child = child_that_starts()
         child.stdin.write("\n")
         child.stdin.flush()
         wait_until(lambda: waits_for(child, lock))
@@ -373,8 +383,8 @@ def test_a_folder_of_another_user_is_refused_with_what_to_type(server):
     os.chown(server.home, 0, 0)
 
 
-def test_the_server_outlives_the_session_of_its_command_and_holds_no_pipe_of_it(server):
-    child = child_that_starts(server, start_new_session=True)
+def test_the_server_outlives_the_session_of_its_command_and_holds_no_pipe_of_it(server, child_that_starts):
+    child = child_that_starts(start_new_session=True)
     # communicate() ends when nobody holds the child's stdout any more.
     assert child.communicate("\n", timeout=30)[0] == "True\n"
     assert os.getsid(postmaster(server)) != child.pid

@@ -47,7 +47,7 @@ def parse_intake(message: Message) -> Intake:
     if not payload:
         raise BadMessage("the payload is empty")
     outer, inner = _envelope(payload)
-    for part in (payload, outer, inner):
+    for part in (payload,) if outer is payload else (payload, outer, inner):
         require_same_tracking_id(pick(part, "decision_tracking_id", "decisionTrackingId"), job.decision_tracking_id)
     metadata = _metadata(pick(inner, "submission_metadata", "submissionMetadata"))
     channel = _channel(job.channel_type_id, pick(payload, "message_type", "messageType"))

@@ -1,0 +1,20 @@
+"""The lookup `any_of`: like `in`, as one array parameter.
+
+`in` makes a placeholder of every key, and Django and psycopg handle each by itself: 1.5 ms for a batch of 200, five
+times a batch, which was a fifth of the time of an intake.
+"""
+
+from typing import Any
+
+from django.db import models
+
+
+@models.BigAutoField.register_lookup
+@models.BigIntegerField.register_lookup
+class AnyOf(models.Lookup):
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = self.process_lhs(compiler, connection)
+        return f"{column} = ANY(%s::bigint[])", (*parameters, list(self.rhs))
