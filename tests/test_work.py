@@ -54,6 +54,22 @@ def test_a_batch_is_done_with_its_effects_in_one_go():
     assert first.finished_at >= first.started_at
 
 
+def test_a_worker_that_dies_between_effect_and_status_leaves_neither(monkeypatch):
+    [key] = many_jobs(1)
+
+    def die(*arguments):
+        raise KeyboardInterrupt
+
+    held = claim_all(probe_source())
+    with monkeypatch.context() as patch:
+        patch.setattr("inbox.work.finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            work(held)
+    assert witnesses() == []
+    assert work(held)["DONE"] == 1
+    assert witnesses() == [key]
+
+
 def test_two_claims_at_once_never_share_a_job():
     many_jobs(1000)
     source = probe_source()
