@@ -14,6 +14,7 @@ run: .venv/installed .env ## Set up, load 1,000 messages, work on them, say what
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py load_samples --count $(MESSAGES)
 	@$(BIN)/python manage.py run_inbox_worker --drain
+	@printf '\nWhat to type next:\n'
 	@$(BIN)/python manage.py make_dev_login
 
 test: .venv/installed-dev ## Run all tests (on DATABASE_URL if it is set, else on the embedded PostgreSQL)

@@ -91,6 +91,8 @@ def create_missing(applied: Sequence[Applied]) -> set[UUID]:
 
 def update_older(applied: Sequence[Applied]) -> dict[int, str]:
     """Let packets follow the intakes that are newer than theirs; returns why the others were ignored, by inbox_id."""
+    if not applied:
+        return {}
     packets = {
         packet.decision_tracking_id: packet
         for packet in Packet.objects.filter(decision_tracking_id__in=[job.decision_tracking_id for job, _ in applied])

@@ -1,42 +1,36 @@
 """The handler of intake messages: of each case the newest message counts, in whatever order they come."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from inbox.outcomes import Outcome, done, ignored
 from inbox.registry import LockedJob
-from packets.intake.apply import create_missing, update_older
-from packets.intake.parse import Intake, parse_intake
+from packets.intake.apply import Applied, create_missing, update_older
+from packets.intake.parse import parse_intake
 from packets.messages import read_each
 from packets.order import order_key
-
-OLDER = "a newer intake of the same case has been applied"
 
 
 def handle_intake(jobs: Sequence[LockedJob]) -> list[Outcome]:
     """Create or update the packets of a batch of intake messages."""
     intakes, outcomes = read_each(jobs, parse_intake)
-    newest: dict[object, LockedJob] = {}
-    for job in jobs:
-        if job.inbox_id not in intakes:
-            continue
-        case = job.decision_tracking_id
-        rival = newest.get(case)
-        if rival and _key(rival) > _key(job):
-            outcomes[job.inbox_id] = ignored(OLDER)
-            continue
-        if rival:
-            outcomes[rival.inbox_id] = ignored(OLDER)
-        newest[case] = job
-    to_apply: list[tuple[LockedJob, Intake]] = [(job, intakes[job.inbox_id]) for job in newest.values()]
-    created = create_missing(to_apply)
-    existing = [(job, intake) for job, intake in to_apply if job.decision_tracking_id not in created]
-    reasons = update_older(existing) if existing else {}
-    for job, _ in to_apply:
-        reason = reasons.get(job.inbox_id)
-        outcomes[job.inbox_id] = ignored(reason) if reason else done()
+    newest, others = _split([(job, intakes[job.inbox_id]) for job in jobs if job.inbox_id in intakes])
+    created = create_missing(newest)
+    reasons = update_older([item for item in newest if item[0].decision_tracking_id not in created])
+    # Each case has its newest message by now, so these are ignored, with a line in the packet's history.
+    reasons |= update_older(others)
+    for inbox_id in intakes:
+        reason = reasons.get(inbox_id)
+        outcomes[inbox_id] = ignored(reason) if reason else done()
     return [outcomes[job.inbox_id] for job in jobs]
 
 
-def _key(job: LockedJob) -> tuple[datetime, int]:
-    return order_key(job.source_created_at, job.message_id)
+def _split(items: Sequence[Applied]) -> tuple[list[Applied], list[Applied]]:
+    """The newest message of each case, and the others."""
+    newest: dict[object, Applied] = {}
+    others: list[Applied] = []
+    for item in sorted(items, key=lambda item: order_key(item[0].source_created_at, item[0].message_id)):
+        case = item[0].decision_tracking_id
+        if case in newest:
+            others.append(newest[case])
+        newest[case] = item
+    return list(newest.values()), others

@@ -43,8 +43,8 @@ def set_login(password: str) -> None:
 def _next_steps(password: str) -> str:
     env_file = settings.BASE_DIR / ".env"
     steps = [
-        ("admin", [_line("runserver"), "then open http://127.0.0.1:8000/admin/"]),
-        ("", [f"user      {USERNAME}", f"password  {password}"]),
+        ("admin", [_line("runserver")]),
+        ("", ["then open http://127.0.0.1:8000/admin/", f"user      {USERNAME}", f"password  {password}"]),
         ("worker", [_line("run_inbox_worker")]),
         ("status", [_line("inbox_status")]),
         ("more messages", [_line("load_samples")]),
