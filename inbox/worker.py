@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from inbox import conf
 from inbox.claim import Claim, claim
@@ -21,6 +21,7 @@ from inbox.reclaim import reclaim_all
 from inbox.registry import Source
 from inbox.release import release
 from inbox.stop import Stop, StopNow
+from inbox.storable import error_text
 from inbox.work import Counts, work
 
 logger = logging.getLogger("inbox.worker")
@@ -107,15 +108,16 @@ class Worker:
         return self.max_jobs is not None and self.claimed >= self.max_jobs
 
     def _tick_or_recover(self) -> bool | None:
-        """One tick; None if the connection was lost, which is mended here."""
+        """One tick; None if the database refused it, by a lost connection or a timeout. Bugs are raised."""
         try:
             self._give_back_what_is_held()
             return self.tick()
-        except Exception as error:
-            if not is_connection_lost(error):
-                raise
-            logger.warning("connection lost (%s); connecting again", type(error).__name__)
-            connection.close()
+        except (OperationalError, InterfaceError) as error:
+            if is_connection_lost(error):
+                logger.warning("connection lost (%s); connecting again", type(error).__name__)
+                connection.close()
+            else:
+                logger.warning("the database refused: %s; going on", error_text(error))
             self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
             return None
 
