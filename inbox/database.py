@@ -3,7 +3,7 @@
 import random
 import time
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 # The server is going, gone, or has become a standby; the same statement may work on a new connection.
 CONNECTION_SQLSTATES = frozenset(["57P01", "57P02", "57P03", "25006", "53300"])
@@ -22,11 +22,14 @@ def is_deadlock(error: BaseException) -> bool:
 
 def is_connection_lost(error: BaseException) -> bool:
     """True if `error` says that the connection is gone or useless, whether the server said so or just vanished."""
-    if not isinstance(error, OperationalError | InterfaceError):
+    if not isinstance(error, Error):
         return False
+    # By code first: "read-only transaction", of a primary that has become a standby, comes as an InternalError.
     sqlstate = _sqlstate(error)
     if sqlstate is not None and (sqlstate in CONNECTION_SQLSTATES or sqlstate.startswith("08")):
         return True
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
     raw = connection.connection
     return raw is None or raw.closed or raw.broken
 

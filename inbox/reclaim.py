@@ -6,12 +6,15 @@ neighbours lose nothing. SKIP LOCKED leaves rows alone whose handler is at work 
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from inbox import conf
 from inbox.backoff import delay_after_attempt_s
 from inbox.models import InboxJob
+from inbox.statuses import Status
 
 # One statement per batch: a reclaimer that dies leaves nothing half done. Key order, so that two never deadlock.
 TAKE_BACK = """
@@ -19,9 +22,9 @@ UPDATE integration_inbox AS job
    SET status = CASE WHEN NOT job.runs_alone THEN 'NEW'
                      WHEN job.attempt_count >= %(max_attempts)s THEN 'DEAD'
                      ELSE 'FAILED' END,
-       attempt_count = job.attempt_count - (NOT job.runs_alone)::int,
+       attempt_count = greatest(job.attempt_count - (NOT job.runs_alone)::int, 0),
        next_attempt_at = CASE WHEN job.runs_alone
-                              THEN now() + (%(delays_s)s::float8[])[least(job.attempt_count, %(steps)s)]
+                              THEN now() + (%(delays_s)s::float8[])[least(greatest(job.attempt_count, 1), %(steps)s)]
                                            * interval '1 second'
                               ELSE job.next_attempt_at END,
        error_kind = CASE WHEN job.runs_alone THEN 'WorkerLost' ELSE job.error_kind END,
@@ -40,6 +43,7 @@ UPDATE integration_inbox AS job
 RETURNING job.status
 """
 WORKER_LOST = "the worker stopped while it worked on this job alone"
+CONNECTION_LOST = "the connection to the database broke while a worker was at this job alone"
 
 
 def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[str]:
@@ -47,7 +51,6 @@ def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[s
 
     Returns how many took each status.
     """
-    steps_s = conf.backoff_s()
     with transaction.atomic():
         inbox_ids = list(
             InboxJob.objects.stale(stale_after_s)
@@ -55,20 +58,40 @@ def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[s
             .select_for_update(skip_locked=True)
             .values_list("inbox_id", flat=True)[:limit]
         )
-        if not inbox_ids:
-            return Counter()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                TAKE_BACK,
-                {
-                    "inbox_ids": inbox_ids,
-                    "max_attempts": max_attempts,
-                    "delays_s": [delay_after_attempt_s(number, steps_s) for number in range(1, len(steps_s) + 1)],
-                    "steps": len(steps_s),
-                    "message": WORKER_LOST,
-                },
-            )
-            return Counter(status for (status,) in cursor.fetchall())
+        return _take_back(inbox_ids, max_attempts, WORKER_LOST)
+
+
+def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> Counter[str]:
+    """After a lost connection: take back those of `inbox_ids` that this lease still holds, by the same rule.
+
+    The message may be what breaks the connection. If it is, it is found; its neighbours lose nothing.
+    """
+    with transaction.atomic():
+        held = list(
+            InboxJob.objects.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
+            .order_by("inbox_id")
+            .select_for_update(skip_locked=True)
+            .values_list("inbox_id", flat=True)
+        )
+        return _take_back(held, conf.max_attempts(), CONNECTION_LOST)
+
+
+def _take_back(inbox_ids: list[int], max_attempts: int, message: str) -> Counter[str]:
+    if not inbox_ids:
+        return Counter()
+    steps_s = conf.backoff_s()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TAKE_BACK,
+            {
+                "inbox_ids": inbox_ids,
+                "max_attempts": max_attempts,
+                "delays_s": [delay_after_attempt_s(number, steps_s) for number in range(1, len(steps_s) + 1)],
+                "steps": len(steps_s),
+                "message": message,
+            },
+        )
+        return Counter(status for (status,) in cursor.fetchall())
 
 
 def reclaim_all(*, stale_after_s: float, max_attempts: int, batch_size: int) -> Counter[str]:

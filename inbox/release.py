@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from inbox.models import InboxJob
 from inbox.statuses import Status
@@ -27,6 +27,6 @@ def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
             status=Status.NEW,
             locked_by=None,
             locked_at=None,
-            attempt_count=F("attempt_count") - 1,
+            attempt_count=Greatest(F("attempt_count") - 1, 0),
             updated_at=Now(),
         )

@@ -10,17 +10,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, OperationalError, connection
 
 from inbox import conf
 from inbox.claim import Claim, claim
 from inbox.database import is_connection_lost
 from inbox.ingest import Floor, ingest
-from inbox.reclaim import reclaim_all
+from inbox.reclaim import reclaim_all, reclaim_own
 from inbox.registry import Source
 from inbox.release import release
-from inbox.stop import Stop, StopNow
+from inbox.stop import Stop
 from inbox.storable import error_text
 from inbox.work import Counts, work
 
@@ -32,11 +33,11 @@ RECONNECT_PAUSE_S = (0.1, 1.0)
 
 
 class Chore:
-    """Something to do every so often; due at once unless `is_due_at_start` is false."""
+    """Something to do at once, and then every so often."""
 
-    def __init__(self, every_s: float, *, is_due_at_start: bool = True) -> None:
+    def __init__(self, every_s: float) -> None:
         self.every_s = every_s
-        self._next = 0.0 if is_due_at_start else time.monotonic() + every_s
+        self._next = 0.0
 
     def is_due(self) -> bool:
         return time.monotonic() >= self._next
@@ -69,11 +70,12 @@ class Worker:
         self.claimed = 0
         self.poll = Chore(poll_interval_s)
         self.lookback = Chore(LOOKBACK_EVERY_S)
-        # Workers that start together reconcile one after another, not all in the same second.
-        self.reconcile = Chore(conf.reconcile_every_s() * random.uniform(0.5, 1), is_due_at_start=False)  # noqa: S311
+        # Spread, so that workers that started together do not always reconcile in the same second.
+        self.reconcile = Chore(conf.reconcile_every_s() * random.uniform(0.5, 1))  # noqa: S311
         self.reclaim = Chore(conf.stale_after_s() / 4)
         self._has_capacity = True
         self._held: Claim | None = None
+        self._has_lost_connection = False
 
     def run(self) -> Counts:
         """Work until asked to stop, or until `max_jobs` are done. Raises StopNow at the second signal."""
@@ -100,9 +102,10 @@ class Worker:
                     break
                 if not moved:
                     self.stop.wait(self.poll.every_s)
-        except StopNow:
-            self._give_back_what_is_held()
-            raise
+        finally:
+            # Held only after StopNow or a lost connection; if this fails too, the jobs come back by age.
+            with suppress(Error):
+                self._give_back_what_is_held()
 
     def _has_all_it_may(self) -> bool:
         return self.max_jobs is not None and self.claimed >= self.max_jobs
@@ -112,10 +115,13 @@ class Worker:
         try:
             self._give_back_what_is_held()
             return self.tick()
-        except (OperationalError, InterfaceError) as error:
+        except Error as error:
             if is_connection_lost(error):
                 logger.warning("connection lost (%s); connecting again", type(error).__name__)
                 connection.close()
+                self._has_lost_connection = self._held is not None
+            elif not isinstance(error, OperationalError):
+                raise
             else:
                 logger.warning("the database refused: %s; going on", error_text(error))
             self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
@@ -140,17 +146,21 @@ class Worker:
 
     def _ingest_all(self) -> bool:
         """Ingest every source, from as far back as is due; True if that brought something."""
-        floors = [Floor.WATERMARK]
-        for floor, chore in ((Floor.LOOKBACK, self.lookback), (Floor.RECONCILE, self.reconcile)):
-            if chore.is_due():
-                floors.append(floor)
-                chore.done()
         try:
-            return sum(ingest(source, floor).count for floor in floors for source in self.sources) > 0
+            came = [ingest(source) for source in self.sources]
+            for floor, chore in ((Floor.LOOKBACK, self.lookback), (Floor.RECONCILE, self.reconcile)):
+                # Not while there is more above the watermark: a wider look would only find that.
+                if chore.is_due() and not any(ingested.is_full for ingested in came):
+                    found = [ingest(source, floor) for source in self.sources]
+                    came += found
+                    if not any(ingested.is_full for ingested in found):
+                        chore.done()
+            return any(ingested.count for ingested in came)
         except OperationalError as error:
             if is_connection_lost(error):
                 raise
             logger.warning("no ingest this time (%s); trying again soon", type(error).__name__)
+            self.stop.wait(RECONNECT_PAUSE_S[0])
             return True
 
     def _claim_and_work(self, source: Source) -> int:
@@ -175,9 +185,14 @@ class Worker:
         held, self._held = self._held, None
         inbox_ids = [inbox_id for ids in held.inbox_ids.values() for inbox_id in ids]
         try:
-            given_back = release(held.lease_id, inbox_ids)
-        except Exception:
+            if self._has_lost_connection:
+                given_back = sum(reclaim_own(held.lease_id, inbox_ids).values())
+            else:
+                given_back = release(held.lease_id, inbox_ids)
+        except BaseException:
             self._held = held
             raise
+        self._has_lost_connection = False
+        self.claimed -= given_back
         self.counts["GIVEN_BACK"] += given_back
         logger.info("gave back %d jobs", given_back)

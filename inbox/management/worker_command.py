@@ -2,9 +2,11 @@
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import Error
 
 from inbox import conf, registry
 from inbox.management.base import DatabaseCommand, add_worker_arguments
@@ -53,7 +55,8 @@ class WorkerCommand(DatabaseCommand):
             except StopNow:
                 raise CommandError("Stopped at once; what was not finished has been given back.") from None
             finally:
-                sign_off(row, worker.counts)
+                with suppress(Error):  # the row only informs; without a database it stays as it is
+                    sign_off(row, worker.counts)
         self._report(worker, time.monotonic() - began, says_what_stays=options["drain"])
 
     def _report(self, worker: Worker, took_s: float, *, says_what_stays: bool) -> None:
