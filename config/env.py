@@ -10,6 +10,9 @@ T = TypeVar("T")
 
 env = environ.Env()
 
+# Ten years: more is a slip, and PostgreSQL could not count it.
+LONGEST_S = 10 * 366 * 86400.0
+
 
 def _read(name: str, default: T, parse: Callable[[str], T], takes: str) -> T:
     text = env.str(name, default="").strip()
@@ -38,7 +41,7 @@ def seconds(name: str, default: float) -> float:
 
     def parse(text: str) -> float:
         number = float(text)
-        if not 0 < number < float("inf"):
+        if not 0 < number <= LONGEST_S:
             raise ValueError
         return number
 
@@ -50,7 +53,7 @@ def list_of_seconds(name: str, default: tuple[float, ...]) -> tuple[float, ...]:
 
     def parse(text: str) -> tuple[float, ...]:
         numbers = tuple(float(part) for part in text.split(","))
-        if not all(0 < number < float("inf") for number in numbers):
+        if not all(0 < number <= LONGEST_S for number in numbers):
             raise ValueError
         return numbers
 

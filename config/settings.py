@@ -1,5 +1,6 @@
 """Settings of the project, all from the environment (a `.env` beside manage.py is read first). README lists them."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,14 @@ elif not DATABASE_URL:
         "DATABASE_URL is not set. Set it to a PostgreSQL, such as postgresql://user:password@host:5432/serviceops, "
         "or set DEBUG=on to use the embedded PostgreSQL of development (`make run` does that)."
     )
-DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
+with warnings.catch_warnings():
+    # Its warning about an unknown address quotes the address, which may hold a password.
+    warnings.simplefilter("ignore")
+    DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
+if not DATABASE.get("ENGINE"):
+    raise ImproperlyConfigured(
+        "DATABASE_URL is no database address; it takes one such as postgresql://user:password@host:5432/serviceops."
+    )
 if DATABASE["ENGINE"].startswith("django.db.backends.postgresql"):
     # Short transactions only: a statement, a lock wait or an idle transaction that takes longer is an error.
     session_settings = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"

@@ -26,6 +26,12 @@ def test_no_database_url_without_debug_is_a_clear_error():
     assert "Traceback" not in err
 
 
+def test_a_database_url_that_is_none_is_a_clear_error():
+    code, out, err = manage("check", SECRET_KEY="x", DATABASE_URL="foo")
+    assert code == 1
+    assert err.startswith("manage.py: DATABASE_URL is no database address")
+
+
 def test_no_secret_key_is_a_clear_error():
     code, out, err = manage("check", DEBUG="on")
     assert code == 1
@@ -45,6 +51,7 @@ def test_sqlite_is_refused_by_a_system_check(tmp_path):
     [
         ("INBOX_BATCH_SIZE", "0", "a whole number of at least 1"),
         ("INBOX_BATCH_SIZE", "many", "a whole number of at least 1"),
+        ("INBOX_STALE_AFTER", "1e12", "a number of seconds above 0"),
         ("INBOX_POLL_INTERVAL", "-1", "a number of seconds above 0"),
         ("INBOX_BACKOFF", "60,soon", "numbers of seconds above 0 with commas between"),
         ("DEBUG", "maybe", "on or off"),
