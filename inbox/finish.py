@@ -63,9 +63,7 @@ def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outc
             with_text.append({"inbox_id": job.inbox_id, **_columns(job, outcome)})
     counts: dict[Status, int] = {}
     if done:
-        counts[Status.DONE] = InboxJob.objects.filter(
-            inbox_id__any_of=done, lease_id=lease_id, status=Status.PROCESSING
-        ).update(
+        counts[Status.DONE] = InboxJob.objects.held(lease_id, done).update(
             status=Status.DONE,
             locked_by=None,
             locked_at=None,

@@ -14,7 +14,6 @@ from django.db import connection, transaction
 from inbox import conf
 from inbox.backoff import delay_after_attempt_s
 from inbox.models import InboxJob
-from inbox.statuses import Status
 
 # One statement per batch: a reclaimer that dies leaves nothing half done. Key order, so that two never deadlock.
 TAKE_BACK = """
@@ -68,7 +67,7 @@ def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> Counter[str]:
     """
     with transaction.atomic():
         held = list(
-            InboxJob.objects.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
+            InboxJob.objects.held(lease_id, inbox_ids)
             .order_by("inbox_id")
             .select_for_update(skip_locked=True)
             .values_list("inbox_id", flat=True)

@@ -18,7 +18,7 @@ def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
     """
     with transaction.atomic():
         held = list(
-            InboxJob.objects.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
+            InboxJob.objects.held(lease_id, inbox_ids)
             .order_by("inbox_id")
             .select_for_update(skip_locked=True)
             .values_list("inbox_id", flat=True)

@@ -99,7 +99,7 @@ def lock_leased(lease_id: UUID, inbox_ids: Sequence[int]) -> list[LockedJob]:
     """Lock those of `inbox_ids` that the lease still holds, in key order; nobody can reclaim them until COMMIT."""
     waited = Extract(Now() - F("waiting_since"), "epoch")
     rows = (
-        InboxJob.objects.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
+        InboxJob.objects.held(lease_id, inbox_ids)
         .order_by("inbox_id")
         .select_for_update()
         .values_list(*LockedJob._fields[:-1], Coalesce(waited, Value(0.0), output_field=FloatField()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
@@ -16,6 +17,10 @@ class JobQuerySet(models.QuerySet["InboxJob"]):
         return self.filter(
             source=source, status__in=DUE_STATUSES, next_attempt_at__lte=Now(), message_type__in=sorted(message_types)
         )
+
+    def held(self, lease_id: UUID, inbox_ids: Iterable[int]) -> "JobQuerySet":
+        """The guard of every write of a worker: those of `inbox_ids` that this lease still holds."""
+        return self.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
 
     def stale(self, age_s: float) -> "JobQuerySet":
         """Claimed jobs whose claim is older than `age_s` seconds by the database's clock."""
