@@ -51,12 +51,7 @@ def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[s
     Returns how many took each status.
     """
     with transaction.atomic():
-        inbox_ids = list(
-            InboxJob.objects.stale(stale_after_s)
-            .order_by("inbox_id")
-            .select_for_update(skip_locked=True)
-            .values_list("inbox_id", flat=True)[:limit]
-        )
+        inbox_ids = InboxJob.objects.stale(stale_after_s).lock_keys(limit)
         return _take_back(inbox_ids, max_attempts, WORKER_LOST)
 
 
@@ -66,12 +61,7 @@ def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> Counter[str]:
     The message may be what breaks the connection. If it is, it is found; its neighbours lose nothing.
     """
     with transaction.atomic():
-        held = list(
-            InboxJob.objects.held(lease_id, inbox_ids)
-            .order_by("inbox_id")
-            .select_for_update(skip_locked=True)
-            .values_list("inbox_id", flat=True)
-        )
+        held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
         return _take_back(held, conf.max_attempts(), CONNECTION_LOST)
 
 

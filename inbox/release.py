@@ -17,12 +17,7 @@ def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
     Safe after a COMMIT without an answer: what was finished is no longer PROCESSING and stays as it is.
     """
     with transaction.atomic():
-        held = list(
-            InboxJob.objects.held(lease_id, inbox_ids)
-            .order_by("inbox_id")
-            .select_for_update(skip_locked=True)
-            .values_list("inbox_id", flat=True)
-        )
+        held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
         return InboxJob.objects.filter(inbox_id__any_of=held).update(
             status=Status.NEW,
             locked_by=None,

@@ -22,6 +22,11 @@ class JobQuerySet(models.QuerySet["InboxJob"]):
         """The guard of every write of a worker: those of `inbox_ids` that this lease still holds."""
         return self.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
 
+    def lock_keys(self, limit: int | None = None) -> list[int]:
+        """Lock at most `limit` of these jobs, in key order, past those that others hold; returns their keys."""
+        rows = self.order_by("inbox_id").select_for_update(skip_locked=True).values_list("inbox_id", flat=True)
+        return list(rows[:limit])
+
     def stale(self, age_s: float) -> "JobQuerySet":
         """Claimed jobs whose claim is older than `age_s` seconds by the database's clock."""
         return self.filter(
