@@ -28,11 +28,15 @@ class JobQuerySet(models.QuerySet["InboxJob"]):
         return list(rows[:limit])
 
     def stale(self, age_s: float) -> "JobQuerySet":
-        """Claimed jobs whose claim is older than `age_s` seconds by the database's clock."""
+        """Claimed jobs whose claim is older than `age_s` seconds, or from the future, by the database's clock."""
+        age = timedelta(seconds=age_s)
         return self.filter(
-            status=Status.PROCESSING,
-            locked_at__lt=Now() - timedelta(seconds=age_s),
+            models.Q(locked_at__lt=Now() - age) | models.Q(locked_at__gt=Now() + age), status=Status.PROCESSING
         )
+
+    def claimed_by(self, presence_ids: Iterable[int]) -> "JobQuerySet":
+        """Claimed jobs of the worker processes with these inbox_worker ids."""
+        return self.filter(presence_id__any_of=presence_ids, status=Status.PROCESSING)
 
 
 class InboxJob(models.Model):
@@ -51,6 +55,9 @@ class InboxJob(models.Model):
     locked_by = models.TextField(null=True)
     locked_at = models.DateTimeField(null=True)
     lease_id = models.UUIDField(null=True, help_text="Of the last claim; never used twice.")
+    presence_id = models.BigIntegerField(
+        null=True, help_text="inbox_worker.id of the last claimant, if its presence can be seen."
+    )
     runs_alone = models.BooleanField(db_default=False, help_text="Its last worker died: claimed by itself from now on.")
     waiting_since = models.DateTimeField(null=True)
 
@@ -76,7 +83,9 @@ class InboxJob(models.Model):
             models.UniqueConstraint(fields=["source", "message_id", "revision"], name="inbox_one_job_per_message"),
             models.CheckConstraint(condition=models.Q(status__in=Status.values), name="inbox_status_known"),
             models.CheckConstraint(
-                condition=models.Q(status=Status.PROCESSING, locked_by__isnull=False, locked_at__isnull=False)
+                condition=models.Q(
+                    status=Status.PROCESSING, locked_by__isnull=False, locked_at__isnull=False, lease_id__isnull=False
+                )
                 | (~models.Q(status=Status.PROCESSING) & models.Q(locked_by__isnull=True, locked_at__isnull=True)),
                 name="inbox_locked_exactly_when_processing",
             ),
@@ -92,6 +101,8 @@ class InboxJob(models.Model):
             models.Index(
                 fields=["locked_at", "inbox_id"], condition=models.Q(status=Status.PROCESSING), name="inbox_claimed"
             ),
+            # For the wake, and for whoever asks what became of a case.
+            models.Index(fields=["decision_tracking_id"], name="inbox_tracking"),
         ]
 
     def __str__(self) -> str:

@@ -13,6 +13,11 @@ class PollWatermark(models.Model):
     reconcile_finds = models.BigIntegerField(
         db_default=0, help_text="Rows that only the reconcile found. Each is an incident."
     )
+    lookback_finds = models.BigIntegerField(
+        db_default=0, help_text="Rows that committed late and were found behind it."
+    )
+    next_lookback_at = models.DateTimeField(db_default=now(), help_text="Whoever moves it does the wider look.")
+    next_reconcile_at = models.DateTimeField(db_default=now())
     updated_at = models.DateTimeField(db_default=now())
 
     class Meta:

@@ -8,13 +8,17 @@ from inbox.fields import now
 class InboxWorker(models.Model):
     class State(models.TextChoices):
         RUNNING = "RUNNING", "Running"
-        STOPPED = "STOPPED", "Stopped"
+        STOPPED = "STOPPED", "Stopped by itself"
+        GONE = "GONE", "Gone: died, or lost its connection"
 
     instance_id = models.UUIDField(unique=True, help_text="Made by the process; a repeated registration finds its row.")
     worker_id = models.TextField()
     command = models.TextField()
     host = models.TextField()
     pid = models.IntegerField()
+    has_presence = models.BooleanField(
+        db_default=False, help_text="It holds a session lock that vanishes with it, so its death is seen at once."
+    )
     state = models.TextField(choices=State, db_default=State.RUNNING)
     started_at = models.DateTimeField(db_default=now())
     last_seen_at = models.DateTimeField(db_default=now())
@@ -27,9 +31,11 @@ class InboxWorker(models.Model):
         verbose_name = "worker"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=["RUNNING", "STOPPED"]), name="inbox_worker_state_known"
+                condition=models.Q(state__in=["RUNNING", "STOPPED", "GONE"]), name="inbox_worker_state_known"
             )
         ]
+        # The roll call reads this every second; ended processes cost it nothing.
+        indexes = [models.Index(fields=["id"], condition=models.Q(state="RUNNING"), name="inbox_worker_running")]
 
     def __str__(self) -> str:
         return self.worker_id
