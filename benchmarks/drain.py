@@ -168,7 +168,7 @@ def _ours() -> Callable[[], object]:
     from django.db import connection
 
     from inbox import registry
-    from inbox.owner import default_worker_id
+    from inbox.presence import default_worker_id
     from inbox.worker import Worker
 
     connection.ensure_connection()

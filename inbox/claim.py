@@ -29,8 +29,11 @@ class Claim:
         return sum(map(len, self.inbox_ids.values()))
 
 
-def claim(source: Source, *, worker_id: str, limit: int) -> Claim:
-    """Claim at most `limit` due jobs that this process has a handler for; the claim is empty if there are none."""
+def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None = None) -> Claim:
+    """Claim at most `limit` due jobs that this process has a handler for; the claim is empty if there are none.
+
+    `presence_id` is the inbox_worker.id of this process if others can see at once that it is gone.
+    """
     lease_id = uuid4()
     with transaction.atomic():
         picked = list(
@@ -52,6 +55,7 @@ def claim(source: Source, *, worker_id: str, limit: int) -> Claim:
                 locked_by=worker_id,
                 locked_at=Now(),
                 lease_id=lease_id,
+                presence_id=presence_id,
                 attempt_count=F("attempt_count") + 1,
                 started_at=Now(),
                 updated_at=Now(),

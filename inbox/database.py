@@ -20,6 +20,11 @@ def is_deadlock(error: BaseException) -> bool:
     return _sqlstate(error) in RETRY_SQLSTATES
 
 
+def is_statement_timeout(error: BaseException) -> bool:
+    """True if the server ended the statement because it took longer than statement_timeout."""
+    return _sqlstate(error) == "57014"
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """True if `error` says that the connection is gone or useless, whether the server said so or just vanished."""
     if not isinstance(error, Error):

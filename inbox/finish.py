@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from inbox import conf
 from inbox.backoff import delay_after_attempt_s, delay_while_waiting_s
 from inbox.models import InboxJob
-from inbox.outcomes import DONE, Outcome, Verdict
+from inbox.outcomes import DONE, WAIT_LIMIT, Outcome, Verdict
 from inbox.registry import LockedJob
 from inbox.statuses import Status
 from inbox.storable import storable
@@ -105,6 +105,6 @@ def _waiting(job: LockedJob, what: str | None) -> dict[str, Any]:
     if job.waited_s >= conf.wait_limit_s():
         days = conf.wait_limit_s() / 86400
         error = f"waited {days:g} days for {what}"
-        return {"status": Status.DEAD, "attempts_given_back": 1, "error_kind": "WaitLimit", "error": error}
+        return {"status": Status.DEAD, "attempts_given_back": 1, "error_kind": WAIT_LIMIT, "error": error}
     delay_s = delay_while_waiting_s(job.waited_s, conf.backoff_s())
     return {"status": Status.WAITING, "attempts_given_back": 1, "delay_s": delay_s, "note": what}

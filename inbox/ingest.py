@@ -1,59 +1,68 @@
 """Ingest: makes a job of every source row, exactly once, whenever the row commits.
 
-`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. Three floors:
-WATERMARK reads what lies above the pair (created_at, message_id), at every poll; LOOKBACK starts INBOX_LOOKBACK
-seconds lower, every so often; RECONCILE starts at pruned_before, now and then, and what it finds is an incident.
-All have an anti-join and a unique key behind them, so a floor only decides the cost, never the truth.
+`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. Three floors: each
+poll reads from the pair (created_at, message_id) on, and always the last half second again; sweep.py looks further
+back, every so often. All have an anti-join and a unique key behind them, so a floor only decides the cost, never the
+truth. Sources by flag need no floor: ingest_flagged.py.
 
 No value of a source row leaves the database here: what a driver can't read can't stop the batch.
 """
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from django.db import connection, transaction
-from django.db.models import F
 
-from inbox import conf
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
+from inbox.ingest_flagged import ingest_flagged
 from inbox.models import PollWatermark
-from inbox.registry import Source
-
-logger = logging.getLogger("inbox.ingest")
+from inbox.registry import ByFlag, ByWatermark, Source
 
 # Rows per INSERT. One statement makes about 100,000 jobs a second, so a larger one would only hold the lock longer.
 INGEST_LIMIT = 2000
 
+# Every poll reads this much again: most transactions that commit late do so by milliseconds, and need not wait for the
+# lookback. At 5,000 rows a second it is 2,500 look-ups by key, 5 ms.
+OVERLAP = "interval '0.5 seconds'"
+# Rows from further in the future than clocks differ are left to the lookback: each poll would read them all again.
+SOON = "now() + interval '1 minute'"
 
-LOWEST_ID = "'-9223372036854775808'::bigint"
-
-
-class Floor(Enum):
-    """From where to read: SQL expressions for the pair that rows must not lie below."""
-
-    WATERMARK = ("coalesce(mark.last_created_at, '-infinity')", f"coalesce(mark.last_message_id, {LOWEST_ID})")
-    LOOKBACK = ("coalesce(mark.last_created_at - %(lookback_s)s * interval '1 second', '-infinity')", LOWEST_ID)
-    RECONCILE = ("coalesce(mark.pruned_before, '-infinity')", LOWEST_ID)
-
-
-# One statement in SQL: through the ORM every row would travel to Python and back.
 # OFFSET 0 keeps the planner from turning the anti-join into a loop over all jobs, which it does while its statistics
 # say that there are none: 2,000 rows then took 1.2 s instead of 30 ms. Only keys are sorted, never payloads.
-INGEST = """
-WITH floor AS MATERIALIZED (
-    SELECT {created_at} AS created_at, {message_id} AS message_id
-      FROM poll_watermark AS mark WHERE mark.source = %(source)s
-), fresh AS MATERIALIZED (
+HAS_NO_JOB = """NOT EXISTS (
+           SELECT 1 FROM integration_inbox AS job
+            WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
+           OFFSET 0)"""
+LOWEST_ID = "'-9223372036854775808'::bigint"
+MARK = f"""
+    SELECT coalesce(last_created_at, '-infinity') AS last_created_at,
+           coalesce(last_message_id, {LOWEST_ID}) AS last_message_id
+      FROM poll_watermark WHERE source = %(source)s
+"""
+ABOVE_THE_MARK = f"""
     SELECT s.message_id, s.created_at
-      FROM {table} AS s
-     WHERE (s.created_at, s.message_id) >= ((SELECT created_at FROM floor), (SELECT message_id FROM floor))
+      FROM {{table}} AS s
+     WHERE (s.created_at, s.message_id)
+           >= ((SELECT least(last_created_at, now() - {OVERLAP}) FROM mark),
+               (SELECT CASE WHEN last_created_at < now() - {OVERLAP} THEN last_message_id
+                            ELSE {LOWEST_ID} END FROM mark))
+       AND s.created_at <= {SOON}
        AND NOT s.is_deleted
-       AND NOT EXISTS (SELECT 1 FROM integration_inbox AS job
-                        WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
-                       OFFSET 0)
+       AND {HAS_NO_JOB}
      ORDER BY s.created_at, s.message_id
      LIMIT %(limit)s
+"""
+NAMED = f"""
+    SELECT s.message_id, s.created_at
+      FROM {{table}} AS s
+     WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {HAS_NO_JOB}
+"""
+
+# One statement in SQL: through the ORM every row would travel to Python and back.
+INGEST = """
+WITH mark AS MATERIALIZED (
+    {mark}
+), fresh AS MATERIALIZED ({fresh}
 ), born AS (
     INSERT INTO integration_inbox
            (source, message_id, message_type, decision_tracking_id, channel_type_id, source_created_at, next_attempt_at)
@@ -89,21 +98,30 @@ class Ingested:
     is_full: bool
 
 
-def ingest(source: Source, floor: Floor = Floor.WATERMARK, *, limit: int = INGEST_LIMIT) -> Ingested:
+def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
     """Make jobs of at most `limit` rows of `source` that have none yet, oldest first."""
+    match source.reads:
+        case ByWatermark() as table:
+            found, count = _ingest(source, table, ABOVE_THE_MARK, {"limit": limit})
+        case ByFlag() as table:
+            found = count = ingest_flagged(source, table, limit)
+        case None:
+            found = count = 0
+    return Ingested(count, is_full=found >= limit)
+
+
+def ingest_named(source: Source, table: ByWatermark, message_ids: Sequence[int]) -> int:
+    """Make jobs of those of these rows that have none yet; returns how many."""
+    return _ingest(source, table, NAMED, {"message_ids": list(message_ids)})[1]
+
+
+def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tuple[int, int]:
+    """How many rows were found, and how many jobs were made."""
     with transaction.atomic():
         _lock_watermark(source)
         with connection.cursor() as cursor:
-            cursor.execute(
-                _statement(source, floor),
-                {"source": source.name, "limit": limit, "lookback_s": conf.lookback_s()},
-            )
-            found, count = cursor.fetchone()
-        if count and floor is Floor.RECONCILE:
-            PollWatermark.objects.filter(source=source.name).update(reconcile_finds=F("reconcile_finds") + count)
-    if count and floor is Floor.RECONCILE:
-        logger.error("incident: the reconcile of %s found %d rows that every other look had missed", source.name, count)
-    return Ingested(count, is_full=found >= limit)
+            cursor.execute(statement(table, fresh), {"source": source.name, **values})
+            return cursor.fetchone()
 
 
 def _lock_watermark(source: Source) -> None:
@@ -114,13 +132,14 @@ def _lock_watermark(source: Source) -> None:
         locked.first()
 
 
-def _statement(source: Source, floor: Floor) -> str:
-    created_at, message_id = floor.value
+def statement(table: ByWatermark, fresh: str = ABOVE_THE_MARK) -> str:
+    """The SQL that makes jobs of the rows that `fresh` selects."""
+    name = connection.ops.quote_name(table.table)
     return INGEST.format(
-        created_at=created_at,
-        message_id=message_id,
-        table=connection.ops.quote_name(source.table),
-        message_type=source.message_type_sql,
+        mark=MARK,
+        fresh=fresh.format(table=name),
+        table=name,
+        message_type=table.message_type_sql,
         readable_from=READABLE_FROM,
         readable_until=READABLE_UNTIL,
     )

@@ -11,10 +11,12 @@ from django.db import models
 
 @models.BigAutoField.register_lookup
 @models.BigIntegerField.register_lookup
+@models.UUIDField.register_lookup
 class AnyOf(models.Lookup):
     lookup_name = "any_of"
     prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} = ANY(%s::bigint[])", (*parameters, list(self.rhs))
+        array_of = self.lhs.output_field.db_type(connection)
+        return f"{column} = ANY(%s::{array_of}[])", (*parameters, list(self.rhs))

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+# The error kind of a job that died of waiting; what it waited for still wakes it.
+WAIT_LIMIT = "WaitLimit"
+
 
 class Verdict(Enum):
     DONE = "done"

@@ -1,8 +1,9 @@
-"""Reclaim: takes jobs back whose claim is too old, and finds the job that kills its workers.
+"""Reclaim: takes jobs back whose worker is gone or whose claim is too old, and finds the job that kills its workers.
 
 A job that shared its claim gets its attempt back and runs alone from now on. A job that already was alone keeps the
 attempt and gets an error WorkerLost: so the one that kills its worker is DEAD after the last attempt, while its
-neighbours lose nothing. SKIP LOCKED leaves rows alone whose handler is at work right now, and another reclaimer's.
+neighbours lose nothing. If the server itself has started since, nobody is to blame. SKIP LOCKED leaves rows alone whose
+handler is at work right now, and another reclaimer's.
 """
 
 from collections import Counter
@@ -18,27 +19,29 @@ from inbox.models import InboxJob
 # One statement per batch: a reclaimer that dies leaves nothing half done. Key order, so that two never deadlock.
 TAKE_BACK = """
 UPDATE integration_inbox AS job
-   SET status = CASE WHEN NOT job.runs_alone THEN 'NEW'
+   SET status = CASE WHEN NOT taken.is_blamed THEN 'NEW'
                      WHEN job.attempt_count >= %(max_attempts)s THEN 'DEAD'
                      ELSE 'FAILED' END,
-       attempt_count = greatest(job.attempt_count - (NOT job.runs_alone)::int, 0),
-       next_attempt_at = CASE WHEN job.runs_alone
+       attempt_count = greatest(job.attempt_count - (NOT taken.is_blamed)::int, 0),
+       next_attempt_at = CASE WHEN taken.is_blamed
                               THEN now() + (%(delays_s)s::float8[])[least(greatest(job.attempt_count, 1), %(steps)s)]
                                            * interval '1 second'
                               ELSE job.next_attempt_at END,
-       error_kind = CASE WHEN job.runs_alone THEN 'WorkerLost' ELSE job.error_kind END,
-       last_error = CASE WHEN job.runs_alone THEN %(message)s ELSE job.last_error END,
-       errors = CASE WHEN job.runs_alone
+       error_kind = CASE WHEN taken.is_blamed THEN 'WorkerLost' ELSE job.error_kind END,
+       last_error = CASE WHEN taken.is_blamed THEN %(message)s ELSE job.last_error END,
+       errors = CASE WHEN taken.is_blamed
                      THEN job.errors || jsonb_build_object(
                               'attempt', job.attempt_count, 'worker', job.locked_by, 'at', now(),
                               'kind', 'WorkerLost', 'message', %(message)s::text)
                      ELSE job.errors END,
-       finished_at = CASE WHEN job.runs_alone AND job.attempt_count >= %(max_attempts)s THEN now() END,
+       finished_at = CASE WHEN taken.is_blamed AND job.attempt_count >= %(max_attempts)s THEN now() END,
        runs_alone = true,
        locked_by = NULL,
        locked_at = NULL,
        updated_at = now()
- WHERE job.inbox_id = ANY(%(inbox_ids)s)
+  FROM (SELECT inbox_id, runs_alone AND locked_at >= pg_postmaster_start_time() AS is_blamed
+          FROM integration_inbox WHERE inbox_id = ANY(%(inbox_ids)s)) AS taken
+ WHERE job.inbox_id = taken.inbox_id
 RETURNING job.status
 """
 WORKER_LOST = "the worker stopped while it worked on this job alone"
@@ -52,6 +55,13 @@ def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[s
     """
     with transaction.atomic():
         inbox_ids = InboxJob.objects.stale(stale_after_s).lock_keys(limit)
+        return _take_back(inbox_ids, max_attempts, WORKER_LOST)
+
+
+def reclaim_gone(presence_ids: Sequence[int], *, max_attempts: int, limit: int) -> Counter[str]:
+    """Take back at most `limit` jobs that the worker processes with these inbox_worker ids have claimed."""
+    with transaction.atomic():
+        inbox_ids = InboxJob.objects.claimed_by(presence_ids).lock_keys(limit)
         return _take_back(inbox_ids, max_attempts, WORKER_LOST)
 
 

@@ -32,19 +32,47 @@ Handler = Callable[[Sequence[LockedJob]], Sequence[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A table that another program inserts into.
+class ByWatermark:
+    """Rows of a table that are inserted and stay as they are; read from the pair (created_at, message_id) on.
 
-    name             as in integration_inbox.source
-    table            has message_id, decision_tracking_id, channel_type_id, created_at, is_deleted
+    table            has message_id, decision_tracking_id, channel_type_id, created_at, is_deleted, and an index on
+                     (created_at, message_id)
     message_type_sql an SQL expression on the row `s` that never raises and never gives null
-    command          the manage.py command that serves it
+    """
+
+    table: str
+    message_type_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByFlag:
+    """Rows that become eligible, or change, by UPDATE at any time; read by a flag that a trigger lowers.
+
+    table        has message_id, decision_tracking_id, created_at, updated_at, is_deleted
+    eligible_sql a condition on the row `s`, as in the partial index on message_id of the rows whose flag is down
+    flag         a bool column: the present content has its job; a trigger lowers it when the content changes
+    revision     an int column that the same trigger raises when a content that had its job changes
+    message_type of all its jobs
+    """
+
+    table: str
+    eligible_sql: str
+    flag: str
+    revision: str
+    message_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where messages come from. Without `reads`, its jobs are made by the code that needs them done.
+
+    name    as in integration_inbox.source
+    command the manage.py command that serves it
     """
 
     name: str
-    table: str
-    message_type_sql: str
     command: str
+    reads: ByWatermark | ByFlag | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
 
     def handles(self, message_type: str) -> Callable[[Handler], Handler]:

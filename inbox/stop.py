@@ -4,6 +4,11 @@ import os
 import select
 import signal
 from types import FrameType
+from typing import Any, Protocol
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 
 class StopNow(KeyboardInterrupt):
@@ -31,9 +36,10 @@ class Stop:
             self.is_asked = True
             os.write(self._write_end, b".")
 
-    def wait(self, timeout_s: float) -> None:
-        """Sleep for `timeout_s` seconds, or until asked to stop."""
-        select.select([self._read_end], [], [], max(timeout_s, 0))
+    def wait(self, timeout_s: float, *others: HasFileno) -> None:
+        """Sleep for `timeout_s` seconds, or until asked to stop, or until one of `others` has something to read."""
+        readers: list[Any] = [self._read_end, *others]
+        select.select(readers, [], [], max(timeout_s, 0))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.is_asked:

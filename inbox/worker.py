@@ -1,13 +1,13 @@
-"""The worker: ingest, claim, work, until it is told to stop.
+"""The worker: take in, claim, work, until it is told to stop.
 
-Single-threaded; more speed is more processes. What can go wrong: the connection breaks (it gives back what it still
-holds and goes on with a new one), or another process holds the watermark (it works on what is there already).
+Single-threaded; more speed is more processes. What can go wrong: the connection breaks (it takes its own jobs back and
+goes on with a new one), its presence is lost (it claims nothing until it has a new one), or another process holds the
+watermark (it works on what is there already).
 Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER.
 """
 
 import logging
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,39 +15,34 @@ from contextlib import suppress
 from django.db import Error, OperationalError, connection
 
 from inbox import conf
+from inbox.chore import Chore
 from inbox.claim import Claim, claim
 from inbox.database import is_connection_lost
-from inbox.ingest import Floor, ingest
+from inbox.look import has_work
+from inbox.presence import Presence, PresenceLost
 from inbox.reclaim import reclaim_all, reclaim_own
 from inbox.registry import Source
 from inbox.release import release
+from inbox.rollcall import roll_call, sign_off, take_back_from
 from inbox.stop import Stop
 from inbox.storable import error_text
+from inbox.taking_in import TakingIn
 from inbox.work import Counts, work
 
 logger = logging.getLogger("inbox.worker")
 
-# Late commits are looked for this often; what is later than a few seconds is rare, so the wide look may be too.
-LOOKBACK_EVERY_S = 10.0
+ROLL_CALL_EVERY_S = 1.0
+# While LISTEN works, polling only heals what a notification missed.
+POLL_LESS_OFTEN = 5
 RECONNECT_PAUSE_S = (0.1, 1.0)
 
 
-class Chore:
-    """Something to do at once, and then every so often."""
-
-    def __init__(self, every_s: float) -> None:
-        self.every_s = every_s
-        self._next = 0.0
-
-    def is_due(self) -> bool:
-        return time.monotonic() >= self._next
-
-    def done(self) -> None:
-        self._next = time.monotonic() + self.every_s
-
-
 class Worker:
-    """Serves `sources` under the name `worker_id`. `on_progress` is called with the counts of each batch."""
+    """Serves `sources` under the name `worker_id`.
+
+    `register` makes this process's presence; without it, claims are taken back by age only.
+    `on_progress` is called with the counts of each batch.
+    """
 
     def __init__(
         self,
@@ -58,6 +53,7 @@ class Worker:
         poll_interval_s: float,
         max_jobs: int | None = None,
         stop: Stop | None = None,
+        register: Callable[[], Presence] | None = None,
         on_progress: Callable[[Counts], None] = lambda counts: None,
     ) -> None:
         self.sources = sources
@@ -65,15 +61,18 @@ class Worker:
         self.batch_size = batch_size
         self.max_jobs = max_jobs
         self.stop = stop or Stop()
+        self.register = register
         self.on_progress = on_progress
         self.counts: Counts = Counter()
         self.claimed = 0
+        self.presence: Presence | None = None
+        self.taking_in = TakingIn(sources)
+        self._poll_interval_s = poll_interval_s
         self.poll = Chore(poll_interval_s)
-        self.lookback = Chore(LOOKBACK_EVERY_S)
-        # Spread, so that workers that started together do not always reconcile in the same second.
-        self.reconcile = Chore(conf.reconcile_every_s() * random.uniform(0.5, 1))  # noqa: S311
+        self.roll_call = Chore(ROLL_CALL_EVERY_S)
         self.reclaim = Chore(conf.stale_after_s() / 4)
         self._has_capacity = True
+        self._may_have_work = True
         self._held: Claim | None = None
         self._has_lost_connection = False
 
@@ -83,12 +82,14 @@ class Worker:
         return self.counts
 
     def drain(self) -> Counts:
-        """Work until ingest brings nothing and nothing is due. Raises StopNow at the second signal."""
+        """Work until ingest and sweeps bring nothing and nothing is due. Raises StopNow at the second signal."""
+        self.taking_in.is_thorough = True
         self._until(lambda moved: not moved)
         return self.counts
 
     def once(self) -> Counts:
-        """One ingest and one claim of each source."""
+        """One ingest, with the sweeps that are due, and one claim of each source."""
+        self.taking_in.sweeps_at_once = True
         self._until(lambda moved: True)
         return self.counts
 
@@ -101,11 +102,14 @@ class Worker:
                 if is_enough(moved):
                     break
                 if not moved:
-                    self.stop.wait(self.poll.every_s)
+                    self._wait()
         finally:
-            # Held only after StopNow or a lost connection; if this fails too, the jobs come back by age.
+            # Something is held only after StopNow or a lost connection; if this fails too, it comes back by itself.
             with suppress(Error):
                 self._give_back_what_is_held()
+            with suppress(Error):
+                self.taking_in.close()
+                self._sign_off()
 
     def _has_all_it_may(self) -> bool:
         return self.max_jobs is not None and self.claimed >= self.max_jobs
@@ -114,61 +118,96 @@ class Worker:
         """One tick; None if the database refused it, by a lost connection or a timeout. Bugs are raised."""
         try:
             self._give_back_what_is_held()
+            self._ensure_presence()
             return self.tick()
+        except PresenceLost as error:
+            logger.warning("presence lost (%s); registering again", error_text(error))
+            self._drop_presence()
         except Error as error:
             if is_connection_lost(error):
-                logger.warning("connection lost (%s); connecting again", type(error).__name__)
+                logger.warning("connection lost (%s); connecting again", error_text(error))
                 connection.close()
                 self._has_lost_connection = self._held is not None
+                # Whatever broke it may have broken the other one too, without a sign.
+                self._drop_presence()
             elif not isinstance(error, OperationalError):
                 raise
             else:
                 logger.warning("the database refused: %s; going on", error_text(error))
-            self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
-            return None
+        self._may_have_work = True
+        self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
+        return None
 
     def tick(self) -> bool:
-        """Do the chores that are due, then one claim of each source. True means: go on at once, there may be more."""
-        moved = False
-        if self.reclaim.is_due():
-            reclaim_all(
-                stale_after_s=conf.stale_after_s(), max_attempts=conf.max_attempts(), batch_size=self.batch_size
-            )
-            self.reclaim.done()
+        """One round: the roll, then rows, then a claim of each source. True means: go on at once, there may be more."""
+        self._take_back_from_others()
+        if not self._may_have_work and not (self.poll.is_due() and self._has_work()):
+            return self.taking_in.sweep_on()
         # Full claims mean a backlog of jobs: new rows can wait for the next poll.
         has_looked = self._has_capacity or self.poll.is_due()
+        came = has_looked and self.taking_in.poll()
         if has_looked:
-            moved |= self._ingest_all()
             self.poll.done()
         claimed = [self._claim_and_work(source) for source in self.sources]
         self._has_capacity = not all(count >= self.batch_size for count in claimed)
-        return moved or any(claimed) or not has_looked
+        self._may_have_work = came or any(claimed) or not has_looked
+        if self.taking_in.is_hindered and not any(claimed):
+            self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
+        return self.taking_in.sweep_on() or self._may_have_work
 
-    def _ingest_all(self) -> bool:
-        """Ingest every source, from as far back as is due; True if that brought something."""
-        try:
-            came = [ingest(source) for source in self.sources]
-            for floor, chore in ((Floor.LOOKBACK, self.lookback), (Floor.RECONCILE, self.reconcile)):
-                # Not while there is more above the watermark: a wider look would only find that.
-                if chore.is_due() and not any(ingested.is_full for ingested in came):
-                    found = [ingest(source, floor) for source in self.sources]
-                    came += found
-                    if not any(ingested.is_full for ingested in found):
-                        chore.done()
-            return any(ingested.count for ingested in came)
-        except OperationalError as error:
-            if is_connection_lost(error):
-                raise
-            logger.warning("no ingest this time (%s); trying again soon", type(error).__name__)
-            self.stop.wait(RECONNECT_PAUSE_S[0])
-            return True
+    def _has_work(self) -> bool:
+        self.poll.done()
+        return has_work(self.sources)
+
+    def _wait(self) -> None:
+        """Until something is heard, or the next thing is due, or it shall stop."""
+        until_next_s = min(self.poll.due_in_s(), self.roll_call.due_in_s(), self.reclaim.due_in_s())
+        if self.presence is None or not self.presence.is_seen:
+            self.stop.wait(until_next_s)
+            return
+        self.stop.wait(until_next_s, self.presence)
+
+    def _take_back_from_others(self) -> None:
+        limits = {"max_attempts": conf.max_attempts(), "batch_size": self.batch_size}
+        if self.roll_call.is_due():
+            gone = roll_call(self.presence.id if self.presence else None, self.counts)
+            if gone and (taken := take_back_from(gone, **limits)):
+                logger.warning("took back %d jobs of %d workers that are gone", taken.total(), len(gone))
+                self._may_have_work = True
+            self.roll_call.done()
+        if self.reclaim.is_due():
+            if taken := reclaim_all(stale_after_s=conf.stale_after_s(), **limits):
+                logger.warning("took back %d jobs whose claim was too old", taken.total())
+                self._may_have_work = True
+            self.reclaim.done()
+
+    def _ensure_presence(self) -> None:
+        """Register if this process is not, and hear what has come. Raises OperationalError, and PresenceLost."""
+        if self.presence is None and self.register is not None:
+            self.presence = self.register()
+            if self.presence.is_seen:
+                self.poll.every_s = self._poll_interval_s * POLL_LESS_OFTEN
+        if self.presence and self.presence.is_seen and self.presence.has_heard():
+            self._may_have_work = True
+
+    def _drop_presence(self) -> None:
+        """Its old row stays on the roll, so that what it still holds there is taken back at once by anyone."""
+        if self.presence is not None:
+            self.presence.close()
+        self.presence = None
+        self.poll.every_s = self._poll_interval_s
+
+    def _sign_off(self) -> None:
+        if self.presence is not None:
+            sign_off(self.presence.id, self.counts)
+            self.presence.close()
 
     def _claim_and_work(self, source: Source) -> int:
         """Claim and work on one batch; returns how many jobs it had."""
         limit = self.batch_size if self.max_jobs is None else min(self.batch_size, self.max_jobs - self.claimed)
         if limit <= 0 or self.stop.is_asked:
             return 0
-        self._held = claim(source, worker_id=self.worker_id, limit=limit)
+        self._held = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
         claimed = len(self._held)
         if claimed:
             self.claimed += claimed
@@ -178,6 +217,9 @@ class Worker:
         self._held = None
         return claimed
 
+    def _claim_id(self) -> int | None:
+        return self.presence.claim_id if self.presence else None
+
     def _give_back_what_is_held(self) -> None:
         """After a lost connection or StopNow: return to NEW what the last claim still holds."""
         if self._held is None:
@@ -186,7 +228,7 @@ class Worker:
         inbox_ids = [inbox_id for ids in held.inbox_ids.values() for inbox_id in ids]
         try:
             if self._has_lost_connection:
-                given_back = sum(reclaim_own(held.lease_id, inbox_ids).values())
+                given_back = reclaim_own(held.lease_id, inbox_ids).total()
             else:
                 given_back = release(held.lease_id, inbox_ids)
         except BaseException:

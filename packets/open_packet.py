@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from inbox.wake import wake
 from packets.codes import Channel
 from packets.models import Packet, PacketEvent
 
@@ -28,4 +29,5 @@ def open_packet(decision_tracking_id: UUID, *, channel: Channel, by: str, reason
             to_status=packet.detailed_status,
             reason=reason.strip(),
         )
+        wake([decision_tracking_id], why="the packet was opened")
     return packet, is_created

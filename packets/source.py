@@ -3,7 +3,7 @@
 message_type_id decides if it is given; if it is null the text decides. Both known and different is a contradiction.
 """
 
-from inbox.registry import Source, register_source
+from inbox.registry import ByWatermark, Source, register_source
 
 INTAKE_TEXTS = ("ingest_file_package", "Fax", "Portal")
 TYPE_OF_TEXT = {**dict.fromkeys(INTAKE_TEXTS, "intake"), "UTN": "utn_success", "UTN_FAIL": "utn_fail"}
@@ -15,21 +15,22 @@ def _cases(types: dict, quote: str = "") -> str:
 
 
 # ->> never raises, whatever the payload is; an object or a number gives a text that is no known word.
-TEXT = "coalesce(s.payload ->> 'message_type', s.payload ->> 'messageType')"
-BY_TEXT = f"CASE {TEXT} {_cases(TYPE_OF_TEXT, quote=chr(39))} END"
+# OFFSET 0 has the text read once: a payload of 40 MB takes 50 ms to unpack each time.
+SAID = "(SELECT coalesce(s.payload ->> 'message_type', s.payload ->> 'messageType') AS text OFFSET 0) AS said"
+BY_TEXT = f"CASE said.text {_cases(TYPE_OF_TEXT, quote=chr(39))} END"
 BY_ID = f"CASE s.message_type_id {_cases(TYPE_OF_ID)} END"
-MESSAGE_TYPE_SQL = f"""
-    CASE WHEN s.message_type_id IS NULL AND {TEXT} IS NULL THEN 'intake'
-         WHEN s.message_type_id IS NULL THEN coalesce({BY_TEXT}, 'unknown')
-         WHEN {BY_TEXT} <> {BY_ID} THEN 'unknown'
-         ELSE coalesce({BY_ID}, 'unknown') END
-"""
+MESSAGE_TYPE_SQL = f"""(
+    SELECT CASE WHEN s.message_type_id IS NULL AND said.text IS NULL THEN 'intake'
+                WHEN s.message_type_id IS NULL THEN coalesce({BY_TEXT}, 'unknown')
+                WHEN {BY_TEXT} <> {BY_ID} THEN 'unknown'
+                ELSE coalesce({BY_ID}, 'unknown') END
+      FROM {SAID}
+)"""
 
 INTEGRATION = register_source(
     Source(
         name="integration",
-        table="integration_send_serviceops",
-        message_type_sql=MESSAGE_TYPE_SQL,
         command="run_inbox_worker",
+        reads=ByWatermark(table="integration_send_serviceops", message_type_sql=MESSAGE_TYPE_SQL),
     )
 )

@@ -4,15 +4,23 @@ from collections import Counter
 
 from inbox import registry
 from inbox.claim import claim
-from inbox.ingest import Floor, ingest
+from inbox.ingest import ingest
 from inbox.models import InboxJob
+from inbox.sweep import Floor, sweep
 from inbox.work import Counts, work
 
 
 def take_in() -> None:
     """Make jobs of all rows, also of those that lie some minutes behind the watermark."""
-    while ingest(registry.source("integration"), Floor.LOOKBACK).count:
+    integration = registry.source("integration")
+    while ingest(integration).count:
         pass
+    swept(integration, Floor.LOOKBACK)
+
+
+def swept(source: registry.Source, floor: Floor) -> int:
+    """Sweep to the end; returns how many jobs that made."""
+    return sum(sweep(source, floor))
 
 
 def drain(batch_size: int = 200) -> Counts:

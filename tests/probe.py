@@ -9,16 +9,15 @@ from django.db import connection
 from inbox.claim import claim
 from inbox.models import InboxJob
 from inbox.outcomes import done
-from inbox.registry import Handler, Source
+from inbox.registry import ByWatermark, Handler, Source
 
 
 def probe_source(handler: Handler | None = None) -> Source:
     """Reads integration_send_serviceops; every row is a `probe`. The handler leaves one witness per job."""
     return Source(
         name="test",
-        table="integration_send_serviceops",
-        message_type_sql="'probe'",
         command="none",
+        reads=ByWatermark(table="integration_send_serviceops", message_type_sql="'probe'"),
         handlers={"probe": handler or leave_witnesses},
     )
 

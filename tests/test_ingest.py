@@ -5,10 +5,12 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from inbox.ingest import Floor, ingest
+from inbox.ingest import ingest, statement
 from inbox.models import InboxJob, PollWatermark
+from inbox.sweep import Floor, give_turn_back, sweep, take_turn
+from tests.drain import swept
 from tests.probe import in_threads, lock_waiters, probe_source, wait_until
-from tests.rows import send
+from tests.rows import seconds_ago, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +49,7 @@ def test_a_plain_insert_becomes_a_job_with_the_rows_own_values():
 
 def test_the_same_message_inserted_50_times_from_8_threads_is_one_job():
     send({})
-    made = in_threads(*[lambda: sum(ingest(SOURCE, Floor.RECONCILE).count for _ in range(50)) for _ in range(8)])
+    made = in_threads(*[lambda: sum(ingest(SOURCE).count for _ in range(50)) for _ in range(8)])
     assert sum(made) == 1
     assert InboxJob.objects.count() == 1
 
@@ -112,14 +114,15 @@ def test_the_watermark_never_moves_back():
     before = watermark()
     send({}, created_at="2021-01-01 00:00:00+00")
     assert ingest(SOURCE).count == 0
-    assert ingest(SOURCE, Floor.RECONCILE).count == 1
+    assert swept(SOURCE, Floor.RECONCILE) == 1
     assert watermark() == before
 
 
-def test_a_row_from_the_future_is_taken_at_once_and_does_not_drag_the_watermark():
+def test_a_row_from_the_future_is_taken_by_the_lookback_and_does_not_drag_the_watermark():
     future = send({}, created_at="2999-01-01 00:00:00+00")
     now_sent = send({})
     ingest(SOURCE)
+    assert swept(SOURCE, Floor.LOOKBACK) == 1
     assert messages_with_a_job() == sorted([future, now_sent])
     assert watermark() == (created_at(now_sent), now_sent)
     job = InboxJob.objects.get(message_id=future)
@@ -133,8 +136,9 @@ def test_a_row_from_the_future_is_taken_at_once_and_does_not_drag_the_watermark(
 def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
     strange = send({}, created_at=time)
     good = send({})
+    ingest(SOURCE)
     for floor in Floor:
-        ingest(SOURCE, floor)
+        swept(SOURCE, floor)
     assert messages_with_a_job() == sorted([strange, good])
     job = InboxJob.objects.get(message_id=strange)
     assert job.source_created_at is None
@@ -142,22 +146,62 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
     assert watermark() == (created_at(good), good)
 
 
-def test_a_row_that_commits_behind_the_watermark_is_found_by_the_lookback():
+def test_a_row_that_commits_a_moment_behind_the_watermark_is_found_by_the_next_poll():
     with transaction.atomic():
         late = send({})
         in_threads(lambda: send({}))
         assert in_threads(lambda: ingest(SOURCE).count) == [1]
-    assert ingest(SOURCE).count == 0
-    assert ingest(SOURCE, Floor.LOOKBACK).count == 1
+    assert ingest(SOURCE).count == 1
     assert late in messages_with_a_job()
+
+
+def test_a_row_that_commits_behind_the_overlap_is_found_by_the_lookback():
+    late = send({}, created_at=seconds_ago(10))
+    send({}, created_at=seconds_ago(5))
+    hide(late)
+    assert ingest(SOURCE).count == 1
+    commit(late)
+    assert ingest(SOURCE).count == 0
+    assert swept(SOURCE, Floor.LOOKBACK) == 1
+    mark = PollWatermark.objects.get(source="test")
+    assert (mark.lookback_finds, mark.reconcile_finds) == (1, 0)
+
+
+def hide(message_id):
+    """As if the row had not been committed yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integration_send_serviceops SET is_deleted = true WHERE message_id = %s", [message_id])
+
+
+def commit(message_id):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integration_send_serviceops SET is_deleted = false WHERE message_id = %s", [message_id])
+
+
+def test_a_sweep_goes_through_everything_step_by_step():
+    for number in range(10):
+        send({}, created_at=f"2021-01-01 00:00:0{number}+00")
+    send({})
+    ingest(SOURCE)
+    InboxJob.objects.filter(source_created_at__year=2021).delete()
+    assert list(sweep(SOURCE, Floor.RECONCILE, step=4)) == [4, 4, 2]
+
+
+def test_only_one_process_gets_the_turn_of_a_sweep_and_the_next_one_comes_later():
+    PollWatermark.objects.create(source="test")
+    turns = in_threads(*[lambda: take_turn(SOURCE, Floor.RECONCILE)] * 8)
+    assert sorted(turns) == [False] * 7 + [True]
+    assert not take_turn(SOURCE, Floor.RECONCILE)
+    give_turn_back(SOURCE, Floor.RECONCILE)
+    assert take_turn(SOURCE, Floor.RECONCILE)
 
 
 def test_a_row_older_than_the_lookback_is_an_incident_of_the_reconcile(caplog):
     send({})
     ingest(SOURCE)
     very_late = send({}, created_at="2021-01-01 00:00:00+00")
-    assert ingest(SOURCE, Floor.LOOKBACK).count == 0
-    assert ingest(SOURCE, Floor.RECONCILE).count == 1
+    assert swept(SOURCE, Floor.LOOKBACK) == 0
+    assert swept(SOURCE, Floor.RECONCILE) == 1
     assert very_late in messages_with_a_job()
     assert PollWatermark.objects.get(source="test").reconcile_finds == 1
 
@@ -180,16 +224,14 @@ def test_a_row_that_was_deleted_before_it_was_seen_is_no_job():
 
 def test_ingest_looks_jobs_up_by_key_even_with_statistics_of_an_empty_table():
     """A nested loop over all jobs took 1.2 s for 2,000 rows."""
-    from inbox.ingest import _statement
-
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE integration_inbox")
         for number in range(3000):
             send({}, message_id=number + 1)
         ingest(SOURCE)
-        values = {"source": "test", "limit": 2000, "lookback_s": 900}
+        values = {"source": "test", "limit": 2000}
         with transaction.atomic():
-            cursor.execute("EXPLAIN (ANALYZE, FORMAT TEXT) " + _statement(SOURCE, Floor.RECONCILE), values)
+            cursor.execute("EXPLAIN (ANALYZE, FORMAT TEXT) " + statement(SOURCE.reads), values)
             plan = "\n".join(line for (line,) in cursor.fetchall())
             transaction.set_rollback(True)
     assert "inbox_one_job_per_message" in plan

@@ -100,7 +100,7 @@ def test_a_drain_takes_more_late_rows_than_one_look_brings():
 
 
 def test_a_claim_made_by_hand_without_an_attempt_stops_nobody():
-    broken = job(status="PROCESSING", locked_at=seconds_ago(500), attempt_count=0, lease_id=None)
+    broken = job(status="PROCESSING", locked_at=seconds_ago(500), attempt_count=0)
     worker().drain()
     broken.refresh_from_db()
     assert (broken.status, broken.attempt_count) == ("DONE", 1)

@@ -2,17 +2,16 @@
 
 import sys
 import time
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error
 
 from inbox import conf, registry
 from inbox.management.base import DatabaseCommand, add_worker_arguments
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
-from inbox.owner import default_worker_id, register, sign_off
+from inbox.presence import Presence, default_worker_id
 from inbox.status import dead_by_reason, remaining
 from inbox.stop import Stop, StopNow
 from inbox.worker import Worker
@@ -33,7 +32,6 @@ class WorkerCommand(DatabaseCommand):
         stop = Stop()
         stop.install()
         worker_id = options["worker_id"] or default_worker_id()
-        row = register(worker_id, self.command_name)
         began = time.monotonic()
         with Progress(is_shown=options["drain"], label="jobs", count_total=lambda: _count_due(sources)) as progress:
             worker = Worker(
@@ -43,6 +41,7 @@ class WorkerCommand(DatabaseCommand):
                 poll_interval_s=options["poll_interval"],
                 max_jobs=options["max_jobs"],
                 stop=stop,
+                register=partial(Presence, worker_id, self.command_name),
                 on_progress=progress.advance,
             )
             try:
@@ -54,9 +53,6 @@ class WorkerCommand(DatabaseCommand):
                     worker.run()
             except StopNow:
                 raise CommandError("Stopped at once; what was not finished has been given back.") from None
-            finally:
-                with suppress(Error):  # the row only informs; without a database it stays as it is
-                    sign_off(row, worker.counts)
         self._report(worker, time.monotonic() - began, says_what_stays=options["drain"])
 
     def _report(self, worker: Worker, took_s: float, *, says_what_stays: bool) -> None:

@@ -52,7 +52,7 @@ WITH came AS MATERIALIZED (
       FROM born JOIN came USING (decision_tracking_id)
 )
 SELECT decision_tracking_id FROM born
-"""  # noqa: S608 built from constants
+"""
 
 # validation_status follows the newer intake only as long as nobody has begun to validate.
 REPLACE = f"""
@@ -77,7 +77,7 @@ WITH came AS MATERIALIZED (
 INSERT INTO packet_event (packet_id, what, job_id, from_status, to_status)
 SELECT replaced.packet_id, 'intake_replaced', came.job_id, replaced.detailed_status, replaced.detailed_status
   FROM replaced JOIN came USING (decision_tracking_id)
-"""  # noqa: S608 built from constants
+"""
 
 
 def create_missing(applied: Sequence[Applied]) -> set[UUID]:

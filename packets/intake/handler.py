@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from inbox.outcomes import Outcome, done, ignored
 from inbox.registry import LockedJob
+from inbox.wake import wake
 from packets.intake.apply import Applied, create_missing, update_older
 from packets.intake.parse import parse_intake
 from packets.messages import read_each
@@ -15,6 +16,7 @@ def handle_intake(jobs: Sequence[LockedJob]) -> list[Outcome]:
     intakes, outcomes = read_each(jobs, parse_intake)
     newest, others = _split([(job, intakes[job.inbox_id]) for job in jobs if job.inbox_id in intakes])
     created = create_missing(newest)
+    wake(created, why="the packet has come")
     reasons = update_older([item for item in newest if item[0].decision_tracking_id not in created])
     # Each case has its newest message by now, so these are ignored, with a line in the packet's history.
     reasons |= update_older(others)

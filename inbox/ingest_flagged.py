@@ -1,0 +1,52 @@
+"""Ingest of sources whose rows become eligible, or change, by UPDATE.
+
+A trigger lowers a row's flag whenever its content changes; raising the flag and making the job is one transaction. So
+every content gets exactly one job, settled rows cost nothing, and there is no watermark to be late for. A row that its
+writer holds right now is skipped; its flag stays down, and the next look takes it.
+"""
+
+from django.db import connection
+
+from inbox.fields import READABLE_FROM, READABLE_UNTIL
+from inbox.registry import ByFlag, Source
+
+# All values come from `fresh`, where FOR UPDATE has waited for the row as it is now. Read again from the table, they
+# would be those of the statement's snapshot: a job of the old revision, and the flag of the new one.
+INGEST_FLAGGED = """
+WITH fresh AS MATERIALIZED (
+    SELECT s.message_id, s.{revision} AS revision, s.decision_tracking_id, s.created_at, s.updated_at
+      FROM {table} AS s
+     WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted
+     ORDER BY s.message_id
+     LIMIT %(limit)s
+       FOR UPDATE SKIP LOCKED
+), born AS (
+    INSERT INTO integration_inbox
+           (source, message_id, revision, message_type, decision_tracking_id, source_created_at, next_attempt_at)
+    SELECT %(source)s, message_id, revision, %(message_type)s, decision_tracking_id,
+           CASE WHEN created_at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN created_at END,
+           least(greatest(updated_at, 'epoch'), now())
+      FROM fresh
+     ORDER BY message_id
+        ON CONFLICT DO NOTHING
+), raised AS (
+    UPDATE {table} AS s SET {flag} = true FROM fresh WHERE s.message_id = fresh.message_id
+)
+SELECT count(*) FROM fresh
+"""
+
+
+def ingest_flagged(source: Source, table: ByFlag, limit: int) -> int:
+    """Make jobs of at most `limit` rows whose flag is down, and raise it; returns how many rows that were."""
+    quote = connection.ops.quote_name
+    sql = INGEST_FLAGGED.format(
+        table=quote(table.table),
+        flag=quote(table.flag),
+        revision=quote(table.revision),
+        eligible=table.eligible_sql,
+        readable_from=READABLE_FROM,
+        readable_until=READABLE_UNTIL,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"source": source.name, "message_type": table.message_type, "limit": limit})
+        return cursor.fetchone()[0]

@@ -1,0 +1,52 @@
+"""Look: is there anything to do for these sources? One cheap query, however many sources, so that idling costs little.
+
+It may say yes for nothing (another worker takes the job first), and never no while there is something that a poll
+would find.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from inbox.ingest import ABOVE_THE_MARK, MARK
+from inbox.registry import ByFlag, ByWatermark, Source
+
+HAS_DUE_JOBS = """
+EXISTS (SELECT 1 FROM integration_inbox
+         WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at <= now()
+           AND message_type = ANY(%(types)s))
+"""
+HAS_NEW_ROWS = f"""
+EXISTS (WITH mark AS ({MARK}) {ABOVE_THE_MARK})
+OR coalesce((SELECT least(next_lookback_at, next_reconcile_at) <= now()
+               FROM poll_watermark WHERE source = %(source)s), true)
+"""
+HAS_LOWERED_FLAGS = "EXISTS (SELECT 1 FROM {table} AS s WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted)"
+
+
+def has_work(sources: Sequence[Source]) -> bool:
+    """True if a poll of these sources would find a row to take in, a job to claim or a sweep to do."""
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for number, source in enumerate(sources):
+        own = {"source": source.name, "types": sorted(source.handlers), "limit": 1}
+        values |= {f"{name}_{number}": value for name, value in own.items()}
+        part = " OR ".join([HAS_DUE_JOBS, *_parts(source)])
+        for name in own:
+            part = part.replace(f"%({name})s", f"%({name}_{number})s")
+        parts.append(part)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + " OR ".join(parts), values)
+        return cursor.fetchone()[0]
+
+
+def _parts(source: Source) -> list[str]:
+    quote = connection.ops.quote_name
+    match source.reads:
+        case ByWatermark(table=table):
+            return [HAS_NEW_ROWS.format(table=quote(table))]
+        case ByFlag() as rows:
+            flag = quote(rows.flag)
+            return [HAS_LOWERED_FLAGS.format(table=quote(rows.table), flag=flag, eligible=rows.eligible_sql)]
+    return []

@@ -1,0 +1,139 @@
+"""Sweep: looks behind the watermark for rows without a job, in small steps.
+
+LOOKBACK starts INBOX_LOOKBACK seconds behind the mark, every few seconds, and finds rows that committed late.
+RECONCILE starts at pruned_before, every INBOX_RECONCILE_EVERY seconds; what it finds, every other look has missed, so
+it is an incident, counted and logged. One process at a time does each, as the database's clock says; if that process
+dies, the next turn does it all.
+
+A step reads keys only and holds no lock; only a find is worth the watermark's lock.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from enum import Enum
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from inbox import conf
+from inbox.ingest import HAS_NO_JOB, SOON, ingest_named
+from inbox.models import PollWatermark
+from inbox.registry import ByWatermark, Source
+
+logger = logging.getLogger("inbox.sweep")
+
+# Rows per step: about 100 ms, so that a worker that sweeps a large table still works in between.
+STEP = 50_000
+# Late commits are looked for this often; what is later than a few seconds is rare, so the wide look may be too.
+LOOKBACK_EVERY_S = 10.0
+# At high rates the lookback reads many rows; it may take a tenth of one process, not more.
+LONGEST_SHARE = 0.1
+
+
+class Floor(Enum):
+    """Where a sweep starts: an SQL expression on the watermark, and the columns of its turn and of its finds."""
+
+    LOOKBACK = ("last_created_at - %(lookback_s)s * interval '1 second'", "next_lookback_at", "lookback_finds")
+    RECONCILE = ("pruned_before", "next_reconcile_at", "reconcile_finds")
+
+
+# Times travel as text: -infinity, infinity and BC are good times here, and no driver reads them.
+# Rows above the mark are the next poll's, but for those from the future, which no poll reads.
+STEP_SQL = f"""
+WITH step AS MATERIALIZED (
+    SELECT s.message_id, s.created_at, s.is_deleted
+      FROM {{table}} AS s
+     WHERE (s.created_at, s.message_id) > (%(created_at)s::timestamptz, (%(message_id)s)::bigint)
+       AND ((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM poll_watermark
+                                              WHERE source = %(source)s)
+            OR s.created_at > {SOON})
+     ORDER BY s.created_at, s.message_id
+     LIMIT %(step)s
+)
+SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {HAS_NO_JOB}),
+       last.created_at::text, last.message_id, (SELECT count(*) FROM step)
+  FROM (SELECT created_at, message_id FROM step ORDER BY created_at DESC, message_id DESC LIMIT 1) AS last
+"""
+
+
+def take_turn(source: Source, floor: Floor) -> bool:
+    """True if a sweep of `source` is due and now this process's to do, by the database's clock."""
+    _, turn, _ = floor.value
+    every_s = LOOKBACK_EVERY_S if floor is Floor.LOOKBACK else conf.reconcile_every_s()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE poll_watermark SET {turn} = now() + %s * interval '1 second'"
+            f" WHERE source = %s AND {turn} <= now()",
+            [every_s, source.name],
+        )
+        return cursor.rowcount == 1
+
+
+def sweep(source: Source, floor: Floor, *, step: int = STEP) -> Iterator[int]:
+    """Make jobs of rows behind the watermark that have none; yields after each step how many that step made."""
+    table = source.reads
+    if not isinstance(table, ByWatermark):
+        return
+    began = time.monotonic()
+    at: tuple[str, int] | None = _start(source, floor)
+    while at is not None:
+        message_ids, at = _read(source, table, at, step)
+        yield _take(source, table, floor, message_ids) if message_ids else 0
+    if floor is Floor.LOOKBACK:
+        _set_turn(source, floor, max((time.monotonic() - began) / LONGEST_SHARE, LOOKBACK_EVERY_S))
+
+
+def give_turn_back(source: Source, floor: Floor) -> None:
+    """Let another process do the sweep that this one won't finish."""
+    _set_turn(source, floor, 0)
+
+
+def _start(source: Source, floor: Floor) -> tuple[str, int]:
+    start, _, _ = floor.value
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT coalesce({start}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
+            {"source": source.name, "lookback_s": conf.lookback_s()},
+        )
+        row = cursor.fetchone()
+    return (row[0] if row else "-infinity", -(2**63))
+
+
+def _read(source: Source, table: ByWatermark, at: tuple[str, int], step: int) -> tuple[list[int], tuple | None]:
+    """The rows of this step that have no job, and where the next step begins; None if there is none."""
+    created_at, message_id = at
+    with connection.cursor() as cursor:
+        cursor.execute(
+            STEP_SQL.format(table=connection.ops.quote_name(table.table)),
+            {"source": source.name, "created_at": created_at, "message_id": message_id, "step": step},
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return [], None
+    message_ids, last_created_at, last_message_id, count = row
+    return message_ids, (last_created_at, last_message_id) if count == step else None
+
+
+def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[int]) -> int:
+    _, _, finds = floor.value
+    with transaction.atomic():
+        count = ingest_named(source, table, message_ids)
+        if count:
+            PollWatermark.objects.filter(source=source.name).update(**{finds: F(finds) + count})
+    if not count:
+        return 0  # another process was faster
+    if floor is Floor.RECONCILE:
+        logger.error("incident: the reconcile of %s found %d rows that every other look had missed", source.name, count)
+    else:
+        logger.info("the lookback of %s found %d rows that committed late", source.name, count)
+    return count
+
+
+def _set_turn(source: Source, floor: Floor, in_s: float) -> None:
+    _, turn, _ = floor.value
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE poll_watermark SET {turn} = now() + %s * interval '1 second' WHERE source = %s",
+            [in_s, source.name],
+        )

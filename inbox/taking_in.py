@@ -1,0 +1,76 @@
+"""A worker's share of taking rows in: the poll of each source, and the sweeps whose turn is this process's.
+
+A sweep goes on step by step between the worker's batches, so that a large table stops no work.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from django.db import OperationalError
+
+from inbox.database import is_connection_lost, is_statement_timeout
+from inbox.ingest import INGEST_LIMIT, ingest
+from inbox.registry import Source
+from inbox.storable import error_text
+from inbox.sweep import Floor, give_turn_back, sweep, take_turn
+
+logger = logging.getLogger("inbox.ingest")
+
+
+class TakingIn:
+    """Takes in rows of `sources`.
+
+    With `sweeps_at_once`, a poll does not end before its sweeps. With `is_thorough`, the first one sweeps everything,
+    whoever's turn it is.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
+        self.sweeps_at_once = False
+        self.is_thorough = False
+        self.is_hindered = False
+        self._limit = INGEST_LIMIT
+        self._sweeps: list[tuple[Source, Floor, Iterator[int]]] = []
+
+    def poll(self) -> bool:
+        """Take in a batch of each source; True if that brought something, or if there may be more."""
+        try:
+            came = [ingest(source, limit=self._limit) for source in self.sources]
+            # Not while there is more above the watermark: a wider look would only find that.
+            if not self._sweeps and not any(ingested.is_full for ingested in came):
+                self._begin_sweeps()
+        except OperationalError as error:
+            if is_connection_lost(error):
+                raise
+            if is_statement_timeout(error):
+                # Rows of many megabytes; a few at a time get through.
+                self._limit = max(self._limit // 8, 1)
+            logger.warning("no rows taken in this time (%s)", error_text(error))
+            self.is_hindered = True
+            return True
+        self.is_hindered = False
+        self._limit = min(self._limit * 2, INGEST_LIMIT)
+        while self.sweeps_at_once and self.sweep_on():
+            pass
+        return any(ingested.count for ingested in came)
+
+    def sweep_on(self) -> bool:
+        """One step of the sweep in hand; True if there may be another."""
+        if self._sweeps and next(self._sweeps[0][2], None) is None:
+            self._sweeps.pop(0)
+        return bool(self._sweeps)
+
+    def close(self) -> None:
+        """Leave what is not swept to another process."""
+        for source, floor, _ in self._sweeps:
+            give_turn_back(source, floor)
+        self._sweeps = []
+
+    def _begin_sweeps(self) -> None:
+        self._sweeps = [
+            (source, floor, sweep(source, floor))
+            for source in self.sources
+            for floor in Floor
+            if take_turn(source, floor) or self.is_thorough
+        ]
+        self.is_thorough = False

@@ -1,0 +1,64 @@
+"""Wake: whoever brings what jobs wait for makes them due, in the same transaction.
+
+A hint, not the truth: a job that looked just before and begins to wait just after is not woken. Its next look, by the
+clock, heals that. Also woken are jobs that died of waiting; each such move is recorded.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import connection, models, transaction
+from django.db.models.functions import Now
+
+from inbox.models import InboxAudit, InboxJob
+from inbox.notify import notify
+from inbox.outcomes import WAIT_LIMIT
+from inbox.statuses import Status
+
+DIED_OF_WAITING = models.Q(status=Status.DEAD, error_kind=WAIT_LIMIT)
+
+
+def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
+    """Make the waiting jobs of these cases due now; returns how many. `why` says what has come.
+
+    Takes no lock that it has to wait for: a job that somebody works on right now is not waiting.
+    """
+    waiting = InboxJob.objects.filter(
+        models.Q(status=Status.WAITING) | DIED_OF_WAITING, decision_tracking_id__any_of=decision_tracking_ids
+    )
+    with transaction.atomic():
+        inbox_ids = waiting.lock_keys()
+        if not inbox_ids:
+            return 0
+        _record(inbox_ids, why)
+        InboxJob.objects.filter(inbox_id__any_of=inbox_ids).update(
+            status=Status.NEW,
+            next_attempt_at=Now(),
+            # Who had given up waiting begins anew; who has not, goes on with the time that is left.
+            waiting_since=models.Case(models.When(status=Status.WAITING, then="waiting_since")),
+            finished_at=None,
+            finished_by=None,
+            updated_at=Now(),
+        )
+        notify()
+    return len(inbox_ids)
+
+
+def _record(inbox_ids: list[int], why: str) -> None:
+    """Say why jobs leave DEAD; without that the trigger refuses it."""
+    dead = InboxJob.objects.filter(DIED_OF_WAITING, inbox_id__any_of=inbox_ids).values_list("inbox_id", flat=True)
+    if not dead:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('inbox.recorded_move', %s, true)", [why])
+    InboxAudit.objects.bulk_create(
+        InboxAudit(
+            who="wake",
+            verb="wake",
+            reason=why,
+            object=f"job:{inbox_id}",
+            before={"status": Status.DEAD},
+            after={"status": Status.NEW},
+        )
+        for inbox_id in dead
+    )
