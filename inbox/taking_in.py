@@ -50,15 +50,23 @@ class TakingIn:
             return True
         self.is_hindered = False
         self._limit = min(self._limit * 2, INGEST_LIMIT)
-        while self.sweeps_at_once and self.sweep_on():
-            pass
-        return any(ingested.count for ingested in came)
+        count = sum(ingested.count for ingested in came)
+        while self.sweeps_at_once and self.is_sweeping:
+            count += self.sweep_on()
+        return count > 0
 
-    def sweep_on(self) -> bool:
-        """One step of the sweep in hand; True if there may be another."""
-        if self._sweeps and next(self._sweeps[0][2], None) is None:
-            self._sweeps.pop(0)
+    @property
+    def is_sweeping(self) -> bool:
         return bool(self._sweeps)
+
+    def sweep_on(self) -> int:
+        """One step of the sweep in hand, if there is one; returns how many jobs it made."""
+        if not self._sweeps:
+            return 0
+        count = next(self._sweeps[0][2], None)
+        if count is None:
+            self._sweeps.pop(0)
+        return count or 0
 
     def close(self) -> None:
         """Leave what is not swept to another process."""

@@ -142,7 +142,7 @@ class Worker:
         """One round: the roll, then rows, then a claim of each source. True means: go on at once, there may be more."""
         self._take_back_from_others()
         if not self._may_have_work and not (self.poll.is_due() and self._has_work()):
-            return self.taking_in.sweep_on()
+            return self._sweep_on()
         # Full claims mean a backlog of jobs: new rows can wait for the next poll.
         has_looked = self._has_capacity or self.poll.is_due()
         came = has_looked and self.taking_in.poll()
@@ -153,7 +153,12 @@ class Worker:
         self._may_have_work = came or any(claimed) or not has_looked
         if self.taking_in.is_hindered and not any(claimed):
             self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
-        return self.taking_in.sweep_on() or self._may_have_work
+        return self._sweep_on()
+
+    def _sweep_on(self) -> bool:
+        if self.taking_in.sweep_on():
+            self._may_have_work = True
+        return self.taking_in.is_sweeping or self._may_have_work
 
     def _has_work(self) -> bool:
         self.poll.done()
