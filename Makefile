@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MESSAGES ?= 1000
 
-.PHONY: help run test lint types check bench stop clean
+.PHONY: help run test lint types check chaos mutants bench stop clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,6 +29,12 @@ lint: .venv/installed-dev ## Check style, layers and types
 check: .venv/installed-dev ## Check settings and migrations
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
+
+chaos: .venv/installed-dev ## Break everything for SECONDS=300 and see that nothing is lost
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+
+mutants: .venv/installed-dev ## See the chaos test turn red without each protection
+	@$(BIN)/python -m tests.chaos.all_mutants
 
 bench: .venv/installed-dev ## Measure the drain beside raw SQL and one message at a time
 	@$(BIN)/python -m benchmarks.drain

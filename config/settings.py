@@ -1,12 +1,11 @@
 """Settings of the project, all from the environment (a `.env` beside manage.py is read first). README lists them."""
 
-import warnings
 from pathlib import Path
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from config import devdb
+from config.database_url import database
 from config.env import env, list_of_seconds, seconds, switch, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -73,22 +72,12 @@ elif not DATABASE_URL:
         "DATABASE_URL is not set. Set it to a PostgreSQL, such as postgresql://user:password@host:5432/serviceops, "
         "or set DEBUG=on to use the embedded PostgreSQL of development (`make run` does that)."
     )
-with warnings.catch_warnings():
-    # Its warning about an unknown address quotes the address, which may hold a password.
-    warnings.simplefilter("ignore")
-    DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
-if not DATABASE.get("ENGINE"):
-    raise ImproperlyConfigured(
-        "DATABASE_URL is no database address; it takes one such as postgresql://user:password@host:5432/serviceops."
-    )
-if DATABASE["ENGINE"].startswith("django.db.backends.postgresql"):
-    # Short transactions only: a statement, a lock wait or an idle transaction that takes longer is an error.
-    session_settings = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
-    options = DATABASE.setdefault("OPTIONS", {})
-    options["options"] = " ".join(filter(None, [session_settings, options.get("options")]))
-    options.setdefault("application_name", "serviceops")
-    options.setdefault("connect_timeout", 10)
-DATABASES = {"default": DATABASE}
+DATABASES = {"default": database("DATABASE_URL", DATABASE_URL)}
+# The way to the server itself, if DATABASE_URL leads to a pooler: for the presence of workers, and LISTEN.
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
+DATABASE_DIRECT = database("DATABASE_DIRECT_URL", DATABASE_DIRECT_URL) if DATABASE_DIRECT_URL else None
+# Read at every wait (config/postgresql). More than statement_timeout, or it ends what is only slow.
+DB_CLIENT_DEADLINE = seconds("DB_CLIENT_DEADLINE", 40)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -18,12 +18,16 @@ from inbox.statuses import Status
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Jobs of one source under one lease. `inbox_ids` groups their keys by message type, in the order they were due."""
+    """Jobs of one source under one lease.
+
+    `inbox_ids` groups their keys by message type, in the order they were due; `is_full` means that there may be more.
+    """
 
     source: Source
     lease_id: UUID
     worker_id: str
     inbox_ids: dict[str, list[int]]
+    is_full: bool
 
     def __len__(self) -> int:
         return sum(map(len, self.inbox_ids.values()))
@@ -42,6 +46,7 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
             .order_by("next_attempt_at", "inbox_id")
             .values_list("inbox_id", "message_type", "runs_alone")[:limit]
         )
+        found = len(picked)
         # A job whose worker died may be the one that kills workers: it goes alone, so that it can hurt no neighbour.
         if picked and picked[0][2]:
             picked = picked[:1]
@@ -60,4 +65,5 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
                 started_at=Now(),
                 updated_at=Now(),
             )
-    return Claim(source, lease_id, worker_id, inbox_ids)
+    claimed = sum(map(len, inbox_ids.values()))
+    return Claim(source, lease_id, worker_id, inbox_ids, is_full=found >= limit or found > claimed)

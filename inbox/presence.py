@@ -99,7 +99,7 @@ class Presence:
 
 def _connect() -> psycopg.Connection:
     wrapper = connection.copy()
-    wrapper.settings_dict |= getattr(settings, "DATABASE_DIRECT", None) or {}
+    wrapper.settings_dict |= settings.DATABASE_DIRECT or {}
     raw = wrapper.get_new_connection(wrapper.get_connection_params())
     raw.autocommit = True
     # It is idle by nature; a server that ends idle sessions would have it registered again and again.

@@ -1,9 +1,10 @@
 """Sweep: looks behind the watermark for rows without a job, in small steps.
 
-LOOKBACK starts INBOX_LOOKBACK seconds behind the mark, every few seconds, and finds rows that committed late.
-RECONCILE starts at pruned_before, every INBOX_RECONCILE_EVERY seconds; what it finds, every other look has missed, so
-it is an incident, counted and logged. One process at a time does each, as the database's clock says; if that process
-dies, the next turn does it all.
+LOOKBACK reads the INBOX_LOOKBACK seconds behind the mark, every few seconds, and finds rows that committed late.
+RECONCILE reads what lies further back, from pruned_before on, every INBOX_RECONCILE_EVERY seconds; what it finds, every
+other look has missed, so it is an incident, counted and logged.
+
+One process at a time does each, as the database's clock says; if that process dies, the next turn does it all.
 
 A step reads keys only and holds no lock; only a find is worth the watermark's lock.
 """
@@ -32,22 +33,39 @@ LONGEST_SHARE = 0.1
 
 
 class Floor(Enum):
-    """Where a sweep starts: an SQL expression on the watermark, and the columns of its turn and of its finds."""
+    """The two sweeps. Their ranges meet and don't overlap, so that only what the lookback has missed is an incident."""
 
-    LOOKBACK = ("last_created_at - %(lookback_s)s * interval '1 second'", "next_lookback_at", "lookback_finds")
-    RECONCILE = ("pruned_before", "next_reconcile_at", "reconcile_finds")
+    LOOKBACK = "lookback"
+    RECONCILE = "reconcile"
+
+    @property
+    def turn(self) -> str:
+        """The column of poll_watermark that says when it is due."""
+        return f"next_{self.value}_at"
+
+    @property
+    def finds(self) -> str:
+        """The column of poll_watermark that counts what it has found."""
+        return f"{self.value}_finds"
 
 
-# Times travel as text: -infinity, infinity and BC are good times here, and no driver reads them.
+BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
+STARTS = {Floor.LOOKBACK: BEHIND, Floor.RECONCILE: "pruned_before"}
 # Rows above the mark are the next poll's, but for those from the future, which no poll reads.
+RANGES = {
+    Floor.LOOKBACK: f"((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
+    f" OR s.created_at > {SOON})",
+    Floor.RECONCILE: f"s.created_at < (SELECT {BEHIND} FROM mark)",
+}
+# Times travel as text: -infinity, infinity and BC are good times here, and no driver reads them.
 STEP_SQL = f"""
-WITH step AS MATERIALIZED (
+WITH mark AS MATERIALIZED (
+    SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = %(source)s
+), step AS MATERIALIZED (
     SELECT s.message_id, s.created_at, s.is_deleted
       FROM {{table}} AS s
      WHERE (s.created_at, s.message_id) > (%(created_at)s::timestamptz, (%(message_id)s)::bigint)
-       AND ((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM poll_watermark
-                                              WHERE source = %(source)s)
-            OR s.created_at > {SOON})
+       AND {{range}}
      ORDER BY s.created_at, s.message_id
      LIMIT %(step)s
 )
@@ -59,12 +77,11 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {HAS_NO_J
 
 def take_turn(source: Source, floor: Floor) -> bool:
     """True if a sweep of `source` is due and now this process's to do, by the database's clock."""
-    _, turn, _ = floor.value
     every_s = LOOKBACK_EVERY_S if floor is Floor.LOOKBACK else conf.reconcile_every_s()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE poll_watermark SET {turn} = now() + %s * interval '1 second'"
-            f" WHERE source = %s AND {turn} <= now()",
+            f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second'"
+            f" WHERE source = %s AND {floor.turn} <= now()",
             [every_s, source.name],
         )
         return cursor.rowcount == 1
@@ -78,7 +95,7 @@ def sweep(source: Source, floor: Floor, *, step: int = STEP) -> Iterator[int]:
     began = time.monotonic()
     at: tuple[str, int] | None = _start(source, floor)
     while at is not None:
-        message_ids, at = _read(source, table, at, step)
+        message_ids, at = _read(source, table, floor, at, step)
         yield _take(source, table, floor, message_ids) if message_ids else 0
     if floor is Floor.LOOKBACK:
         _set_turn(source, floor, max((time.monotonic() - began) / LONGEST_SHARE, LOOKBACK_EVERY_S))
@@ -90,23 +107,30 @@ def give_turn_back(source: Source, floor: Floor) -> None:
 
 
 def _start(source: Source, floor: Floor) -> tuple[str, int]:
-    start, _, _ = floor.value
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT coalesce({start}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
+            f"SELECT coalesce({STARTS[floor]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
             {"source": source.name, "lookback_s": conf.lookback_s()},
         )
         row = cursor.fetchone()
     return (row[0] if row else "-infinity", -(2**63))
 
 
-def _read(source: Source, table: ByWatermark, at: tuple[str, int], step: int) -> tuple[list[int], tuple | None]:
+def _read(
+    source: Source, table: ByWatermark, floor: Floor, at: tuple[str, int], step: int
+) -> tuple[list[int], tuple[str, int] | None]:
     """The rows of this step that have no job, and where the next step begins; None if there is none."""
     created_at, message_id = at
     with connection.cursor() as cursor:
         cursor.execute(
-            STEP_SQL.format(table=connection.ops.quote_name(table.table)),
-            {"source": source.name, "created_at": created_at, "message_id": message_id, "step": step},
+            STEP_SQL.format(table=connection.ops.quote_name(table.table), range=RANGES[floor]),
+            {
+                "source": source.name,
+                "created_at": created_at,
+                "message_id": message_id,
+                "step": step,
+                "lookback_s": conf.lookback_s(),
+            },
         )
         row = cursor.fetchone()
     if row is None:
@@ -116,11 +140,10 @@ def _read(source: Source, table: ByWatermark, at: tuple[str, int], step: int) ->
 
 
 def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[int]) -> int:
-    _, _, finds = floor.value
     with transaction.atomic():
         count = ingest_named(source, table, message_ids)
         if count:
-            PollWatermark.objects.filter(source=source.name).update(**{finds: F(finds) + count})
+            PollWatermark.objects.filter(source=source.name).update(**{floor.finds: F(floor.finds) + count})
     if not count:
         return 0  # another process was faster
     if floor is Floor.RECONCILE:
@@ -131,9 +154,8 @@ def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[in
 
 
 def _set_turn(source: Source, floor: Floor, in_s: float) -> None:
-    _, turn, _ = floor.value
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE poll_watermark SET {turn} = now() + %s * interval '1 second' WHERE source = %s",
+            f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second' WHERE source = %s",
             [in_s, source.name],
         )

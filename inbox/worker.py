@@ -148,8 +148,9 @@ class Worker:
         came = has_looked and self.taking_in.poll()
         if has_looked:
             self.poll.done()
-        claimed = [self._claim_and_work(source) for source in self.sources]
-        self._has_capacity = not all(count >= self.batch_size for count in claimed)
+        claims = [self._claim_and_work(source) for source in self.sources]
+        claimed = [len(claim) for claim in claims if claim]
+        self._has_capacity = not all(claim and claim.is_full for claim in claims)
         self._may_have_work = came or any(claimed) or not has_looked
         if self.taking_in.is_hindered and not any(claimed):
             self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
@@ -207,16 +208,15 @@ class Worker:
             sign_off(self.presence.id, self.counts)
             self.presence.close()
 
-    def _claim_and_work(self, source: Source) -> int:
-        """Claim and work on one batch; returns how many jobs it had."""
+    def _claim_and_work(self, source: Source) -> Claim | None:
+        """Claim and work on one batch; None if no more may be claimed."""
         limit = self.batch_size if self.max_jobs is None else min(self.batch_size, self.max_jobs - self.claimed)
         if limit <= 0 or self.stop.is_asked:
-            return 0
-        self._held = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
-        claimed = len(self._held)
+            return None
+        claimed = self._held = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
         if claimed:
-            self.claimed += claimed
-            counts = work(self._held, is_stopping=lambda: self.stop.is_asked)
+            self.claimed += len(claimed)
+            counts = work(claimed, is_stopping=lambda: self.stop.is_asked)
             self.counts += counts
             self.on_progress(counts)
         self._held = None

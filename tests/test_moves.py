@@ -3,6 +3,7 @@
 import re
 from itertools import permutations
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -19,7 +20,7 @@ MOVES = sorted(permutations(Status, 2))
 def move(row, status):
     values = {"status": status, "locked_by": None, "locked_at": None}
     if status == Status.PROCESSING:
-        values |= {"locked_by": "somebody", "locked_at": row.created_at}
+        values |= {"locked_by": "somebody", "locked_at": row.created_at, "lease_id": uuid4()}
     with transaction.atomic():
         InboxJob.objects.filter(pk=row.pk).update(**values)
 

@@ -1,5 +1,6 @@
 """Settings come from the environment; a wrong one is an error that says what to do."""
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def test_sqlite_is_refused_by_a_system_check(tmp_path):
         ("INBOX_STALE_AFTER", "1e12", "a number of seconds above 0"),
         ("INBOX_POLL_INTERVAL", "-1", "a number of seconds above 0"),
         ("INBOX_BACKOFF", "60,soon", "numbers of seconds above 0 with commas between"),
+        ("DB_CLIENT_DEADLINE", "0", "a number of seconds above 0"),
         ("DEBUG", "maybe", "on or off"),
     ],
 )
@@ -62,6 +64,28 @@ def test_a_wrong_value_names_the_setting_and_what_it_takes(name, value, takes):
     assert code == 1
     assert f"{name} is {value!r}, but it takes {takes}" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("query", "keepalives_idle", "connect_timeout"), [("", 10, 10), ("?keepalives_idle=60&connect_timeout=3", 60, 3)]
+)
+def test_a_dead_network_is_noticed_and_the_address_has_the_last_word(query, keepalives_idle, connect_timeout):
+    script = "from django.conf import settings; import json; print(json.dumps(settings.DATABASES['default']))"
+    url = f"postgresql://user@localhost/serviceops{query}"
+    code, out, err = manage("shell", "--no-imports", "-c", script, SECRET_KEY="x", DATABASE_URL=url)
+    database = json.loads(out)
+    assert database["ENGINE"] == "config.postgresql"
+    assert (
+        database["OPTIONS"]
+        | {
+            "keepalives_idle": keepalives_idle,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25000,
+            "connect_timeout": connect_timeout,
+        }
+        == database["OPTIONS"]
+    )
 
 
 def test_importing_the_settings_starts_nothing(tmp_path):

@@ -1,0 +1,42 @@
+"""Turns a database address into Django's settings, with the limits that every session of ours has."""
+
+import warnings
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import env
+
+SESSION_SETTINGS = (
+    # Short transactions only: a statement, a lock wait or an idle transaction that takes longer is an error.
+    "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+    # A statement whose client has died ends soon, and with it the locks that jobs are held by.
+    " -c client_connection_check_interval=1s"
+)
+CONNECTION_OPTIONS = {
+    "application_name": "serviceops",
+    "connect_timeout": 10,
+    # A vanished peer is noticed after 25 s; one whose kernel still acknowledges, by DB_CLIENT_DEADLINE.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+}
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Django's settings for the address `url`, which is that of the setting `name`. Raises ImproperlyConfigured."""
+    with warnings.catch_warnings():
+        # Its warning about an unknown address quotes the address, which may hold a password.
+        warnings.simplefilter("ignore")
+        found: dict[str, Any] = env.db_url_config(url)
+    if not found.get("ENGINE"):
+        raise ImproperlyConfigured(
+            f"{name} is no database address; it takes one such as postgresql://user:password@host:5432/serviceops."
+        )
+    if found["ENGINE"].startswith("django.db.backends.postgresql"):
+        found["ENGINE"] = "config.postgresql"
+        options = CONNECTION_OPTIONS | found.get("OPTIONS", {})
+        options["options"] = " ".join(filter(None, [SESSION_SETTINGS, options.get("options")]))
+        found["OPTIONS"] = options
+    return found

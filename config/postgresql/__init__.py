@@ -1,0 +1,1 @@
+"""ENGINE config.postgresql: Django's PostgreSQL backend, on which no query waits forever (base.py)."""

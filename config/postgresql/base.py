@@ -1,0 +1,76 @@
+"""Django's PostgreSQL backend with a deadline on the client's side: a query or COMMIT whose answer never comes ends.
+
+The server's statement_timeout does not help when the network swallows the answer, and TCP keepalives do not when the
+other side's kernel still acknowledges. What can go wrong: after a COMMIT without an answer nobody here knows whether it
+took effect; the engine asks the database again, by the lease.
+
+Setting: DB_CLIENT_DEADLINE, read at every wait. It must exceed statement_timeout, or it ends what is only slow. For a
+long statement, such as a migration's, raise both. A connect has psycopg's own deadline, connect_timeout.
+"""
+
+from time import monotonic
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db.backends.postgresql import base
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import Row
+
+
+class ImpatientConnection(psycopg.Connection[Row]):
+    """Closes itself when the server owes an answer and has been silent for DB_CLIENT_DEADLINE seconds."""
+
+    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        """As psycopg's, which everything that talks to the server comes through. Raises ConnectionFailure."""
+        return super().wait(self._until_silent(gen), *args, **kwargs)
+
+    def _until_silent(self, gen: PQGen[RV]) -> PQGen[RV]:
+        """`gen`, until nothing has been ready for too long; rows that keep coming may take any time."""
+        heard_at = monotonic()
+        try:
+            wanted = next(gen)
+            while True:
+                # Asked before the wait: a process that slept may find the answer there when it wakes up.
+                is_overdue = monotonic() - heard_at > settings.DB_CLIENT_DEADLINE
+                # psycopg sends 0 or None about every 0.1 s while nothing is ready.
+                ready = yield wanted
+                if ready:
+                    heard_at = monotonic()
+                elif is_overdue and self._is_owed_an_answer():
+                    self._give_up()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+        except (KeyboardInterrupt, SystemExit):
+            # A signal struck in here and not in the wait: nobody can read the rest of the answer any more.
+            self.pgconn.finish()
+            raise
+
+    def _is_owed_an_answer(self) -> bool:
+        """False for notifies(), which may be silent forever."""
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE
+
+    def _give_up(self) -> None:
+        self.pgconn.finish()
+        # By its code everyone knows a lost connection, whichever connection it was.
+        raise psycopg.errors.ConnectionFailure(
+            f"no answer from the database for {settings.DB_CLIENT_DEADLINE:g} s (DB_CLIENT_DEADLINE); connection closed"
+        )
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's, with ImpatientConnection; copy() and get_new_connection() give it too."""
+
+    # Django takes `connect`, Binary and the exception classes from here, and nothing else.
+    Database = SimpleNamespace(**vars(psycopg) | {"connect": ImpatientConnection.connect})  # type: ignore[assignment]
+
+    @property
+    def pool(self) -> Any:
+        """Django's connection pool, if OPTIONS asks for one."""
+        options = self.settings_dict["OPTIONS"]
+        if pool := options.get("pool"):
+            options["pool"] = {"connection_class": ImpatientConnection} | ({} if pool is True else pool)
+        return super().pool

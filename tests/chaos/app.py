@@ -1,0 +1,32 @@
+"""Registers the source of the chaos test, makes what waits short, and takes away the protection that is asked for."""
+
+import os
+
+from django.apps import AppConfig
+
+# Anything that is no known word is poison: null, numbers, lists, objects.
+KINDS = ("good", "waits", "brings", "flaky", "poison")
+MESSAGE_TYPE = f"""
+CASE WHEN s.payload ->> 'kind' IN {KINDS} THEN s.payload ->> 'kind' ELSE 'poison' END
+"""
+
+
+class ChaosConfig(AppConfig):
+    name = "tests.chaos"
+    label = "chaos"
+
+    def ready(self):
+        from inbox import sweep, taking_in
+        from inbox.registry import ByWatermark, Source, register_source
+        from tests.chaos.handlers import HANDLERS
+        from tests.chaos.mutants import MUTANTS
+
+        sweep.LOOKBACK_EVERY_S = 1.0
+        # Many cuts through rows of equal time.
+        taking_in.INGEST_LIMIT = 100
+        source = Source("chaos", command="run_inbox_worker", reads=ByWatermark("chaos_message", MESSAGE_TYPE))
+        register_source(source)
+        for kind, handler in HANDLERS.items():
+            source.handles(kind)(handler)
+        if name := os.environ.get("CHAOS_MUTANT"):
+            MUTANTS[name]()

@@ -1,0 +1,147 @@
+"""Kills, freezes, disconnects and restarts; keeps as many workers alive as there should be."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+
+from config.devdb import Server
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+WORKERS = 4
+# Longer than INBOX_STALE_AFTER of the chaos settings.
+FREEZE_S = 2.4
+
+
+class Monkey:
+    """Owns all processes of a run. Its random choices come from the seed."""
+
+    def __init__(self, server: Server, url: str, seed: int, log: Path, mutant: str | None) -> None:
+        self.server = server
+        self.url = url
+        self.rng = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        environment = {
+            "DATABASE_URL": url,
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            **({"CHAOS_MUTANT": mutant} if mutant else {}),
+        }
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.zygote", str(log)],
+            cwd=PROJECT,
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._workers: list[int] = []
+        self._reclaimer: int | None = None
+        self._frozen: dict[int, float] = {}
+
+    def start(self, *arguments: str) -> int:
+        """A manage.py command as a process; returns its pid."""
+        assert self._zygote.stdin is not None
+        assert self._zygote.stdout is not None
+        self._zygote.stdin.write(json.dumps(arguments) + "\n")
+        self._zygote.stdin.flush()
+        return int(self._zygote.stdout.readline())
+
+    def keep_workers(self) -> None:
+        """Replace workers that have ended; half of them share a name, as those of a deployment may."""
+        self._workers = [pid for pid in self._workers if is_alive(pid)]
+        while len(self._workers) < WORKERS:
+            name = ["--worker-id", "shared name"] if self.rng.random() < 0.5 else []
+            self._workers.append(self.start("run_inbox_worker", *name))
+        if self._reclaimer is None or not is_alive(self._reclaimer):
+            self._reclaimer = self.start("reclaim_stuck_jobs", "--loop", "--interval", "0.2")
+
+    def act(self) -> None:
+        """One bad thing."""
+        actions = {
+            self.kill: 4,
+            self.freeze: 4,
+            self.disconnect: 3,
+            self.ask_to_stop: 2,
+            self.storm: 1,
+            self.kill_reclaimer: 2,
+        }
+        action = self.rng.choices(list(actions), list(actions.values()))[0]
+        self.counts[action.__name__] += 1
+        action()
+
+    def kill(self) -> None:
+        _signal(self.rng.choice(self._workers), signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """One or more at once: the others take over, and are at it when these wake up."""
+        for pid in self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
+            _signal(pid, signal.SIGSTOP)
+            self._frozen[pid] = time.monotonic() + FREEZE_S
+
+    def thaw(self, *, all_of_them: bool = False) -> None:
+        """Wake those that have been frozen long enough."""
+        for pid, until in list(self._frozen.items()):
+            if all_of_them or time.monotonic() >= until:
+                _signal(pid, signal.SIGCONT)
+                del self._frozen[pid]
+
+    def disconnect(self) -> None:
+        """End a session of a worker: the one it works on, or the one that shows its presence."""
+        try:
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                pids = [
+                    pid
+                    for (pid,) in connection.execute(
+                        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'chaos %' ORDER BY pid"
+                    )
+                ]
+                if pids:
+                    connection.execute("SELECT pg_terminate_backend(%s)", [self.rng.choice(pids)])
+        except psycopg.Error:
+            self.counts["monkey disconnected"] += 1
+
+    def ask_to_stop(self) -> None:
+        _signal(self.rng.choice(self._workers), signal.SIGTERM)
+
+    def storm(self) -> None:
+        """SIGTERM to all, twice to some."""
+        for pid in self._workers:
+            for _ in range(self.rng.randint(1, 3)):
+                _signal(pid, signal.SIGTERM)
+
+    def kill_reclaimer(self) -> None:
+        if self._reclaimer is not None:
+            _signal(self._reclaimer, signal.SIGKILL)
+
+    def restart_server(self) -> None:
+        self.counts["restart_server"] += 1
+        self.server.restart("immediate")
+
+    def end(self) -> None:
+        """Kill all processes of this run."""
+        for pid in [*self._workers, self._reclaimer]:
+            if pid is not None:
+                _signal(pid, signal.SIGKILL)
+        self._zygote.kill()
+        self._zygote.communicate()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.kill(pid, number)

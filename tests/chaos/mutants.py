@@ -1,0 +1,118 @@
+"""Protections that can be taken away, one at a time. The chaos test must turn red for each.
+
+Each function changes the engine of this process only, before it begins to work.
+"""
+
+from django.db import connection, transaction
+
+
+def no_lease_check():
+    """A worker finishes what it once claimed, whoever has it now."""
+    from inbox import finish
+    from inbox.models.job import JobQuerySet
+
+    JobQuerySet.held = lambda self, lease_id, inbox_ids: self.filter(inbox_id__any_of=inbox_ids, status="PROCESSING")
+    _drop_from_finish(finish, "AND job.lease_id = %(lease_id)s")
+
+
+def owner_and_attempt():
+    """The fence is the worker's name and the attempt number, which a give-back makes occur twice."""
+    from inbox import finish, worker
+    from inbox.models.job import JobQuerySet
+
+    attempts = {}
+    owner = []
+    plain_claim = worker.claim
+
+    def claim(source, *, worker_id, limit, presence_id=None):
+        claimed = plain_claim(source, worker_id=worker_id, limit=limit, presence_id=presence_id)
+        owner[:] = [worker_id]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT inbox_id, attempt_count FROM integration_inbox WHERE inbox_id = ANY(%s)",
+                [[inbox_id for ids in claimed.inbox_ids.values() for inbox_id in ids]],
+            )
+            attempts.update(cursor.fetchall())
+        return claimed
+
+    def held(self, lease_id, inbox_ids):
+        fence = "(inbox_id, attempt_count) IN (SELECT * FROM unnest(%s::bigint[], %s::int[]))"
+        ids = list(inbox_ids)
+        return self.filter(locked_by=owner[0], status="PROCESSING").extra(  # noqa: S610
+            where=[fence], params=[ids, [attempts[inbox_id] for inbox_id in ids]]
+        )
+
+    worker.claim = claim
+    JobQuerySet.held = held
+    _drop_from_finish(finish, "AND job.lease_id = %(lease_id)s")
+
+
+def effects_outside():
+    """The handler commits its effects, and the jobs are finished in a second transaction."""
+    from inbox import work
+
+    def handle(claim, handler, inbox_ids):
+        with transaction.atomic():
+            jobs = work.lock_leased(claim.lease_id, inbox_ids)
+            outcomes = handler(jobs) if jobs else []
+        with transaction.atomic():
+            work.lock_leased(claim.lease_id, inbox_ids)
+            finished = work.finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
+        return work._counts(finished, lost=len(inbox_ids) - len(jobs))
+
+    work._handle = handle
+
+
+def lookback_off():
+    """Rows that commit behind the watermark are left to the reconcile."""
+    from inbox import taking_in
+    from inbox.sweep import Floor, take_turn
+
+    taking_in.take_turn = lambda source, floor: floor is Floor.RECONCILE and take_turn(source, floor)
+
+
+def watermark_per_column():
+    """Time and id of the watermark each move to their own maximum, to a pair that no row has."""
+    from inbox import ingest
+
+    pair = "last_created_at = passed.created_at, last_message_id = passed.message_id"
+    columns = """last_created_at = greatest(mark.last_created_at, passed.created_at),
+                 last_message_id = greatest(mark.last_message_id, (SELECT max(message_id) FROM fresh))"""
+    assert pair in ingest.INGEST
+    ingest.INGEST = ingest.INGEST.replace(pair, columns)
+
+
+def reclaim_waits():
+    """Who takes back jobs waits for rows that somebody works on, instead of passing them by."""
+    from inbox.models.job import JobQuerySet
+
+    def lock_keys(self, limit=None):
+        return list(self.order_by("inbox_id").select_for_update().values_list("inbox_id", flat=True)[:limit])
+
+    JobQuerySet.lock_keys = lock_keys
+
+
+def wake_without_clock():
+    """A job that waits is looked at again only when it is woken."""
+    from inbox import finish
+
+    finish.delay_while_waiting_s = lambda waited_s, steps_s: 1e6
+
+
+def _drop_from_finish(finish, guard):
+    assert guard in finish.FINISH_WITH_TEXT
+    finish.FINISH_WITH_TEXT = finish.FINISH_WITH_TEXT.replace(guard, "")
+
+
+MUTANTS = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        no_lease_check,
+        owner_and_attempt,
+        effects_outside,
+        lookback_off,
+        watermark_per_column,
+        reclaim_waits,
+        wake_without_clock,
+    )
+}

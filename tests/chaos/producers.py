@@ -1,0 +1,148 @@
+"""Writes messages as badly as other programs do: commits late, rolls back, repeats times, writes garbage."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from uuid import UUID
+
+import psycopg
+
+BAD_PAYLOADS = ["null", "[]", "1", '"text"', "{}", '{"kind": {}}', '{"kind": "no such"}']
+ODD_TIMES = ["-infinity", "4000-01-01 BC", "infinity", "20000-01-01", "2999-01-01"]
+BACKLOG = 1500
+# So many that most who wait do wait, and few enough that someone brings what they wait for.
+CASES = 1000
+# Rows of one time in the backlog, written in a random order of ids.
+TIES = 50
+LONGEST_LATE_S = 3.0
+
+
+class MessageIds:
+    """Each id once, in blocks of shuffled order: ids say nothing of time."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._next = 1
+        self._block: list[int] = []
+        self._lock = threading.Lock()
+
+    def take(self, count: int = 1) -> list[int]:
+        with self._lock:
+            while len(self._block) < count:
+                fresh = list(range(self._next, self._next + 5000))
+                self._next += 5000
+                self._rng.shuffle(fresh)
+                self._block += fresh
+            return [self._block.pop() for _ in range(count)]
+
+
+def write_backlog(url: str, ids: MessageIds, rng: random.Random) -> None:
+    """Rows of the last six hours, many of one time."""
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        for number, message_id in enumerate(ids.take(BACKLOG)):
+            age_s = 6 * 3600 * (1 - number // TIES * TIES / BACKLOG) + 60
+            _insert(cursor, message_id, _payload(rng), rng.randrange(CASES), f"now() - interval '{age_s:.0f} seconds'")
+        # Nobody reads yet: the polls will find these, from the oldest on.
+        cursor.execute("UPDATE chaos_message SET is_beyond_lookback = false")
+
+
+class Producer(threading.Thread):
+    """One program that writes; `stop` ends it after the transaction in hand."""
+
+    def __init__(self, url: str, ids: MessageIds, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.url = url
+        self.ids = ids
+        self.rng = random.Random(seed)
+        self.stop = threading.Event()
+        self.counts: Counter[str] = Counter()
+        self._late: list[tuple[float, psycopg.Connection]] = []
+
+    def run(self) -> None:
+        connection: psycopg.Connection | None = None
+        actions = [self._plain] * 6 + [self._late_commit, self._savepoint, self._rollback, self._tie, self._odd_time]
+        while not self.stop.is_set():
+            action = self.rng.choice(actions)
+            try:
+                connection = connection or psycopg.connect(self.url, autocommit=True)
+                action(connection)
+                self.counts[action.__name__.strip("_")] += 1
+                self._commit_late_ones(time.monotonic())
+            except psycopg.Error:
+                # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again.
+                self.counts["connection lost"] += 1
+                connection = None
+                self.stop.wait(0.1)
+            self.stop.wait(self.rng.uniform(0, 0.03))
+        self._commit_late_ones(float("inf"))
+
+    def _plain(self, connection: psycopg.Connection) -> None:
+        with connection.transaction(), connection.cursor() as cursor:
+            for message_id in self.ids.take(self.rng.randint(1, 20)):
+                _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES))
+
+    def _late_commit(self, _: psycopg.Connection) -> None:
+        """Stamped now, committed when the watermark has long passed."""
+        other = psycopg.connect(self.url)
+        for message_id in self.ids.take(3):
+            _insert(other.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES))
+        self._late.append((time.monotonic() + self.rng.uniform(0.05, LONGEST_LATE_S), other))
+
+    def _commit_late_ones(self, until: float) -> None:
+        due = [item for item in self._late if item[0] <= until]
+        self._late = [item for item in self._late if item[0] > until]
+        for _, other in due:
+            try:
+                other.commit()
+            except psycopg.Error:
+                self.counts["late commit lost"] += 1
+            other.close()
+
+    def _savepoint(self, connection: psycopg.Connection) -> None:
+        with connection.transaction(), connection.cursor() as cursor:
+            for message_id in self.ids.take(6):
+                with connection.transaction() as savepoint:
+                    _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES))
+                    if self.rng.random() < 0.5:
+                        raise psycopg.Rollback(savepoint)
+
+    def _rollback(self, connection: psycopg.Connection) -> None:
+        with connection.transaction() as transaction, connection.cursor() as cursor:
+            for message_id in self.ids.take(5):
+                _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES))
+            raise psycopg.Rollback(transaction)
+
+    def _tie(self, connection: psycopg.Connection) -> None:
+        [moment] = connection.execute("SELECT clock_timestamp()").fetchone()
+        for message_id in self.ids.take(8):
+            _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), "%s", [moment])
+
+    def _odd_time(self, connection: psycopg.Connection) -> None:
+        """By hand into the past or the future, or a time that no driver reads."""
+        odd = self.rng.choice([*ODD_TIMES, None, None])
+        [message_id] = self.ids.take()
+        created_at = "now() - interval '1 hour'" if odd is None else f"'{odd}'::timestamptz"
+        _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), created_at)
+
+    def bring_everything(self) -> None:
+        """Whatever anyone may still wait for."""
+        with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
+            for case in range(CASES):
+                [message_id] = self.ids.take()
+                _insert(cursor, message_id, '{"kind": "brings"}', case)
+
+
+def _payload(rng: random.Random) -> str:
+    kind = rng.choices(["good", "waits", "brings", "flaky", "bad"], [12, 3, 2, 1, 1])[0]
+    return rng.choice(BAD_PAYLOADS) if kind == "bad" else json.dumps({"kind": kind})
+
+
+def _insert(cursor, message_id: int, payload: str, case: int, created_at: str = "now()", values=()) -> None:
+    cursor.execute(
+        "INSERT INTO chaos_message (message_id, decision_tracking_id, payload, created_at, is_beyond_lookback)"
+        " SELECT %s, %s, %s, moment, moment < now() - interval '15 seconds'"
+        f"  FROM (SELECT {created_at} AS moment) AS given",
+        [message_id, UUID(int=case), payload, *values],
+    )
