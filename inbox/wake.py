@@ -7,10 +7,11 @@ clock, heals that. Also woken are jobs that died of waiting; each such move is r
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models.functions import Now
 
-from inbox.models import InboxAudit, InboxJob
+from inbox.audit import job_changes, job_facts, record, recorded_move
+from inbox.models import InboxJob
 from inbox.notify import notify
 from inbox.outcomes import WAIT_LIMIT
 from inbox.statuses import Status
@@ -30,35 +31,19 @@ def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
         inbox_ids = waiting.lock_keys()
         if not inbox_ids:
             return 0
-        _record(inbox_ids, why)
-        InboxJob.objects.filter(inbox_id__any_of=inbox_ids).update(
-            status=Status.NEW,
-            next_attempt_at=Now(),
-            # Who had given up waiting begins anew; who has not, goes on with the time that is left.
-            waiting_since=models.Case(models.When(status=Status.WAITING, then="waiting_since")),
-            finished_at=None,
-            finished_by=None,
-            updated_at=Now(),
-        )
+        before = job_facts(inbox_ids)
+        with recorded_move(why):
+            InboxJob.objects.filter(inbox_id__any_of=inbox_ids).update(
+                status=Status.NEW,
+                next_attempt_at=Now(),
+                # Who had given up waiting begins anew; who has not, goes on with the time that is left.
+                waiting_since=models.Case(models.When(status=Status.WAITING, then="waiting_since")),
+                finished_at=None,
+                finished_by=None,
+                updated_at=Now(),
+            )
+        dead = {inbox_id: facts for inbox_id, facts in before.items() if facts["status"] == Status.DEAD}
+        if dead:
+            record(job_changes(dead, job_facts(dead)), who="wake", verb="wake", reason=why)
         notify()
     return len(inbox_ids)
-
-
-def _record(inbox_ids: list[int], why: str) -> None:
-    """Say why jobs leave DEAD; without that the trigger refuses it."""
-    dead = InboxJob.objects.filter(DIED_OF_WAITING, inbox_id__any_of=inbox_ids).values_list("inbox_id", flat=True)
-    if not dead:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('inbox.recorded_move', %s, true)", [why])
-    InboxAudit.objects.bulk_create(
-        InboxAudit(
-            who="wake",
-            verb="wake",
-            reason=why,
-            object=f"job:{inbox_id}",
-            before={"status": Status.DEAD},
-            after={"status": Status.NEW},
-        )
-        for inbox_id in dead
-    )

@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from inbox.database import NoDatabase, wait_for_database
 
 DATABASE_WAIT_S = 30.0
+# 31 years; what is longer fits neither an interval of the database nor a wait of the operating system.
+LONGEST_S = 1e9
 EXIT_NO_DATABASE = 4
 
 
@@ -39,14 +41,32 @@ def positive_int(text: str) -> int:
 def positive_seconds(text: str) -> float:
     """An argparse type: seconds above 0. Raises ValueError."""
     number = float(text)
-    if not 0 < number < float("inf"):
+    if not 0 < number <= LONGEST_S:
         raise ValueError
     return number
+
+
+def inbox_id(text: str) -> int:
+    """An argparse type: the key of a job. Raises ValueError."""
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise ValueError
+    return number
+
+
+def some_text(text: str) -> str:
+    """An argparse type: text that is not blank and that the database can store. Raises ValueError."""
+    text.encode()  # bytes of the command line that are no UTF-8 come as lone surrogates
+    if not text.strip():
+        raise ValueError
+    return text
 
 
 # argparse puts these names into "invalid … value".
 positive_int.__name__ = "whole number above 0"
 positive_seconds.__name__ = "number of seconds above 0"
+inbox_id.__name__ = "inbox id"
+some_text.__name__ = "text"
 
 
 def add_worker_arguments(parser: CommandParser, *, batch_size: int, poll_interval_s: float) -> None:

@@ -1,40 +1,149 @@
-"""manage.py inbox_status: what the inbox holds, and why anything stays or died."""
+"""manage.py inbox_status: what the inbox holds, who works on it, and why anything stays or died."""
 
 import json
+import sys
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import Error, OperationalError, ProgrammingError, connection
 
-from inbox.management.base import DatabaseCommand
-from inbox.status import count_by_status, dead_by_reason, remaining
+from inbox.database import is_connection_lost
+from inbox.management.base import DatabaseCommand, positive_seconds
+from inbox.stall import STALLED_AFTER_S, Stall, find_stalls
+from inbox.status import Overview, take_overview
+from inbox.status.jobs import NEWEST
+from inbox.status.page import page
+from inbox.status.printing import clip, printable, say
+from inbox.status.transactions import warnings
+from inbox.stop import Stop, StopNow
+from inbox.storable import error_text
+
+INTERVAL_S = 2.0
+CLEAR_SCREEN = "\x1b[H\x1b[2J\x1b[3J"
+
+
+class QuietStop(Stop):
+    """The first signal ends the watch after the turn in hand, without a word; the second at once."""
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self.is_asked:
+            raise StopNow
+        self.ask()
+
+
+class Turn(NamedTuple):
+    """One look."""
+
+    seen: Overview
+    stalls: list[Stall]
 
 
 class Command(DatabaseCommand):
-    help = "Show how many jobs have each status, what the open ones wait for, and why jobs died."
+    help = (
+        "Show how many jobs have each status, what the open ones wait for, who works, how far each source is read, and "
+        "why jobs died. Ages are in seconds, by the database's clock."
+    )
     database_wait_s = 5.0
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--json", action="store_true", help="print one JSON object (with --watch: one per line)")
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument("--watch", action="store_true", help="go on until SIGTERM or SIGINT")
+        mode.add_argument(
+            "--check", action="store_true", help="print one line, and exit with 1 if the inbox is stalled"
+        )
+        parser.add_argument(
+            "--interval",
+            type=positive_seconds,
+            metavar="S",
+            help=f"seconds between the looks of --watch (default {INTERVAL_S:g})",
+        )
+        parser.add_argument(
+            "--stalled-after",
+            type=positive_seconds,
+            default=STALLED_AFTER_S,
+            metavar="S",
+            help="stalled is what is due for S seconds while nothing finishes (default %(default)g)",
+        )
+        parser.add_argument(
+            "--exact",
+            action="store_true",
+            help=f"count all ended jobs, not only those among the newest {NEWEST:,}; reads the whole table",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        jobs, open_groups, dead = count_by_status(), remaining(), dead_by_reason()
-        if options["json"]:
-            status = {
-                "jobs": jobs,
-                "open": [asdict(group) for group in open_groups],
-                "dead": [{"reason": reason, "count": count} for reason, count in dead],
-            }
-            self.stdout.write(json.dumps(status))
-            return
-        self._print("jobs", [(status, count) for status, count in jobs.items()])
-        self._print("open", [(f"{group.status}: {group.why}", group.count) for group in open_groups])
-        self._print("dead by reason", dead)
-        if not jobs:
-            self.stdout.write("The inbox is empty.")
+        if options["interval"] is not None and not options["watch"]:
+            raise CommandError("--interval needs --watch", returncode=2)
+        try:
+            if options["watch"]:
+                self._watch(options)
+            elif options["check"]:
+                self._check(options)
+            else:
+                self._show(options)
+        except ProgrammingError as error:
+            raise CommandError(f"{error_text(error)}\nAre the tables there? Type: manage.py migrate") from None
+        except OperationalError as error:
+            raise CommandError(f"the database refused: {error_text(error)}") from None
 
-    def _print(self, title: str, rows: list[tuple[str, int]]) -> None:
-        if rows:
-            self.stdout.write(f"{title}:")
-        for text, count in rows:
-            self.stdout.write(f"{count:>12,}  {text}")
+    def _show(self, options: dict[str, Any]) -> bool:
+        """Print one look; False if nobody reads any more."""
+        turn = _look(options)
+        if options["json"]:
+            return say(self.stdout, json.dumps(_as_json(turn), allow_nan=False))
+        clear = CLEAR_SCREEN if options["watch"] and self.stdout.isatty() else ""
+        return say(self.stdout, clear + page(*turn) + ("\n" if options["watch"] else ""))
+
+    def _check(self, options: dict[str, Any]) -> None:
+        turn = _look(options)
+        if options["json"]:
+            say(self.stdout, json.dumps({"is_stalled": bool(turn.stalls), **_as_json(turn)}, allow_nan=False))
+        else:
+            say(self.stdout, _verdict(turn))
+        if turn.stalls:
+            sys.exit(1)
+
+    def _watch(self, options: dict[str, Any]) -> None:
+        stop = QuietStop()
+        stop.install()
+        try:
+            while not stop.is_asked and self._show_or_recover(options):
+                stop.wait(options["interval"] or INTERVAL_S)
+        except StopNow:
+            return
+
+    def _show_or_recover(self, options: dict[str, Any]) -> bool:
+        try:
+            return self._show(options)
+        except Error as error:
+            if is_connection_lost(error):
+                connection.close()
+                what = "connection lost"
+            elif isinstance(error, OperationalError):
+                what = "the database refused"
+            else:
+                raise
+            self.stderr.write(f"{what} ({clip(error_text(error), 60)}); trying again")
+            self.stderr.flush()
+            return True
+
+
+def _look(options: dict[str, Any]) -> Turn:
+    seen = take_overview(None if options["exact"] else NEWEST)
+    return Turn(seen, find_stalls(seen, stalled_after_s=options["stalled_after"]))
+
+
+def _as_json(turn: Turn) -> dict[str, Any]:
+    told = [{"why": why, "do": sql} for why, sql in warnings(turn.seen.transactions)]
+    return {**turn.seen.as_json(), "stalled": [asdict(stall) for stall in turn.stalls], "warnings": told}
+
+
+def _verdict(turn: Turn) -> str:
+    if not turn.stalls:
+        oldest_s = turn.seen.oldest_due_s
+        due = "nothing is due" if oldest_s is None else f"{turn.seen.due:,} jobs due, the oldest for {oldest_s:,.0f} s"
+        return f"fine: {due}; {sum(not owner.is_gone for owner in turn.seen.owners.running)} workers run"
+    first, *others = turn.stalls
+    more = f" ({len(others)} more: manage.py inbox_status)" if others else ""
+    return printable(f"stalled: {first.why}; {first.do}{more}")

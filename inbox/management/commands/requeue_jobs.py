@@ -1,0 +1,167 @@
+"""manage.py requeue_jobs: DEAD, FAILED or WAITING jobs go back to NEW, for a reason that is kept in the audit."""
+
+import getpass
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import Error
+from django.db.models import Count
+
+from inbox.management.base import DatabaseCommand, inbox_id, some_text
+from inbox.management.progress import Progress
+from inbox.models import InboxJob
+from inbox.models.job import JobQuerySet
+from inbox.requeue import REQUEUEABLE, Requeued, requeue_all, requeueable
+from inbox.status.printing import say
+from inbox.statuses import Status
+from inbox.stop import Stop, StopNow
+from inbox.storable import error_text
+
+# Lines about single jobs; more than these nobody reads.
+SHOWN = 20
+
+
+class Command(DatabaseCommand):
+    help = (
+        "Send DEAD, FAILED or WAITING jobs back to NEW: they begin anew, with all attempts. Options that choose jobs "
+        "are combined with AND; one of --id, --tracking-id, --message-type and --error-text is needed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--id", type=inbox_id, nargs="+", action="extend", metavar="N", help="these inbox ids")
+        parser.add_argument("--tracking-id", type=UUID, metavar="UUID", help="jobs of this case")
+        parser.add_argument("--message-type", type=some_text, metavar="T", help="jobs of this message type")
+        parser.add_argument(
+            "--error-text", type=some_text, metavar="TEXT", help="jobs whose last error has this text in it"
+        )
+        parser.add_argument("--source", type=some_text, metavar="S", help="of these, only jobs of this source")
+        parser.add_argument(
+            "--status",
+            type=str.upper,
+            choices=[str(status) for status in REQUEUEABLE],
+            help="of these, only jobs of this status",
+        )
+        parser.add_argument(
+            "--reason", type=some_text, required=True, metavar="TEXT", help="why; kept in the audit, no patient data"
+        )
+        parser.add_argument("--who", type=some_text, metavar="NAME", help="kept in the audit (default user@host)")
+        parser.add_argument("--dry-run", action="store_true", help="only say how many jobs it would be")
+        parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not any(options[name] for name in ("id", "tracking_id", "message_type", "error_text")):
+            raise CommandError("choose jobs by --id, --tracking-id, --message-type or --error-text", returncode=2)
+        _refuse_wrong_ids(options["id"] or [])
+        if options["dry_run"]:
+            self._say_what_it_would_be(options)
+        else:
+            self._requeue(options)
+
+    def _say_what_it_would_be(self, options: dict[str, Any]) -> None:
+        rows = requeueable(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
+        by_status = dict(rows)
+        count = sum(by_status.values())
+        if options["json"]:
+            say(self.stdout, json.dumps({"would_be_requeued": count, "by_status": by_status}))
+            return
+        parts = ", ".join(f"{count:,} {status}" for status, count in by_status.items())
+        say(self.stdout, f"{count:,} would be requeued{': ' + parts if parts else ''}")
+
+    def _requeue(self, options: dict[str, Any]) -> None:
+        stop = Stop()
+        stop.install()
+        done = Requeued()
+        try:
+            self._requeue_until(stop, done, options)
+        except (Error, StopNow) as error:
+            self._say_how_many(done, options)
+            why = "stopped at once" if isinstance(error, StopNow) else f"the database refused: {error_text(error)}"
+            raise CommandError(f"{why}; nothing is left half done, type it again for the rest") from None
+        self._say_how_many(done, options)
+        left_alone = [f"job {number} was in use at that moment: left alone" for number in done.left_alone]
+        for line in shortened(left_alone + _why_not(options["id"] or [], done)):
+            self.stderr.write(line)
+        if stop.is_asked:
+            raise CommandError("stopped; type it again for the rest")
+
+    def _requeue_until(self, stop: Stop, done: Requeued, options: dict[str, Any]) -> None:
+        """Fills `done` as it goes, so that it is known whatever happens."""
+        jobs = chosen(options)
+        who = options["who"] or user_at_host()
+        with Progress(is_shown=True, label="jobs", count_total=requeueable(jobs).count) as progress:
+            for batch in requeue_all(jobs, who=who, reason=options["reason"]):
+                done.inbox_ids += batch.inbox_ids
+                done.left_alone += batch.left_alone
+                progress.advance(Counter(NEW=len(batch.inbox_ids)))
+                if stop.is_asked:
+                    return
+
+    def _say_how_many(self, done: Requeued, options: dict[str, Any]) -> None:
+        if options["json"]:
+            say(self.stdout, json.dumps({"requeued": len(done.inbox_ids), "left_alone": done.left_alone}))
+        else:
+            say(self.stdout, f"{len(done.inbox_ids):,} requeued")
+
+
+def chosen(options: dict[str, Any]) -> JobQuerySet:
+    """The jobs that the options choose, of whatever status."""
+    conditions = {
+        "inbox_id__any_of": options["id"],
+        "decision_tracking_id": options["tracking_id"],
+        "message_type": options["message_type"],
+        "last_error__icontains": options["error_text"],
+        "source": options["source"],
+        "status": options["status"],
+    }
+    return InboxJob.objects.filter(**{name: value for name, value in conditions.items() if value is not None})
+
+
+def user_at_host() -> str:
+    """Who runs this process; a container's user may have no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = [f"and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+    return lines[:SHOWN] + more
+
+
+def _status_of(inbox_ids: Iterable[int]) -> dict[int, str]:
+    return dict(InboxJob.objects.filter(inbox_id__any_of=inbox_ids).values_list("inbox_id", "status"))
+
+
+def _refuse_wrong_ids(inbox_ids: list[int]) -> None:
+    """An id that can't be meant makes the whole list suspect: nothing is changed."""
+    known = _status_of(inbox_ids)
+    wrong = [f"there is no job {number}" for number in dict.fromkeys(inbox_ids) if number not in known]
+    wrong += [f"job {number} is DONE, and DONE is final" for number, status in known.items() if status == Status.DONE]
+    if wrong:
+        raise CommandError("\n".join([*shortened(wrong), "Nothing was changed."]))
+
+
+def _why_not(inbox_ids: list[int], done: Requeued) -> list[str]:
+    """A line for each named job that was not requeued, and was not in use either."""
+    others = set(inbox_ids).difference(done.inbox_ids, done.left_alone)
+    return [f"job {number} {_as_it_is(status)}" for number, status in sorted(_status_of(others).items())]
+
+
+def _as_it_is(status: str) -> str:
+    match status:
+        case Status.NEW:
+            return "is NEW already"
+        case Status.PROCESSING:
+            return "is PROCESSING, a worker has it: left alone"
+        case Status.DONE:
+            return "has become DONE"
+    return "does not match the other options: left alone"

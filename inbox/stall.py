@@ -1,0 +1,111 @@
+"""Stall: tells whether the inbox stands still, why, and what to do about it.
+
+It stands still if work is there and nobody is, if a claim is older than any reclaimer would leave it, if work is due
+for long and nothing finishes, if rows wait for long to be taken in, or if a job is due that nothing here can handle.
+What can go wrong: one check looks at one moment, so right after an outage it still says what was.
+Settings: INBOX_STALE_AFTER.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from inbox import conf, registry
+from inbox.models import InboxJob
+from inbox.status.overview import Overview
+from inbox.status.sources import SourceState
+
+STALLED_AFTER_S = 300.0
+# Reclaimers look every quarter of INBOX_STALE_AFTER or more often; a claim twice that margin too old has none.
+STALE_MARGIN = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Why the inbox stands still, and what to do, each a sentence for a person."""
+
+    why: str
+    do: str
+
+
+def find_stalls(seen: Overview, *, stalled_after_s: float = STALLED_AFTER_S) -> list[Stall]:
+    """All reasons to say that the inbox stands still, the weightiest first; none if it is fine."""
+    return [
+        *(_nobody_works(seen) or _nothing_finishes(seen, stalled_after_s)),
+        *_claims_too_old(),
+        *_rows_not_taken_in(seen, stalled_after_s),
+        *_nobody_can(seen),
+    ]
+
+
+def _nobody_works(seen: Overview) -> list[Stall]:
+    stalls = []
+    for command in sorted({source.command for source in registry.sources()}):
+        names = {source.name for source in registry.sources_of(command)}
+        due = [group for group in seen.open if group.is_due and group.has_handler and group.source in names]
+        if due and not seen.owners.alive(command):
+            count = sum(group.count for group in due)
+            why = f"{count:,} jobs are due and no {command} gives a sign of life"
+            stalls.append(Stall(why, f"start one: manage.py {command}"))
+    return stalls
+
+
+def _claims_too_old() -> list[Stall]:
+    limit_s = conf.stale_after_s() * STALE_MARGIN
+    count = InboxJob.objects.stale(limit_s).count()
+    if not count:
+        return []
+    why = f"{count:,} jobs are PROCESSING for more than {limit_s:,.0f} s, and nobody has taken them back"
+    return [Stall(why, "type: manage.py reclaim_stuck_jobs; if that takes none, end the session that has them locked")]
+
+
+def _nothing_finishes(seen: Overview, stalled_after_s: float) -> list[Stall]:
+    oldest_s = max(
+        (group.oldest_s or 0.0 for group in seen.open if group.is_due and group.has_handler),
+        default=0.0,
+    )
+    if oldest_s <= stalled_after_s or _has_finished_within(seen, stalled_after_s):
+        return []
+    why = f"jobs are due for {oldest_s:,.0f} s, and none has finished for {stalled_after_s:,.0f} s"
+    return [Stall(why, "look at what the workers log, and at the warnings of manage.py inbox_status")]
+
+
+def _has_finished_within(seen: Overview, age_s: float) -> bool:
+    """Among the newest jobs it is known; else ask the whole table, which only happens when something looks wrong."""
+    last_s = seen.ended.last_finished_s
+    if last_s is not None and last_s <= age_s:
+        return True
+    if not seen.ended.is_partial:
+        return False
+    return InboxJob.objects.filter(finished_at__gt=Now() - timedelta(seconds=age_s)).exists()
+
+
+def _rows_not_taken_in(seen: Overview, stalled_after_s: float) -> list[Stall]:
+    return [_row_stall(source) for source in seen.sources if _waits_too_long(source, stalled_after_s)]
+
+
+def _waits_too_long(source: SourceState, limit_s: float) -> bool:
+    """A backlog that is being taken in moves the watermark."""
+    has_moved = source.moved_s is not None and source.moved_s <= limit_s
+    return source.rows_to_take_in > 0 and (source.rows_wait_s or 0.0) > limit_s and not has_moved
+
+
+def _row_stall(source: SourceState) -> Stall:
+    more = "+" if source.rows_at_least else ""
+    why = (
+        f"{source.rows_to_take_in:,}{more} rows of {source.source} wait to be taken in, the oldest for "
+        f"{source.rows_wait_s:,.0f} s"
+    )
+    return Stall(why, f"start a worker, or look at what it logs: manage.py {source.command}")
+
+
+def _nobody_can(seen: Overview) -> list[Stall]:
+    groups = [group for group in seen.open if group.is_due and not group.has_handler]
+    if not groups:
+        return []
+    count = sum(group.count for group in groups)
+    names = sorted({f"{group.source}/{group.message_type}" for group in groups})
+    more = f" and {len(names) - 3} more kinds" if len(names) > 3 else ""
+    why = f"{count:,} jobs are due that nothing here can handle: {', '.join(names[:3])}{more}"
+    return [Stall(why, "start the version of this program that has a handler for them")]

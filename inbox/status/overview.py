@@ -1,0 +1,103 @@
+"""Everything at one moment, for people and for programs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import connection
+
+from inbox.status.age import all_finite
+from inbox.status.jobs import (
+    NEWEST,
+    Ended,
+    Remaining,
+    count_by_status,
+    count_ended,
+    dead_by_reason,
+    remaining,
+    waiting_for,
+)
+from inbox.status.owners import Owners, find_owners
+from inbox.status.sources import SourceState, source_states
+from inbox.status.transactions import Transactions, find_transactions
+from inbox.statuses import Status
+
+MOMENT = """
+SELECT date_trunc('second', statement_timestamp())::text, current_database(),
+       (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('integration_inbox'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the inbox holds. `jobs_estimate` is the planner's guess of all jobs, None if it has none."""
+
+    at: str
+    database: str
+    jobs_estimate: int | None
+    open: list[Remaining]
+    ended: Ended
+    waiting_for: list[tuple[str, int]]
+    dead: list[tuple[str, int]]
+    owners: Owners
+    sources: list[SourceState]
+    transactions: Transactions
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Jobs by status."""
+        return count_by_status(self.open, self.ended)
+
+    @property
+    def at_least(self) -> list[str]:
+        """The statuses of which there may be more jobs than were counted."""
+        return list(self.ended.counts) if self.ended.is_partial else []
+
+    @property
+    def due(self) -> int:
+        """How many jobs could be claimed right now, if there is a handler for them."""
+        return sum(group.count for group in self.open if group.is_due)
+
+    @property
+    def oldest_due_s(self) -> float | None:
+        """How long the oldest of them is due."""
+        return max((group.oldest_s for group in self.open if group.is_due and group.oldest_s is not None), default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Only what JSON can say: no infinity."""
+        return all_finite(
+            {
+                "at": self.at,
+                "database": self.database,
+                "jobs": self.jobs,
+                "at_least": self.at_least,
+                "jobs_estimate": self.jobs_estimate,
+                "due": {"count": self.due, "oldest_s": self.oldest_due_s},
+                "last_finished_s": self.ended.last_finished_s,
+                "open": [asdict(group) for group in self.open],
+                "waiting_for": [{"what": what, "count": count} for what, count in self.waiting_for],
+                "dead": [{"reason": reason, "count": count} for reason, count in self.dead],
+                "workers": asdict(self.owners),
+                "sources": [asdict(source) for source in self.sources],
+                "transactions": {"oldest_s": self.transactions.oldest_s, **asdict(self.transactions)},
+            }
+        )
+
+
+def take_overview(newest: int | None = NEWEST) -> Overview:
+    """Look at everything; ended jobs among the `newest` only, or all of them for None."""
+    with connection.cursor() as cursor:
+        cursor.execute(MOMENT)
+        at, database, estimate = cursor.fetchone()
+    open_jobs, ended = remaining(), count_ended(newest)
+    return Overview(
+        at=at,
+        database=database,
+        jobs_estimate=estimate if estimate is not None and estimate >= 0 else None,
+        open=open_jobs,
+        ended=ended,
+        waiting_for=waiting_for() if any(group.status == Status.WAITING for group in open_jobs) else [],
+        dead=dead_by_reason(newest=newest) if ended.counts[Status.DEAD] else [],
+        owners=find_owners(),
+        sources=source_states(),
+        transactions=find_transactions(),
+    )

@@ -1,0 +1,59 @@
+"""Text for terminals and pipes: nothing in it moves the cursor, and nobody who stops reading causes a traceback."""
+
+import os
+import sys
+import unicodedata
+from typing import TextIO
+
+from django.core.management.base import OutputWrapper
+
+WIDTH = 80
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without control characters: an error text or a name must not steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def clip(text: str, width: int = WIDTH) -> str:
+    """`text` on one line of at most `width` columns; East Asian letters take two."""
+    text = printable(text)
+    if len(text) <= width and _columns(text) <= width:
+        return text
+    text = text[:width]
+    while _columns(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def wrap(text: str, indent: str = "") -> list[str]:
+    """`text` on as many lines as it takes; a word that is longer than a line is cut."""
+    lines: list[str] = []
+    for word in printable(text).split():
+        longer = f"{lines[-1]} {word}" if lines else ""
+        if lines and _columns(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(clip(indent + word))
+    return lines
+
+
+def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
+    """Write `text` as lines of their own, now; False if nobody reads any more."""
+    try:
+        stdout.write(_encodable(stdout, text if text.endswith("\n") else text + "\n"))
+        stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def _encodable(stdout: OutputWrapper | TextIO, text: str) -> str:
+    encoding = getattr(stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)

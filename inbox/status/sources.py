@@ -1,0 +1,120 @@
+"""How far each source has been read, and whether rows wait to be taken in."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from inbox import registry
+from inbox.ingest import HAS_NO_JOB, LOWEST_ID
+from inbox.models import PollWatermark
+from inbox.registry import ByFlag, ByWatermark
+from inbox.status.age import Age
+
+# Rows behind which nothing is counted any more: 10,000 are read in some 20 ms.
+ROWS = 10_000
+
+# Times never leave the database as such: a source's row may have one that no driver reads.
+ROWS_ABOVE_THE_MARK = f"""
+SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(s.created_at)))::float8
+  FROM (SELECT s.message_id, s.created_at, s.is_deleted FROM {{table}} AS s
+         WHERE (s.created_at, s.message_id) > (
+                   coalesce((SELECT last_created_at FROM poll_watermark WHERE source = %(source)s), '-infinity'),
+                   coalesce((SELECT last_message_id FROM poll_watermark WHERE source = %(source)s), {LOWEST_ID}))
+           AND s.created_at <= now()
+         ORDER BY s.created_at, s.message_id
+         LIMIT %(rows)s) AS s
+ WHERE NOT s.is_deleted AND {HAS_NO_JOB}
+"""
+ROWS_WITH_LOWERED_FLAGS = """
+SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(updated_at)))::float8
+  FROM (SELECT s.updated_at FROM {table} AS s
+         WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted LIMIT %(rows)s) AS s
+"""
+
+
+class Mark(NamedTuple):
+    """A row of poll_watermark."""
+
+    source: str = ""
+    last_created_at: str | None = None
+    lag_s: float | None = None
+    moved_s: float | None = None
+    reconcile_finds: int | None = None
+    lookback_finds: int | None = None
+
+
+NO_MARK = Mark()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source; the fields of a watermark are None if it has none.
+
+    last_created_at  the time of the newest row taken in, as text
+    lag_s            how old that row is: large too when nothing arrives
+    moved_s          when the watermark last moved
+    reconcile_finds  rows that every other look had missed: each an incident
+    lookback_finds   rows that committed late
+    rows_to_take_in  rows that have no job yet, `rows_at_least` if they were not counted to the end
+    rows_wait_s      how old the oldest of them is
+    """
+
+    source: str
+    command: str | None
+    last_created_at: str | None
+    lag_s: float | None
+    moved_s: float | None
+    reconcile_finds: int | None
+    lookback_finds: int | None
+    rows_to_take_in: int
+    rows_at_least: bool
+    rows_wait_s: float | None
+
+
+def source_states() -> list[SourceState]:
+    """All sources that this project knows, and those of old that have left a watermark."""
+    known = {source.name: source for source in registry.sources()}
+    marks = {mark.source: mark for mark in _marks()}
+    return [_state(name, known.get(name), marks.get(name, NO_MARK)) for name in sorted({*known, *marks})]
+
+
+def _marks() -> list[Mark]:
+    rows = PollWatermark.objects.values_list(
+        "source",
+        Cast("last_created_at", TextField()),
+        Age("last_created_at"),
+        Age("updated_at"),
+        "reconcile_finds",
+        "lookback_finds",
+    )
+    return [Mark(*row) for row in rows]
+
+
+def _state(name: str, source: registry.Source | None, mark: Mark) -> SourceState:
+    count, wait_s = _rows_to_take_in(source) if source else (0, None)
+    return SourceState(
+        **(mark._asdict() | {"source": name}),
+        command=source.command if source else None,
+        rows_to_take_in=count,
+        rows_at_least=count >= ROWS,
+        rows_wait_s=wait_s,
+    )
+
+
+def _rows_to_take_in(source: registry.Source) -> tuple[int, float | None]:
+    quote = connection.ops.quote_name
+    match source.reads:
+        case ByWatermark(table=table):
+            sql = ROWS_ABOVE_THE_MARK.format(table=quote(table))
+        case ByFlag() as rows:
+            sql = ROWS_WITH_LOWERED_FLAGS.format(
+                table=quote(rows.table), flag=quote(rows.flag), eligible=rows.eligible_sql
+            )
+        case None:
+            return 0, None
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"source": source.name, "rows": ROWS})
+        return cursor.fetchone()
