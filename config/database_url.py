@@ -12,6 +12,8 @@ SESSION_SETTINGS = (
     "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
     # A statement whose client has died ends soon, and with it the locks that jobs are held by.
     " -c client_connection_check_interval=1s"
+    # So does the session of a client whose network has died; the system's default is two hours.
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 CONNECTION_OPTIONS = {
     "application_name": "serviceops",

@@ -25,7 +25,13 @@ class ImpatientConnection(psycopg.Connection[Row]):
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         """As psycopg's, which everything that talks to the server comes through. Raises ConnectionFailure."""
-        return super().wait(self._until_silent(gen), *args, **kwargs)
+        try:
+            return super().wait(self._until_silent(gen), *args, **kwargs)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None and self.closed:
+                # Django connects again before atomic() raises; only a code still says then what it was.
+                raise psycopg.errors.ConnectionFailure(str(error)) from error
+            raise
 
     def _until_silent(self, gen: PQGen[RV]) -> PQGen[RV]:
         """`gen`, until nothing has been ready for too long; rows that keep coming may take any time."""
