@@ -92,13 +92,21 @@ def sweep(source: Source, floor: Floor, *, step: int = STEP) -> Iterator[int]:
     table = source.reads
     if not isinstance(table, ByWatermark):
         return
-    began = time.monotonic()
+    took_s = 0.0
     at: tuple[str, int] | None = _start(source, floor)
     while at is not None:
+        began = time.monotonic()
         message_ids, at = _read(source, table, floor, at, step)
-        yield _take(source, table, floor, message_ids) if message_ids else 0
+        count = _take(source, table, floor, message_ids) if message_ids else 0
+        took_s += time.monotonic() - began
+        yield count
     if floor is Floor.LOOKBACK:
-        _set_turn(source, floor, max((time.monotonic() - began) / LONGEST_SHARE, LOOKBACK_EVERY_S))
+        _set_turn(source, floor, _pause_s(took_s))
+
+
+def _pause_s(took_s: float) -> float:
+    """Seconds until the next lookback: longer after a long one, and never so long that a row slips through between."""
+    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), conf.lookback_s() / 4)
 
 
 def give_turn_back(source: Source, floor: Floor) -> None:

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from inbox.ingest import ingest, statement
 from inbox.models import InboxJob, PollWatermark
-from inbox.sweep import Floor, give_turn_back, sweep, take_turn
+from inbox.sweep import Floor, _pause_s, give_turn_back, sweep, take_turn
 from tests.drain import swept
 from tests.probe import in_threads, lock_waiters, probe_source, wait_until
 from tests.rows import seconds_ago, send
@@ -185,6 +185,11 @@ def test_a_sweep_goes_through_everything_step_by_step():
     ingest(SOURCE)
     InboxJob.objects.filter(source_created_at__year=2021).delete()
     assert list(sweep(SOURCE, Floor.RECONCILE, step=4)) == [4, 4, 2]
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.001, 10), (3, 30), (1000, 225)])
+def test_a_long_lookback_comes_less_often_but_never_too_late(took_s, pause_s):
+    assert _pause_s(took_s) == pytest.approx(pause_s)
 
 
 def test_only_one_process_gets_the_turn_of_a_sweep_and_the_next_one_comes_later():

@@ -115,7 +115,7 @@ class Producer(threading.Thread):
             raise psycopg.Rollback(transaction)
 
     def _tie(self, connection: psycopg.Connection) -> None:
-        [moment] = connection.execute("SELECT clock_timestamp()").fetchone()
+        [[moment]] = connection.execute("SELECT clock_timestamp()").fetchall()
         for message_id in self.ids.take(8):
             _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), "%s", [moment])
 

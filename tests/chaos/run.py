@@ -99,9 +99,9 @@ class Watch(threading.Thread):
 
     def count_ended(self) -> int:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(
-                "SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')"
-            ).fetchone()[0]
+            ended = connection.execute("SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')")
+            [count] = ended.fetchall()[0]
+        return count
 
     def what_is_open(self) -> dict[str, list[tuple]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
