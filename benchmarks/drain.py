@@ -4,7 +4,7 @@
 
 Each shape drains the same messages: source rows become jobs, packets, documents, events, and DONE. Shapes take turns,
 so that a slow moment of the machine hits all of them; read the ratios, not the figures. Time runs from "go" until the
-last process is done; start-up is left out. The database `serviceops_bench` on the configured server is made anew.
+last process is done; start-up is left out.
 
     ours        the engine and the intake handler, as run_inbox_worker --drain runs them
     no-op       the engine with a handler that does nothing
@@ -13,14 +13,14 @@ last process is done; start-up is left out. The database `serviceops_bench` on t
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+from benchmarks import database
+
 DATABASE = "serviceops_bench"
 
 FILL = """
@@ -51,8 +51,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--child", choices=list(SHAPES), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    database.set_up_django()
     if options.child:
-        _set_up_django()
         prepare = SHAPES[options.child]
         drain = prepare()
         print("ready", flush=True)
@@ -60,15 +60,15 @@ def main() -> None:
         drain()
         print("done", flush=True)
         return
-    _make_database()
-    for processes in options.processes:
-        results: dict[str, list[float]] = {shape: [] for shape in SHAPES}
-        for number in range(options.rounds):
-            for shape in SHAPES:
-                messages = options.messages // 10 if shape == "one by one" else options.messages
-                results[shape].append(_measure(shape, messages, processes))
-                print(f"  round {number + 1}, {shape}: {results[shape][-1]:,.0f} jobs/s", file=sys.stderr, flush=True)
-        _print_table(processes, results)
+    with database.scratch(DATABASE) as url:
+        for processes in options.processes:
+            results: dict[str, list[float]] = {shape: [] for shape in SHAPES}
+            for number in range(options.rounds):
+                for shape in SHAPES:
+                    messages = options.messages // 10 if shape == "one by one" else options.messages
+                    results[shape].append(_measure(url, shape, messages, processes))
+                    database.progress(f"  round {number + 1}, {shape}: {results[shape][-1]:,.0f} jobs/s")
+            _print_table(processes, results)
 
 
 def _print_table(processes: int, results: dict[str, list[float]]) -> None:
@@ -85,11 +85,11 @@ def _print_table(processes: int, results: dict[str, list[float]]) -> None:
         )
 
 
-def _measure(shape: str, messages: int, processes: int) -> float:
+def _measure(url: str, shape: str, messages: int, processes: int) -> float:
     """Jobs a second of one drain."""
     import psycopg
 
-    with psycopg.connect(_url(DATABASE), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         connection.execute(FILL, [messages])
         # Not the empty tables: vacuumed while empty, a foreign key's cached plan would scan them all for a minute.
@@ -100,7 +100,7 @@ def _measure(shape: str, messages: int, processes: int) -> float:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env=os.environ | {"DATABASE_URL": _url(DATABASE)},
+                env=database.environment(url),
             )
             for _ in range(processes)
         ]
@@ -125,43 +125,6 @@ def _measure(shape: str, messages: int, processes: int) -> float:
     expected = (messages, 0 if shape == "no-op" else 2 * messages)
     assert row == expected, f"{shape}: {row} instead of {expected}"
     return messages / took_s
-
-
-def _make_database() -> None:
-    _set_up_django()
-    from django.conf import settings
-
-    from config import devdb
-
-    if settings.USES_EMBEDDED_DATABASE:
-        devdb.server(settings.BASE_DIR).start()
-    import psycopg
-
-    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        env=os.environ | {"DATABASE_URL": _url(DATABASE)},
-        check=True,
-    )
-
-
-def _url(database: str) -> str:
-    from urllib.parse import urlsplit, urlunsplit
-
-    from django.conf import settings
-
-    return urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path="/" + database))
-
-
-def _set_up_django() -> None:
-    import django
-    from django.conf import settings
-
-    django.setup()
-    # With DEBUG Django keeps the text of every query, which no worker does.
-    settings.DEBUG = False
 
 
 def _ours() -> Callable[[], object]:
@@ -190,9 +153,11 @@ def _no_op() -> Callable[[], object]:
 
 
 def _raw() -> Callable[[], object]:
+    from django.conf import settings
+
     from benchmarks import raw_sql
 
-    return raw_sql.prepare(_url(DATABASE))
+    return raw_sql.prepare(settings.DATABASE_URL)
 
 
 def _one_by_one() -> Callable[[], object]:

@@ -96,7 +96,7 @@ def take_overview(newest: int | None = NEWEST) -> Overview:
         open=open_jobs,
         ended=ended,
         waiting_for=waiting_for() if any(group.status == Status.WAITING for group in open_jobs) else [],
-        dead=dead_by_reason(newest=newest) if ended.counts[Status.DEAD] else [],
+        dead=dead_by_reason(since=ended.since) if ended.counts[Status.DEAD] else [],
         owners=find_owners(),
         sources=source_states(),
         transactions=find_transactions(),

@@ -1,7 +1,5 @@
 """Text for terminals and pipes: nothing in it moves the cursor, and nobody who stops reading causes a traceback."""
 
-import os
-import sys
 import unicodedata
 from typing import TextIO
 
@@ -43,13 +41,14 @@ def wrap(text: str, indent: str = "") -> list[str]:
 
 
 def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
-    """Write `text` as lines of their own, now; False if nobody reads any more."""
+    """Write `text` as lines of their own; False if nobody reads any more.
+
+    Flushed here: at the end of the process nothing could catch what comes of it.
+    """
     try:
         stdout.write(_encodable(stdout, text if text.endswith("\n") else text + "\n"))
         stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
 

@@ -84,7 +84,7 @@ class Command(DatabaseCommand):
                 self._show(options)
         except ProgrammingError as error:
             raise CommandError(f"{error_text(error)}\nAre the tables there? Type: manage.py migrate") from None
-        except OperationalError as error:
+        except Error as error:
             raise CommandError(f"the database refused: {error_text(error)}") from None
 
     def _show(self, options: dict[str, Any]) -> bool:
