@@ -326,9 +326,14 @@ def test_a_worker_goes_on_when_answers_come_again(proxy, start_command, command_
 
 def test_a_connection_that_ends_without_a_word_inside_a_transaction_counts_as_lost(own_connection):
     """atomic() connects again before it raises, so that only the error's code can still tell."""
-    with pytest.raises(OperationalError) as caught, transaction.atomic():
-        execute()
-        with socket.socket(fileno=socket.dup(own_connection.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
-        execute()
+    with pytest.raises(OperationalError) as caught:
+        execute_twice_and_lose_the_connection_between(own_connection)
     assert is_connection_lost(caught.value)
+
+
+@transaction.atomic
+def execute_twice_and_lose_the_connection_between(raw):
+    execute()
+    with socket.socket(fileno=socket.dup(raw.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
+    execute()
