@@ -13,11 +13,12 @@ from django.db.models.functions import Now
 
 from inbox import conf, registry
 from inbox.models import InboxJob
+from inbox.status.age import seconds
 from inbox.status.overview import Overview
 from inbox.status.sources import SourceState
 
 STALLED_AFTER_S = 300.0
-# Reclaimers look every quarter of INBOX_STALE_AFTER or more often; a claim twice that margin too old has none.
+# Of INBOX_STALE_AFTER. Reclaimers look every quarter of it; a claim that is older by a half has none.
 STALE_MARGIN = 1.5
 
 
@@ -46,7 +47,7 @@ def _nobody_works(seen: Overview) -> list[Stall]:
         due = [group for group in seen.open if group.is_due and group.has_handler and group.source in names]
         if due and not seen.owners.alive(command):
             count = sum(group.count for group in due)
-            why = f"{count:,} jobs are due and no {command} gives a sign of life"
+            why = f"{_are(count, 'job')} due and no {command} gives a sign of life"
             stalls.append(Stall(why, f"start one: manage.py {command}"))
     return stalls
 
@@ -56,7 +57,7 @@ def _claims_too_old() -> list[Stall]:
     count = InboxJob.objects.stale(limit_s).count()
     if not count:
         return []
-    why = f"{count:,} jobs are PROCESSING for more than {limit_s:,.0f} s, and nobody has taken them back"
+    why = f"{_are(count, 'job')} PROCESSING for more than {seconds(limit_s)}, and nobody has taken that back"
     return [Stall(why, "type: manage.py reclaim_stuck_jobs; if that takes none, end the session that has them locked")]
 
 
@@ -67,7 +68,7 @@ def _nothing_finishes(seen: Overview, stalled_after_s: float) -> list[Stall]:
     )
     if oldest_s <= stalled_after_s or _has_finished_within(seen, stalled_after_s):
         return []
-    why = f"jobs are due for {oldest_s:,.0f} s, and none has finished for {stalled_after_s:,.0f} s"
+    why = f"jobs are due for {seconds(oldest_s)}, and none has finished for {seconds(stalled_after_s)}"
     return [Stall(why, "look at what the workers log, and at the warnings of manage.py inbox_status")]
 
 
@@ -92,11 +93,8 @@ def _waits_too_long(source: SourceState, limit_s: float) -> bool:
 
 
 def _row_stall(source: SourceState) -> Stall:
-    more = "+" if source.rows_at_least else ""
-    why = (
-        f"{source.rows_to_take_in:,}{more} rows of {source.source} wait to be taken in, the oldest for "
-        f"{source.rows_wait_s:,.0f} s"
-    )
+    rows = f"{source.rows_to_take_in:,}{'+' * source.rows_at_least}"
+    why = f"rows of {source.source} to take in: {rows}, the oldest waits for {seconds(source.rows_wait_s)}"
     return Stall(why, f"start a worker, or look at what it logs: manage.py {source.command}")
 
 
@@ -107,5 +105,9 @@ def _nobody_can(seen: Overview) -> list[Stall]:
     count = sum(group.count for group in groups)
     names = sorted({f"{group.source}/{group.message_type}" for group in groups})
     more = f" and {len(names) - 3} more kinds" if len(names) > 3 else ""
-    why = f"{count:,} jobs are due that nothing here can handle: {', '.join(names[:3])}{more}"
+    why = f"{_are(count, 'job')} due that nothing here can handle: {', '.join(names[:3])}{more}"
     return [Stall(why, "start the version of this program that has a handler for them")]
+
+
+def _are(count: int, what: str) -> str:
+    return f"{count:,} {what} is" if count == 1 else f"{count:,} {what}s are"

@@ -9,7 +9,7 @@ from tests.chaos.run import run
 SECONDS = 20
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_done_twice_or_stuck_whatever_breaks(tmp_path, capsys):
     lines = []
     broken = run(tmp_path, seconds=SECONDS, seed=secrets.randbelow(2**31), say=lines.append)

@@ -433,7 +433,7 @@ def test_a_claim_that_nobody_took_back_is_a_standstill(settings):
     assert why_stalled() == []
     InboxJob.objects.filter(pk=claimed.pk).update(locked_at=seconds_ago(181))
     [why] = why_stalled()
-    assert "1 jobs are PROCESSING for more than 180 s" in why
+    assert "1 job is PROCESSING for more than 180 s" in why
     settings.INBOX_STALE_AFTER = 600.0
     assert why_stalled() == []
 
@@ -442,7 +442,7 @@ def test_due_jobs_that_nothing_here_can_handle_are_a_standstill():
     due_job(-60, **UNKNOWN)
     assert why_stalled() == []
     due_job(**UNKNOWN)
-    assert why_stalled() == ["1 jobs are due that nothing here can handle: integration/no such type"]
+    assert why_stalled() == ["1 job is due that nothing here can handle: integration/no such type"]
 
 
 def test_rows_that_nobody_takes_in_are_a_standstill():
@@ -450,7 +450,9 @@ def test_rows_that_nobody_takes_in_are_a_standstill():
     assert why_stalled() == []
     send(esmd(), tracking_id(2), created_at=seconds_ago(301))
     [why] = why_stalled()
-    assert re.match(r"2 rows of integration wait to be taken in, the oldest for \d+ s$", why)
+    assert re.match(r"rows of integration to take in: 2, the oldest waits for \d+ s$", why)
+    send(esmd(), tracking_id(3), created_at="-infinity")
+    assert why_stalled() == ["rows of integration to take in: 3, the oldest waits for an unknown time"]
     PollWatermark.objects.create(source="integration")
     assert why_stalled() == []
 
@@ -484,7 +486,7 @@ def test_an_interval_without_a_watch_ends_with_2(run_command):
 
 def test_a_check_that_is_fine_prints_one_line_and_ends_with_0(run_command):
     code, out, err = run_command("inbox_status", "--check")
-    assert (code, out, err) == (0, "fine: nothing is due; 0 workers run\n", "")
+    assert (code, out, err) == (0, "fine: nothing is due; workers: 0\n", "")
 
 
 def test_a_check_that_is_stalled_says_why_and_what_to_do_and_ends_with_1(run_command):
@@ -492,7 +494,7 @@ def test_a_check_that_is_stalled_says_why_and_what_to_do_and_ends_with_1(run_com
     code, out, err = run_command("inbox_status", "--check")
     assert (code, err) == (1, "")
     assert out == (
-        "stalled: 1 jobs are due and no run_inbox_worker gives a sign of life; start one: manage.py run_inbox_worker "
+        "stalled: 1 job is due and no run_inbox_worker gives a sign of life; start one: manage.py run_inbox_worker "
         "(1 more: manage.py inbox_status)\n"
     )
 
@@ -504,7 +506,7 @@ def test_the_limit_of_a_check_can_be_set(capsys):
         call_command("inbox_status", "--check", "--stalled-after", "99")
     assert stopped.value.code == 1
     fine, stalled = capsys.readouterr().out.splitlines()
-    assert re.match(r"fine: 1 jobs due, the oldest for \d+ s; 1 workers run$", fine)
+    assert re.match(r"fine: 1 due, the oldest for \d+ s; workers: 1$", fine)
     assert stalled.startswith("stalled: jobs are due for ")
 
 

@@ -21,6 +21,11 @@ def finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
+def seconds(age_s: float | None) -> str:
+    """For people."""
+    return f"{age_s:,.0f} s" if finite(age_s) is not None else "an unknown time"
+
+
 def all_finite(value: Any) -> Any:
     """The same for all numbers in nested dicts and lists."""
     match value:

@@ -34,9 +34,9 @@ class Owners:
     gone: int = 0
     others: dict[str, int] = field(default_factory=dict)
 
-    def alive(self, command: str) -> int:
-        """How many processes of this command show signs of life."""
-        return sum(owner.command == command and not owner.is_gone for owner in self.running)
+    def alive(self, command: str | None = None) -> int:
+        """How many processes show signs of life: of this command, or of any."""
+        return sum(command in (None, owner.command) and not owner.is_gone for owner in self.running)
 
 
 def find_owners() -> Owners:

@@ -1,6 +1,7 @@
 """The overview as text of 80 columns."""
 
 from inbox.stall import Stall
+from inbox.status.age import finite, seconds
 from inbox.status.jobs import Remaining
 from inbox.status.overview import Overview
 from inbox.status.owners import Owner, Owners
@@ -109,9 +110,8 @@ def _transaction(transaction: OpenTransaction) -> str:
 
 def _age(age_s: float | None) -> str:
     """In seconds, and what that is in days, hours or minutes."""
-    if age_s is None:
-        return "an unknown time"
+    text = seconds(age_s)
     for unit, length_s in (("days", 86400), ("h", 3600), ("min", 60)):
-        if abs(age_s) >= 2 * length_s:
-            return f"{age_s:,.0f} s ({age_s / length_s:,.0f} {unit})"
-    return f"{age_s:,.0f} s"
+        if abs(finite(age_s) or 0) >= 2 * length_s:
+            return f"{text} ({(age_s or 0) / length_s:,.0f} {unit})"
+    return text

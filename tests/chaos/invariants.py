@@ -42,7 +42,7 @@ ALWAYS = {
         SELECT application_name, now() - query_start AS waits, left(query, 200) FROM pg_stat_activity
          WHERE wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')
            AND query LIKE '%integration_inbox%' AND query NOT LIKE '%poll_watermark%'
-           AND query_start < clock_timestamp() - interval '1 second'""",
+           AND query_start < clock_timestamp() - interval '1.5 seconds'""",
 }
 
 AT_THE_END = {

@@ -12,6 +12,7 @@ from inbox.database import is_connection_lost
 from inbox.management.base import DatabaseCommand, positive_seconds
 from inbox.stall import STALLED_AFTER_S, Stall, find_stalls
 from inbox.status import Overview, take_overview
+from inbox.status.age import seconds
 from inbox.status.jobs import NEWEST
 from inbox.status.page import page
 from inbox.status.printing import clip, printable, say
@@ -140,10 +141,10 @@ def _as_json(turn: Turn) -> dict[str, Any]:
 
 
 def _verdict(turn: Turn) -> str:
-    if not turn.stalls:
-        oldest_s = turn.seen.oldest_due_s
-        due = "nothing is due" if oldest_s is None else f"{turn.seen.due:,} jobs due, the oldest for {oldest_s:,.0f} s"
-        return f"fine: {due}; {sum(not owner.is_gone for owner in turn.seen.owners.running)} workers run"
-    first, *others = turn.stalls
+    seen, stalls = turn
+    if not stalls:
+        due = f"{seen.due:,} due, the oldest for {seconds(seen.oldest_due_s)}" if seen.due else "nothing is due"
+        return f"fine: {due}; workers: {seen.owners.alive()}"
+    first, *others = stalls
     more = f" ({len(others)} more: manage.py inbox_status)" if others else ""
     return printable(f"stalled: {first.why}; {first.do}{more}")
