@@ -57,7 +57,7 @@ def _claims_too_old() -> list[Stall]:
     count = InboxJob.objects.stale(limit_s).count()
     if not count:
         return []
-    why = f"{_are(count, 'job')} PROCESSING for more than {seconds(limit_s)}, and nobody has taken that back"
+    why = f"{_are(count, 'job')} PROCESSING for more than {seconds(limit_s)}, and not taken back"
     return [Stall(why, "type: manage.py reclaim_stuck_jobs; if that takes none, end the session that has them locked")]
 
 
