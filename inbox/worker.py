@@ -22,7 +22,7 @@ from inbox.look import has_work
 from inbox.presence import Presence, PresenceLost
 from inbox.reclaim import reclaim_all, reclaim_own
 from inbox.registry import Source
-from inbox.release import release
+from inbox.release import release_left
 from inbox.rollcall import roll_call, sign_off, take_back_from
 from inbox.stop import Stop
 from inbox.storable import error_text
@@ -75,6 +75,7 @@ class Worker:
         self._may_have_work = True
         self._held: Claim | None = None
         self._has_lost_connection = False
+        self._leaves_nothing = True
 
     def run(self) -> Counts:
         """Work until asked to stop, or until `max_jobs` are done. Raises StopNow at the second signal."""
@@ -204,8 +205,10 @@ class Worker:
         self.poll.every_s = self._poll_interval_s
 
     def _sign_off(self) -> None:
+        """Not if jobs stay behind: whoever is on the roll and gone has them taken back at once."""
         if self.presence is not None:
-            sign_off(self.presence.id, self.counts)
+            if self._leaves_nothing:
+                sign_off(self.presence.id, self.counts)
             self.presence.close()
 
     def _claim_and_work(self, source: Source) -> Claim | None:
@@ -235,7 +238,7 @@ class Worker:
             if self._has_lost_connection:
                 given_back = reclaim_own(held.lease_id, inbox_ids).total()
             else:
-                given_back = release(held.lease_id, inbox_ids)
+                given_back, self._leaves_nothing = release_left(held.lease_id, inbox_ids)
         except BaseException:
             self._held = held
             raise

@@ -71,7 +71,8 @@ def set_up():
     names = {"worker_id": "gone", "command": "test", "host": "here", "pid": 1}
     InboxWorker.objects.create(pk=1, instance_id=uuid4(), has_presence=True, **names)
     InboxJob.objects.bulk_create(
-        InboxJob(source=name, locked_at=seconds_ago(500 if "old" in name else 0), **HELD | fields)
+        # From the future, which is as stale as old: what is older than the server is blamed on the server.
+        InboxJob(source=name, locked_at=seconds_ago(-500 if "old" in name else 0), **HELD | fields)
         for name, fields in JOBS.items()
     )
 

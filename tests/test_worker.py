@@ -1,12 +1,17 @@
 """The worker's loop in this process: what it does when the database refuses, and what a drain covers."""
 
+import threading
+
 import pytest
 from django.db import InternalError, OperationalError, connection
 
 from inbox.database import is_connection_lost
-from inbox.models import InboxJob
+from inbox.models import InboxJob, InboxWorker
+from inbox.presence import Presence
+from inbox.rollcall import take_back_from
+from inbox.stop import StopNow
 from inbox.worker import Worker
-from tests.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, witnesses
+from tests.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, wait_until, witnesses
 from tests.rows import job, seconds_ago, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,6 +57,39 @@ def test_what_is_held_is_given_back_when_the_loop_ends_after_a_lost_connection()
     busy = worker(handler)
     busy.run()
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
+
+
+def test_what_a_cut_off_session_still_has_locked_is_given_back_as_soon_as_that_session_ends():
+    many_jobs(3)
+    cut_off = []
+
+    def handler(jobs):
+        # As after a signal in the middle of a query: the client has closed, and the server has not noticed yet.
+        cut_off.append(connection.connection)
+        connection.connection = None
+        threading.Timer(0.3, cut_off[0].close).start()
+        raise StopNow
+
+    with pytest.raises(StopNow):
+        worker(handler).run()
+    assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
+
+
+def test_a_worker_that_must_leave_jobs_behind_stays_on_the_roll(monkeypatch):
+    monkeypatch.setattr("inbox.release.LEFT_SESSION_ENDS_WITHIN_S", 0.1)
+    many_jobs(3)
+    cut_off = []
+
+    def handler(jobs):
+        cut_off.append(connection.connection)
+        connection.connection = None
+        raise StopNow
+
+    with pytest.raises(StopNow):
+        worker(handler, register=lambda: Presence("worker A", "test")).run()
+    assert InboxWorker.objects.get().state == "RUNNING"
+    cut_off[0].close()
+    wait_until(lambda: take_back_from([InboxWorker.objects.get().pk], max_attempts=5, batch_size=10).total() == 3)
 
 
 def test_a_timeout_in_the_claim_is_survived(monkeypatch):

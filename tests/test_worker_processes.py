@@ -1,5 +1,6 @@
 """The real command in real processes, with real signals."""
 
+import json
 import signal
 
 import pytest
@@ -204,10 +205,7 @@ def test_status_shows_counts_and_reasons(run_command):
     run_command("run_inbox_worker", "--drain")
     code, out, err = run_command("inbox_status", "--json")
     assert code == 0
-    import json
-
-    assert json.loads(out) == {
-        "jobs": {"DEAD": 1, "DONE": 1},
-        "open": [],
-        "dead": [{"reason": "the payload is a list; an object is needed", "count": 1}],
-    }
+    status = json.loads(out)
+    assert {name: count for name, count in status["jobs"].items() if count} == {"DEAD": 1, "DONE": 1}
+    assert status["open"] == []
+    assert status["dead"] == [{"reason": "the payload is a list; an object is needed", "count": 1}]

@@ -73,10 +73,14 @@ class Producer(threading.Thread):
             except psycopg.Error:
                 # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again.
                 self.counts["connection lost"] += 1
+                if connection:
+                    connection.close()
                 connection = None
                 self.stop.wait(0.1)
             self.stop.wait(self.rng.uniform(0, 0.03))
         self._commit_late_ones(float("inf"))
+        if connection:
+            connection.close()
 
     def _plain(self, connection: psycopg.Connection) -> None:
         with connection.transaction(), connection.cursor() as cursor:
@@ -86,9 +90,9 @@ class Producer(threading.Thread):
     def _late_commit(self, _: psycopg.Connection) -> None:
         """Stamped now, committed when the watermark has long passed."""
         other = psycopg.connect(self.url)
+        self._late.append((time.monotonic() + self.rng.uniform(0.05, LONGEST_LATE_S), other))
         for message_id in self.ids.take(3):
             _insert(other.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES))
-        self._late.append((time.monotonic() + self.rng.uniform(0.05, LONGEST_LATE_S), other))
 
     def _commit_late_ones(self, until: float) -> None:
         due = [item for item in self._late if item[0] <= until]
