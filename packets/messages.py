@@ -5,14 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db import connection
 
 from inbox.outcomes import Outcome, dead, ignored
 from inbox.registry import LockedJob
-from packets.models import IntegrationMessage
 
 T = TypeVar("T")
+
+# In SQL, as the ORM takes 0.3 ms to build it, which counts where messages come one by one.
+# Payloads come as text, so that each is decoded by itself.
+READ = """
+SELECT message_id, payload::text, message_type_id, is_deleted
+  FROM integration_send_serviceops WHERE message_id = ANY(%s)
+"""
 
 
 class BadMessage(Exception):
@@ -33,12 +38,9 @@ def read_each(jobs: Sequence[LockedJob], parse: Callable[[Message], T]) -> tuple
 
     A BadMessage is dead with its reason; a source row that is gone or deleted is ignored.
     """
-    rows = {
-        row[0]: row
-        for row in IntegrationMessage.objects.filter(message_id__any_of=[job.message_id for job in jobs]).values_list(
-            "message_id", Cast("payload", TextField()), "message_type_id", "is_deleted"
-        )
-    }
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [[job.message_id for job in jobs]])
+        rows = {row[0]: row for row in cursor.fetchall()}
     parsed: dict[int, T] = {}
     outcomes: dict[int, Outcome] = {}
     for job in jobs:
