@@ -5,8 +5,13 @@ class DecisionsConfig(AppConfig):
     name = "decisions"
 
     def ready(self) -> None:
-        from decisions.utn import handler
-        from packets import source
+        from decisions import source
+        from decisions.clinical_ops.answer import handle_clinical_decision
+        from decisions.clinical_ops.payload import handle_generated_payload
+        from decisions.utn.handler import handle_utn_fail, handle_utn_success
+        from packets.source import INTEGRATION
 
-        source.INTEGRATION.handles("utn_success")(handler.handle_utn_success)
-        source.INTEGRATION.handles("utn_fail")(handler.handle_utn_fail)
+        INTEGRATION.handles("utn_success")(handle_utn_success)
+        INTEGRATION.handles("utn_fail")(handle_utn_fail)
+        source.CLINICAL_DECISION.handles("clinical_decision")(handle_clinical_decision)
+        source.GENERATED_PAYLOAD.handles("generated_payload")(handle_generated_payload)

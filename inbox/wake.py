@@ -1,7 +1,8 @@
 """Wake: whoever brings what jobs wait for makes them due, in the same transaction.
 
 A hint, not the truth: a job that looked just before and begins to wait just after is not woken. Its next look, by the
-clock, heals that. Also woken are jobs that died of waiting; each such move is recorded.
+clock, heals that. Also woken are jobs that died of waiting, or of contradicting what was there; each such move is
+recorded.
 """
 
 from collections.abc import Iterable
@@ -13,13 +14,13 @@ from django.db.models.functions import Now
 from inbox.audit import job_changes, job_facts, record, recorded_move
 from inbox.models import InboxJob
 from inbox.notify import notify
-from inbox.outcomes import WAIT_LIMIT
+from inbox.outcomes import WOKEN_KINDS
 from inbox.statuses import Status
 
 # In SQL, as the ORM takes 0.2 ms to build it, and every message that brings something asks this.
 LOCK_WAITING = f"""
 SELECT inbox_id FROM integration_inbox
- WHERE decision_tracking_id = ANY(%s) AND (status = 'WAITING' OR status = 'DEAD' AND error_kind = '{WAIT_LIMIT}')
+ WHERE decision_tracking_id = ANY(%s) AND (status = 'WAITING' OR status = 'DEAD' AND error_kind IN {WOKEN_KINDS})
  ORDER BY inbox_id
    FOR UPDATE SKIP LOCKED
 """
