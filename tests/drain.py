@@ -41,7 +41,7 @@ def drain_all(batch_size: int = 200) -> Counts:
     sources = [source for source in registry.sources() if source.reads]
     counts: Counts = Counter()
     while True:
-        came = sum(ingest(source).count for source in sources)
+        came = sum(ingest(source).count + swept(source, Floor.LOOKBACK) for source in sources)
         for source in sources:
             while claimed := claim(source, worker_id="test", limit=batch_size):
                 counts += work(claimed)
