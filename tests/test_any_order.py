@@ -79,18 +79,14 @@ def write_message(case: int, kind: str, what, created_at) -> None:
     send(content, tracking_id(case), created_at=created_at)
 
 
-def handle(batch_size=200):
+def handle(case: int) -> None:
     """All that is due, and what the clock would bring later."""
-    while True:
-        drain_all(batch_size)
-        if not InboxJob.objects.filter(status="WAITING", note__isnull=False, waiting_since__isnull=False).exists():
-            return
-        before = list(InboxJob.objects.filter(status="WAITING").order_by("pk").values_list("pk"))
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE integration_inbox SET next_attempt_at = now() WHERE status = 'WAITING'")
-        drain_all(batch_size)
-        if before == list(InboxJob.objects.filter(status="WAITING").order_by("pk").values_list("pk")):
-            return
+    waiting = InboxJob.objects.filter(decision_tracking_id=tracking_id(case), status="WAITING").order_by("pk")
+    drain_all()
+    before: list[int] = []
+    while before != (before := list(waiting.values_list("pk", flat=True))):
+        waiting.update(next_attempt_at=seconds_ago(0))
+        drain_all()
 
 
 def row_of(model, row):
@@ -133,12 +129,12 @@ def test_any_order_any_number_of_times_ends_in_the_same_state(data, story):
     told, shuffled = next(cases), next(cases)
     for kind, what, created_at in messages:
         write_message(told, kind, what, created_at)
-        handle()
+        handle(told)
     for kind, what, created_at in data.draw(st.permutations(messages), label="order"):
         write_message(shuffled, kind, what, created_at)
         if data.draw(st.booleans(), label="handle now"):
             drain_all(data.draw(st.sampled_from([1, 2, 200]), label="batch"))
-    handle()
+    handle(shuffled)
     assert end_of(shuffled) == end_of(told)
     assert open_jobs(shuffled) == open_jobs(told)
     assert not InboxJob.objects.filter(status__in=["FAILED", "PROCESSING"]).exists()
@@ -216,7 +212,7 @@ class CaseWithPeople(RuleBasedStateMachine):
             assert versions, "closed by nobody's decision"
 
     def teardown(self):
-        handle()
+        handle(self.case)
         if packet := self.packet:
             waiting = [note for _, status, note in open_jobs(self.case) if status == "WAITING"]
             version = active(packet)
