@@ -3,7 +3,10 @@
 from django.contrib import admin
 
 from decisions.models import ClinicalOpsMessage, PacketDecision, SendClinicalOps, SendIntegration
+from decisions.packet_page.admin import DecidedPacketAdmin
 from inbox.admin_base import ReadOnlyAdmin
+
+__all__ = ["DecidedPacketAdmin"]
 
 
 @admin.register(PacketDecision)

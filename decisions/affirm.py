@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from decisions.case import Case
 from decisions.codes import ClinicalDecision
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
@@ -19,9 +20,14 @@ def affirm(packet_id: int, *, by: str, reason: str, correlation_id: UUID, seen: 
     if made:
         return made
     refuse_if_stale(case, seen)
-    if case.active is not None and case.is_answered:
-        raise NotAllowedNow(f"a clinical answer is there ({case.active.clinical_decision})")
-    refuse_move(case, Verb.AFFIRM)
+    refuse_affirmation(case)
     return update_clinical_decision(
         packet_id, answer=ClinicalDecision.AFFIRM, by=by, reason=reason, correlation_id=correlation_id, seen=seen
     )
+
+
+def refuse_affirmation(case: Case) -> None:
+    """Raise NotAllowedNow if the packet can't be affirmed without a review as it is."""
+    if case.active is not None and case.is_answered:
+        raise NotAllowedNow(f"a clinical answer is there ({case.active.clinical_decision})")
+    refuse_move(case, Verb.AFFIRM)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from decisions.case import Case
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.outbox import request_clinical_review
@@ -19,9 +20,14 @@ def approve(packet_id: int, *, by: str, reason: str, correlation_id: UUID, seen:
     if made:
         return made
     refuse_if_stale(case, seen)
-    refuse_move(case, Verb.APPROVE)
-    if has_decision(case):
-        raise NotAllowedNow("the packet has a decision already; only its operational or clinical decision can change")
+    refuse_approval(case)
     version = decide(case, next_version(case, by=by, correlation_id=correlation_id), Verb.APPROVE, by=by, reason=reason)
     request_clinical_review(case.packet)
     return version
+
+
+def refuse_approval(case: Case) -> None:
+    """Raise NotAllowedNow if the packet can't be approved as it is."""
+    refuse_move(case, Verb.APPROVE)
+    if has_decision(case):
+        raise NotAllowedNow("the packet has a decision already; only its operational or clinical decision can change")

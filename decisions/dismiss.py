@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from decisions.case import Case
 from decisions.codes import ClinicalDecision, DecisionOutcome, DecisionType, DenialReason, OperationalDecision
 from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import PacketDecision
@@ -41,9 +42,7 @@ def dismiss(
     if made:
         return made
     refuse_if_stale(case, seen)
-    if case.is_answered:
-        raise NotAllowedNow(f"a clinical answer is there ({case.active.clinical_decision if case.active else ''})")
-    refuse_move(case, Verb.DISMISS)
+    refuse_dismissal(case)
     version = next_version(
         case,
         by=by,
@@ -56,6 +55,13 @@ def dismiss(
         denial_details=dict(denial_details),
     )
     return decide(case, version, Verb.DISMISS, by=by, reason=reason)
+
+
+def refuse_dismissal(case: Case) -> None:
+    """Raise NotAllowedNow if the packet can't be dismissed as it is."""
+    if case.active is not None and case.is_answered:
+        raise NotAllowedNow(f"a clinical answer is there ({case.active.clinical_decision})")
+    refuse_move(case, Verb.DISMISS)
 
 
 def check_details(denial_reason: DenialReason, details: Mapping[str, Any]) -> None:

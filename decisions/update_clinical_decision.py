@@ -6,6 +6,7 @@ ClinicalOps that comes later counts in its turn.
 
 from uuid import UUID
 
+from decisions.case import Case
 from decisions.codes import ClinicalDecision
 from decisions.errors import NotAllowedNow
 from decisions.hear import Said, hear
@@ -33,8 +34,7 @@ def update_clinical_decision(
     if made:
         return made
     refuse_if_stale(case, seen)
-    if case.packet.is_closed:
-        raise NotAllowedNow(f"the case is closed ({case.packet.detailed_status})")
+    refuse_if_closed(case)
     said = Said(case, staff_answer(answer), by=by, reason=reason, correlation_id=correlation_id)
     said.message.packet = case.packet
     version = hear([said]).versions.get(packet_id) or case.active
@@ -42,3 +42,9 @@ def update_clinical_decision(
         raise NotAllowedNow("an answer from the future counts; correct the time of that message first")
     version.refresh_from_db()
     return version
+
+
+def refuse_if_closed(case: Case) -> None:
+    """Raise NotAllowedNow if no clinical answer can change the case any more."""
+    if case.packet.is_closed:
+        raise NotAllowedNow(f"the case is closed ({case.packet.detailed_status})")

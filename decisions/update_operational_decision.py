@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
+from decisions.case import Case
 from decisions.codes import OperationalDecision as O
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.staff import decide, open_case, refuse_if_stale, refuse_move
 from decisions.versions import next_version
-from packets.moves import Verb
+from packets.codes import DetailedStatus
+from packets.moves import MOVES, Verb
 
 # The moves of operational_decision, all by people; `dismiss` makes DISMISSAL. docs/state_machine.md draws them.
 OPERATIONAL_MOVES: dict[tuple[O, O], Verb] = {
@@ -44,3 +46,11 @@ def update_operational_decision(
     refuse_move(case, verb)
     version = next_version(case, by=by, correlation_id=correlation_id, operational_decision=to)
     return decide(case, version, verb, by=by, reason=reason)
+
+
+def operational_targets(case: Case) -> list[O]:
+    """What the operational decision can become as the case is."""
+    if case.active is None:
+        return []
+    current, status = case.active.operational_decision, DetailedStatus(case.packet.detailed_status)
+    return [to for (start, to), verb in OPERATIONAL_MOVES.items() if start == current and status in MOVES[verb].froms]

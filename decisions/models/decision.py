@@ -63,6 +63,7 @@ class PacketDecision(models.Model):
     class Meta:
         db_table = "packet_decision"
         verbose_name = "decision version"
+        permissions = [("decide_packet", "Can decide packets"), ("move_packet", "Can move packets by hand")]
         constraints = [
             models.UniqueConstraint(
                 fields=["packet"], condition=models.Q(is_active=True), name="decision_one_active_per_packet"

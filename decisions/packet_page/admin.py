@@ -1,0 +1,64 @@
+"""The page of a packet with its decision: what is decided, what can be done now, and the history."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+
+from decisions.packet_page.act import act, read_case
+from decisions.packet_page.actions import ACTIONS, possible_actions
+from decisions.packet_page.history import history
+from decisions.packet_page.permissions import sees_decisions, sees_events
+from packets.admin import DocumentInline, PacketAdmin
+from packets.models import Packet
+
+admin.site.unregister(Packet)
+
+
+@admin.register(Packet)
+class DecidedPacketAdmin(PacketAdmin):
+    # The history below takes the place of the list of events.
+    inlines = [DocumentInline]
+    change_form_template = "admin/decisions/packet_page.html"
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path(
+                f"<int:packet_id>/{action.name}/",
+                self.admin_site.admin_view(self.action_view),
+                {"action": action},
+                name=f"packets_packet_{action.name}",
+            )
+            for action in ACTIONS
+        ] + super().get_urls()
+
+    def action_view(self, request: HttpRequest, packet_id: int, action: Any) -> HttpResponse:
+        return act(self, request, packet_id, action)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Packet | None = None,
+    ) -> Any:
+        decision = self._decision_context(request, obj) if obj else {}
+        return super().render_change_form(request, context | decision, add, change, form_url, obj)
+
+    def _decision_context(self, request: HttpRequest, packet: Packet) -> dict[str, Any]:
+        case = read_case(packet)
+        return {
+            "packet": packet,
+            "decision": case.active,
+            "actions": [
+                (action, reverse(f"admin:packets_packet_{action.name}", args=[packet.pk]))
+                for action in possible_actions(case)
+                if request.user.has_perm(action.permission)
+            ],
+            "history": history(packet),
+            "sees_decisions": sees_decisions(request.user),
+            "sees_events": sees_events(request.user),
+        }

@@ -1,0 +1,72 @@
+"""What a version of a decision changed against the one before: every field that a version copies is compared."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.models.functions import MD5, Cast
+from django.utils.text import Truncator
+
+from decisions.models import PacketDecision
+from decisions.versions import BEGINNING, COPIED
+from inbox.admin_base import time_text
+
+MAX_VALUE_LENGTH = 200
+NOTHING = "—"
+# Of a payload it is only told that it changed, and only its digest is fetched: a chain of payloads can be megabytes.
+PAYLOAD = "esmd_request_payload"
+PAYLOAD_DIGEST = "payload_digest"
+# A first version tells its decisions, and what is not as it always begins.
+DECISIONS = ("decision_type", "operational_decision", "clinical_decision")
+FIRST: Mapping[str, Any] = {name: value for name, value in BEGINNING.items() if name not in DECISIONS}
+
+
+class Change(NamedTuple):
+    """A field, and its values before and after as texts; both None if only the fact is told."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+def comparable(versions: models.QuerySet[PacketDecision]) -> models.QuerySet[PacketDecision]:
+    """The versions with what `changes` needs, and without payloads."""
+    digest = MD5(Cast(PAYLOAD, models.TextField()))
+    return versions.defer(PAYLOAD).annotate(**{PAYLOAD_DIGEST: digest})
+
+
+def changes(before: PacketDecision | None, after: PacketDecision) -> list[Change]:
+    """The fields in which `after` differs from the version before it, in the model's order; both `comparable`."""
+    changed = []
+    for field in PacketDecision._meta.concrete_fields:
+        if field.attname not in COPIED or field.attname == "packet_id":
+            continue
+        name = PAYLOAD_DIGEST if field.name == PAYLOAD else field.name
+        old = getattr(before, name) if before else FIRST.get(name)
+        new = getattr(after, name)
+        if old != new:
+            told = (None, None) if field.name == PAYLOAD else (_text(old), _text(new))
+            changed.append(Change(str(field.verbose_name), *told))
+    return changed
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return time_text(value) or NOTHING
+    if isinstance(value, dict):
+        text = "; ".join(f"{name}: {_items(item)}" for name, item in value.items())
+    else:
+        text = _items(value)
+    return Truncator(text).chars(MAX_VALUE_LENGTH)
+
+
+def _items(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

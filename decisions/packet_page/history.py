@@ -1,0 +1,48 @@
+"""The history of a packet as its page shows it: decision versions and events, oldest first, in four queries or fewer.
+
+Only the newest LIMIT of each are shown; lists of their own show the rest.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from decisions.models import PacketDecision
+from decisions.packet_page.changes import Change, changes, comparable
+from packets.models import Packet, PacketEvent
+
+LIMIT = 100
+
+
+class Step(NamedTuple):
+    """A version, what it changed, and why."""
+
+    version: PacketDecision
+    changes: list[Change]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened; `has_earlier_…` if there is more than is shown."""
+
+    steps: list[Step]
+    has_earlier_steps: bool
+    events: list[PacketEvent]
+    has_earlier_events: bool
+
+
+def history(packet: Packet) -> History:
+    """Read the packet's history."""
+    # The one more is there to compare with, and to know that there is more.
+    versions = list(comparable(PacketDecision.objects.filter(packet=packet)).order_by("-pk")[: LIMIT + 1])[::-1]
+    events = list(PacketEvent.objects.filter(packet=packet).order_by("-pk")[: LIMIT + 1])[::-1]
+    # Both have the time of their transaction, which makes at most one version of a packet.
+    reasons = {event.at: event.reason for event in events if event.what in _DECIDING}
+    steps = [
+        Step(version, changes(before, version), reasons.get(version.created_at))
+        for before, version in zip([None, *versions], versions, strict=False)
+    ]
+    return History(steps[-LIMIT:], len(steps) > LIMIT, events[-LIMIT:], len(events) > LIMIT)
+
+
+_DECIDING = frozenset([PacketEvent.What.DECIDED, PacketEvent.What.ANSWERED])
