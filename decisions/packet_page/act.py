@@ -115,7 +115,7 @@ def _show(
     form = action.form(data, choices=[] if impossible else action.choices(case), initial=initial)
     context = {
         **admin.admin_site.each_context(request),
-        "title": f"{action.label} {packet}",
+        "title": f"{packet}: {action.label.lower()}",
         "opts": admin.opts,
         "action": action,
         "form": form,

@@ -98,7 +98,7 @@ class Affirm(Action):
 
 
 class SetClinicalDecision(Action):
-    name, label = "clinical-decision", "Clinical decision"
+    name, label = "clinical-decision", "Set clinical decision"
     does = (
         "Gives the answer that ClinicalOps would give, or corrects it. Another answer than before begins a new round."
     )
@@ -116,7 +116,7 @@ class SetClinicalDecision(Action):
 
 
 class SetOperationalDecision(Action):
-    name, label = "operational-decision", "Operational decision"
+    name, label = "operational-decision", "Set operational decision"
     does = "Closes a case whose work is done, or opens a closed one again (PENDING)."
     form = OperationalForm
 

@@ -30,7 +30,8 @@ class ActionForm(forms.Form):
     correlation_id = forms.UUIDField(widget=forms.HiddenInput)
     seen: forms.Field = forms.IntegerField(required=False, min_value=1, max_value=MAX_BIGINT, widget=forms.HiddenInput)
 
-    field_order = ["to", "denial_reason"]
+    field_order = ["to"]
+    required_css_class = "required"
 
     def __init__(self, *args: Any, choices: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,8 +39,9 @@ class ActionForm(forms.Form):
         if isinstance(to, forms.ChoiceField):
             # Only shown, not checked: that a choice is gone is told by the verb, together with why.
             to.widget.choices = [(value, value) for value in choices]
-            if len(choices) == 1:
-                to.initial = choices[0]
+            chosen = self.data.get("to")
+            if chosen and chosen not in choices:
+                to.help_text = f"You had chosen {chosen}, which is not possible now."
 
 
 class DismissForm(ActionForm):
