@@ -136,7 +136,9 @@ def _column(field: models.Field) -> Column:
 
     @admin.display(description=field.verbose_name)
     def column(row: models.Model) -> Any:
-        return show(getattr(row, field.name))
+        text = show(getattr(row, field.name))
+        # A page, unlike a list, would show the word None.
+        return "-" if text is None else text
 
     # Admin finds the help text and the style of the field by this name.
     column.__name__ = field.name
