@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from decisions.models import ClinicalOpsMessage, PacketDecision, SendClinicalOps, SendIntegration
+from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from decisions.packet_page.admin import DecidedPacketAdmin
 from inbox.admin_base import ReadOnlyAdmin
 
@@ -36,6 +36,15 @@ class PacketDecisionAdmin(ReadOnlyAdmin):
     list_select_related = ["packet"]
     search_fields = ["packet_decision_id", "packet__external_id", "packet__decision_tracking_id", "correlation_id"]
     search_help_text = "A decision's number, a packet id, a decision tracking id or a correlation id, in full."
+
+
+@admin.register(DecisionMessage)
+class DecisionMessageAdmin(ReadOnlyAdmin):
+    list_display = ["id", "packet", "kind", "source", "message_id", "revision", "created_at", "said_at", "handled_at"]
+    list_filter = ["kind"]
+    list_select_related = ["packet"]
+    search_fields = ["message_id", "packet__external_id", "packet__decision_tracking_id"]
+    search_help_text = "A message id, a packet id or a decision tracking id, in full."
 
 
 @admin.register(ClinicalOpsMessage)

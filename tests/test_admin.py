@@ -12,7 +12,7 @@ from django.db.models import Max
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from decisions.models import ClinicalOpsMessage, PacketDecision, SendClinicalOps, SendIntegration
+from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from inbox import admin_base
 from inbox.fields import UnreadableJson
 from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark
@@ -76,6 +76,9 @@ def a_row_of_each():
     packet.documents.create(document_unique_identifier="DOC-FAKE-1", file_name="a.pdf", mime_type="application/pdf")
     PacketDecision.objects.create(
         packet=packet, decision_type="APPROVE", denial_details={"a": 1}, correlation_id=uuid4(), created_by="ada"
+    )
+    DecisionMessage.objects.create(
+        packet=packet, kind="clinical", source="staff", message_id=7, content={"answer": "AFFIRM"}
     )
     for outbox in (SendIntegration, SendClinicalOps):
         outbox.objects.create(decision_tracking_id=CASE, payload={"a": [1]}, dedupe_key="letter:1:1")
