@@ -257,6 +257,12 @@ def test_a_packet_without_documents_is_marked(client):
     assert "no documents" not in client.get(url(Packet)).content.decode()
 
 
+def test_a_time_that_is_not_there_is_a_dash(client, a_row_of_each):
+    text = client.get(url(Packet, "change", pk_of(Packet))).content.decode()
+    assert '<div class="readonly">-</div>' in text
+    assert '<div class="readonly">None</div>' not in text
+
+
 def test_the_page_of_a_packet_shows_its_documents_and_history(client, a_row_of_each):
     text = client.get(url(Packet, "change", pk_of(Packet))).content.decode()
     assert "DOC-FAKE-1" in text

@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from decisions.dismiss import REQUIRED_DETAIL, dismiss
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision, SendClinicalOps
 from decisions.packet_page.actions import ACTIONS, why_not
+from decisions.packet_page.admin import DecidedPacketAdmin
 from decisions.packet_page.changes import changes, comparable
 from decisions.packet_page.history import LIMIT
 from decisions.update_clinical_decision import update_clinical_decision
@@ -178,6 +180,16 @@ def test_a_packet_is_moved_by_its_form(client):
     assert LogEntry.objects.get().object_id == str(of.pk)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_can_not_be_logged_is_not_decided(client, monkeypatch):
+    of = packet()
+    form = form_of(client, of, "approve")
+    monkeypatch.setattr(DecidedPacketAdmin, "log_change", Mock(side_effect=ZeroDivisionError))
+    with pytest.raises(ZeroDivisionError):
+        submit(client, of, "approve", form)
+    assert not PacketDecision.objects.exists()
+
+
 def test_approving_asks_clinical_ops_once(client):
     of = packet()
     form = form_of(client, of, "approve")
@@ -266,6 +278,15 @@ def test_what_is_not_possible_any_more_is_said_and_can_not_be_submitted(client):
     text = text_of(submit(client, of, "approve", form))
     assert "Approve is not possible now: the packet is at Pending - Clinical Review" in text
     assert 'type="submit" class="default"' not in text
+
+
+def test_a_choice_that_is_not_possible_any_more_is_still_told(client):
+    of = closed()
+    form = form_of(client, of, "operational-decision")
+    decided(update_operational_decision, of, to=OperationalDecision.DISMISSAL_COMPLETE, by="grace")
+    got = submit(client, of, "operational-decision", form, to="DISMISSAL_COMPLETE")
+    assert "You had chosen DISMISSAL_COMPLETE, which is not possible now." in text_of(got)
+    assert re.findall(r'type="radio" name="to" value="(\w+)"', text_of(got)) == ["PENDING"]
 
 
 @pytest.mark.parametrize("action", NAMES)
@@ -493,6 +514,17 @@ def test_the_history_is_told_in_order_with_what_changed_and_why(client):
         position = text.index(piece, position) + len(piece)
     assert "secret.pdf" not in text
     assert "esmd request status: NOT_SENT → NOT_SENT" not in text
+
+
+def test_what_went_wrong_at_cms_is_shown_above_the_buttons(client):
+    of = affirmed()
+    wrong = {"is_sent": False, "answer": None, "payload": None, "error": "TEST", "subtype": None, "part_type": None}
+    answer(of, wrong, kind="payload", second=1, message_id=2)
+    fail = {"is_success": False, "error_code": "E1", "error_description": "TEST", "action_required": "Call"}
+    answer(of, fail, kind="utn", second=2, message_id=3)
+    text = text_of(client.get(page(of)))
+    assert "FAILED: TEST" in text
+    assert "FAILED, to be fixed: E1 Call" in text
 
 
 def test_a_first_version_tells_no_defaults():
