@@ -32,6 +32,7 @@ class Verb(Enum):
     COMPLETE = "complete"
     COMPLETE_DISMISSAL = "complete the dismissal"
     REOPEN = "reopen"
+    REOPEN_DISMISSAL = "reopen the dismissal"
     CLINICAL_ANSWER = "clinical answer"
     PAYLOAD = "payload sent"
     UTN_SUCCESS = "UTN success"
@@ -53,7 +54,8 @@ MOVES: dict[Verb, Move] = {
     Verb.AFFIRM: Move(UNDECIDED | {S.PENDING_CLINICAL_REVIEW}, S.CLINICAL_DECISION_RECEIVED, is_staff=True),
     Verb.COMPLETE: Move(frozenset(LETTER), S.DECISION_COMPLETE, is_staff=True),
     Verb.COMPLETE_DISMISSAL: Move(frozenset([S.DISMISSAL]), S.DISMISSAL_COMPLETE, is_staff=True),
-    Verb.REOPEN: Move(CLOSED_STATUSES, S.VALIDATION, is_staff=True),
+    Verb.REOPEN: Move(frozenset([S.DECISION_COMPLETE]), S.UTN_RECEIVED, is_staff=True),
+    Verb.REOPEN_DISMISSAL: Move(frozenset([S.DISMISSAL, S.DISMISSAL_COMPLETE]), S.VALIDATION, is_staff=True),
     Verb.CLINICAL_ANSWER: Move(OPEN, S.CLINICAL_DECISION_RECEIVED, is_staff=False),
     Verb.PAYLOAD: Move(OPEN, S.PENDING_UTN, is_staff=False),
     Verb.UTN_SUCCESS: Move(OPEN, S.UTN_RECEIVED, is_staff=False),

@@ -4,13 +4,12 @@ Each example is told twice: to one case in the order of its story, message by me
 in random batches. Both must end the same. A second test mixes in people, and asks what must always hold.
 """
 
-import json
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -27,7 +26,7 @@ from inbox.models import InboxJob
 from packets.models import Packet, PacketDocument
 from packets.move_packet import MoveRefused, move_packet
 from tests.cases import active, chain, decided
-from tests.clinical import decision, payload
+from tests.clinical import payload, write, write_decision
 from tests.drain import drain_all
 from tests.rows import document, esmd, seconds_ago, send, tracking_id
 
@@ -58,18 +57,12 @@ MESSAGES = st.one_of(
 
 def write_message(case: int, kind: str, what, created_at) -> None:
     """One message as its sender writes it."""
-    if kind in ("answer", "payload"):
-        if kind == "answer":
-            columns = {"clinical_ops_decision_json": decision(what)}
-        else:
-            columns = {"json_sent_to_integration": what is not None, "payload": payload(what) if what else {}}
-        columns = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in columns.items()}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO service_ops_send_serviceops (decision_tracking_id, created_at, "
-                f"{', '.join(columns)}) VALUES (%s, %s, {', '.join(['%s'] * len(columns))})",
-                [tracking_id(case), created_at, *columns.values()],
-            )
+    if kind == "answer":
+        write_decision(case, what, created_at=created_at)
+        return
+    if kind == "payload":
+        columns = {"json_sent_to_integration": what is not None, "payload": payload(what) if what else {}}
+        write(case, created_at=created_at, **columns)
         return
     content = {
         "intake": lambda: esmd(tracking_id(case), **what),

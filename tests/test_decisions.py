@@ -131,7 +131,7 @@ def test_the_operational_decision_closes_and_reopens_the_case():
     assert decided(update_operational_decision, case, to=OperationalDecision.DECISION_COMPLETE).utn == "UTN-FAKE-000001"
     assert fresh(case).detailed_status == "Decision Complete"
     decided(update_operational_decision, case, to=OperationalDecision.PENDING)
-    assert fresh(case).detailed_status == "Validation"
+    assert fresh(case).detailed_status == "UTN Received"
     with pytest.raises(NotAllowedNow, match="it can't become DISMISSAL_COMPLETE"):
         decided(update_operational_decision, case, to=OperationalDecision.DISMISSAL_COMPLETE)
     with pytest.raises(NotAllowedNow, match="no decision yet"):
