@@ -25,6 +25,7 @@ class Claim:
     """Jobs of one source under one lease.
 
     `inbox_ids` groups their keys by message type, in the order they were due; `is_full` means that there may be more.
+    `runs_alone`: it is one job, whose last worker died.
     """
 
     source: Source
@@ -32,6 +33,7 @@ class Claim:
     worker_id: str
     inbox_ids: dict[str, list[int]]
     is_full: bool
+    runs_alone: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.inbox_ids.values()))
@@ -47,7 +49,7 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
         with connection.cursor() as cursor:
             cursor.execute(READ_IN_ORDER)
         picked = list(
-            InboxJob.objects.due(source.name, source.handlers)
+            InboxJob.objects.due(source.name, source.message_types)
             .select_for_update(skip_locked=True)
             .order_by("next_attempt_at", "inbox_id")
             .values_list("inbox_id", "message_type", "runs_alone")[:limit]
@@ -72,4 +74,5 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
                 updated_at=Now(),
             )
     claimed = sum(map(len, inbox_ids.values()))
-    return Claim(source, lease_id, worker_id, inbox_ids, is_full=found >= limit or found > claimed)
+    is_full = found >= limit or found > claimed
+    return Claim(source, lease_id, worker_id, inbox_ids, is_full, runs_alone=bool(picked and picked[0][2]))
