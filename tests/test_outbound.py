@@ -7,11 +7,14 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.claim import claim
+from inbox.finish import finish
+from inbox.heartbeat import beat
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import dead, done, ignored, not_ready, retry
 from inbox.presence import Presence
 from inbox.reclaim import reclaim
 from inbox.registry import Outbound, Source
+from inbox.release import release
 from tests.outbound import Service, outbound_source, outbound_worker, running, status_of, statuses
 from tests.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, wait_until, witnesses
 from tests.rows import job, seconds_ago
@@ -81,6 +84,24 @@ def test_a_prepare_that_raises_for_one_job_fails_that_one_alone():
     assert statuses() == {"DONE": 5, "FAILED": 1}
     assert InboxJob.objects.get(status="FAILED").error_kind == "LookupError"
     assert (set(service.calls), set(service.calls.values())) == ({1, 2, 4, 5, 6}, {1})
+
+
+def test_a_prepare_that_is_rolled_back_by_a_deadlock_asks_for_nothing(monkeypatch):
+    many_jobs(3)
+    tries = []
+
+    def finish_at_the_second_try(*arguments):
+        tries.append(1)
+        if len(tries) == 1:
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = '40P01'; END $$")
+        return finish(*arguments)
+
+    monkeypatch.setattr("inbox.work.finish", finish_at_the_second_try)
+    service = Service(is_open=True)
+    outbound_worker(outbound_source(service)).once()
+    assert statuses() == {"DONE": 3}
+    assert service.calls == {1: 1, 2: 1, 3: 1}
 
 
 def test_a_call_that_raises_fails_its_job_alone():
@@ -196,17 +217,38 @@ def test_a_job_whose_worker_died_is_called_for_by_itself():
     many_jobs(5)
     InboxJob.objects.filter(message_id=1).update(runs_alone=True)
     service = Service()
-    with running(outbound_worker(outbound_source(service)), service=service):
+    worker = outbound_worker(outbound_source(service))
+    ticks = count_ticks(worker)
+    with running(worker, service=service):
         assert service.wait_for(1) == [1]
-        claimed_now = outbound_worker(outbound_source(service)).calls.room
-        assert claimed_now > 0, "another process has room"
+        seen = len(ticks)
+        wait_until(lambda: len(ticks) > seen + 3)
         assert statuses() == {"PROCESSING": 1, "NEW": 4}
         service.let_go(1)
         assert service.wait_for(4) == [2, 3, 4, 5]
     assert statuses() == {"DONE": 5}
 
 
+def count_ticks(worker):
+    """A list that grows with each round of the worker."""
+    ticks = []
+    tick = worker.tick
+    worker.tick = lambda: ticks.append(1) or tick()
+    return ticks
+
+
 # Leases.
+
+
+def test_a_heartbeat_renews_nothing_of_another_lease():
+    many_jobs(2)
+    source = outbound_source(Service())
+    lost = claim(source, worker_id="worker A", limit=2)
+    release(lost.lease_id, lost.inbox_ids["probe"][:1])
+    again = claim(source, worker_id="worker A", limit=2)
+    before = InboxJob.objects.values_list("locked_at", flat=True).get(lease_id=again.lease_id)
+    assert beat(lost.lease_id, lost.inbox_ids["probe"], None) == 1
+    assert InboxJob.objects.values_list("locked_at", flat=True).get(lease_id=again.lease_id) == before
 
 
 def test_a_slow_call_is_kept_from_being_taken_back_by_age(settings):

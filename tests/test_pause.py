@@ -237,7 +237,8 @@ def test_a_worker_that_seldom_looks_wakes_up_for_the_try_and_resumes_by_itself()
 def test_a_worker_that_seldom_looks_hears_that_another_one_has_ended_the_pause():
     many_jobs(40)
     first, second = Service(), Service(is_open=True)
-    paused(next_try_at=seconds_ago(1))
+    # So often in vain that the next try after this one would come too late.
+    paused(next_try_at=seconds_ago(1), tries=9)
     listening = outbound_worker(
         outbound_source(second),
         poll_interval_s=600,
