@@ -7,22 +7,21 @@ try, so that the generator takes the request once. What can go wrong: json_gener
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from decisions.codes import ClinicalDecision, EsmdRequestStatus
+from decisions.codes import EsmdRequestStatus
 from decisions.models import PacketDecision
+from decisions.standing import is_answered
 from inbox.outcomes import Outcome, ignored
 from inbox.registry import LockedJob, Outbound
 
 if TYPE_CHECKING:
     from decisions.json_generator import Request
 
-ANSWERED = (ClinicalDecision.AFFIRM, ClinicalDecision.NON_AFFIRM)
-
 
 def needs_payload(decision: PacketDecision) -> bool:
     """True while this version is the active one, has a clinical answer, and nothing was sent to esMD for it."""
     return (
         decision.is_active
-        and decision.clinical_decision in ANSWERED
+        and is_answered(decision.clinical_decision)
         and decision.esmd_request_status == EsmdRequestStatus.NOT_SENT
     )
 

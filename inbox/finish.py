@@ -9,18 +9,24 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models.functions import Now
 
 from inbox import conf
 from inbox.backoff import delay_after_attempt_s, delay_while_waiting_s
-from inbox.models import InboxJob
+from inbox.models.job import HELD
 from inbox.outcomes import DONE, KEPT, WAIT_LIMIT, Outcome, Verdict
 from inbox.registry import LockedJob
 from inbox.statuses import Status
 from inbox.storable import storable
 
+# In SQL, as the ORM takes 0.2 ms to build it, which counts where messages come one by one.
+FINISH_DONE = f"""
+UPDATE integration_inbox AS job
+   SET status = 'DONE', locked_by = NULL, locked_at = NULL, waiting_since = NULL, note = NULL,
+       finished_at = now(), finished_by = %(worker_id)s, updated_at = now()
+ WHERE job.inbox_id = ANY(%(inbox_ids)s) AND {HELD}
+"""
 # Set-based and in SQL, as every job has its own status, texts and times; through the ORM it would be a query per job.
-FINISH_WITH_TEXT = """
+FINISH_WITH_TEXT = f"""
 UPDATE integration_inbox AS job
    SET status = ended.status,
        locked_by = NULL,
@@ -44,8 +50,7 @@ UPDATE integration_inbox AS job
            inbox_id bigint, status text, attempts_given_back int, delay_s float8,
            note text, error_kind text, error text)
  WHERE job.inbox_id = ended.inbox_id
-   AND job.lease_id = %(lease_id)s
-   AND job.status = 'PROCESSING'
+   AND {HELD}
 RETURNING job.status
 """
 
@@ -63,22 +68,13 @@ def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outc
         elif outcome is not KEPT:
             with_text.append({"inbox_id": job.inbox_id, **_columns(job, outcome)})
     counts: dict[Status, int] = {}
-    if done:
-        counts[Status.DONE] = InboxJob.objects.held(lease_id, done).update(
-            status=Status.DONE,
-            locked_by=None,
-            locked_at=None,
-            waiting_since=None,
-            note=None,
-            finished_at=Now(),
-            finished_by=worker_id,
-            updated_at=Now(),
-        )
-    if with_text:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                FINISH_WITH_TEXT, {"ended": json.dumps(with_text), "lease_id": lease_id, "worker_id": worker_id}
-            )
+    guard: dict[str, Any] = {"lease_id": lease_id, "worker_id": worker_id}
+    with connection.cursor() as cursor:
+        if done:
+            cursor.execute(FINISH_DONE, {"inbox_ids": done, **guard})
+            counts[Status.DONE] = cursor.rowcount
+        if with_text:
+            cursor.execute(FINISH_WITH_TEXT, {"ended": json.dumps(with_text), **guard})
             for (status,) in cursor.fetchall():
                 counts[Status(status)] = counts.get(Status(status), 0) + 1
     return counts

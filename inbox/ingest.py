@@ -58,6 +58,12 @@ NAMED = f"""
      WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {HAS_NO_JOB}
 """
 
+# Jobs that a crash of the server forgets are made again, as the watermark is forgotten with them: nothing waits for the
+# disk here (docs/adr/0004).
+LOCK_WATERMARK = """
+SELECT set_config('synchronous_commit', 'off', true) FROM poll_watermark WHERE source = %s FOR UPDATE
+"""
+
 # One statement in SQL: through the ORM every row would travel to Python and back.
 INGEST = """
 WITH mark AS MATERIALIZED (
@@ -126,10 +132,11 @@ def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tup
 
 def _lock_watermark(source: Source) -> None:
     """Wait for the lock, never skip: who skips reads rows that the lock's holder is about to pass, and loses them."""
-    locked = PollWatermark.objects.select_for_update().filter(source=source.name).values_list("source")
-    if not locked.first():
-        PollWatermark.objects.get_or_create(source=source.name)
-        locked.first()
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_WATERMARK, [source.name])
+        if not cursor.rowcount:
+            PollWatermark.objects.get_or_create(source=source.name)
+            cursor.execute(LOCK_WATERMARK, [source.name])
 
 
 def statement(table: ByWatermark, fresh: str = ABOVE_THE_MARK) -> str:

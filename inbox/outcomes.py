@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from enum import Enum
 
-# The error kind of a job that died of waiting; what it waited for still wakes it.
+# The error kinds of jobs that a wake brings back: one died of waiting, the other contradicts what is there.
 WAIT_LIMIT = "WaitLimit"
+CONTRADICTION = "Contradiction"
+WOKEN_KINDS = (WAIT_LIMIT, CONTRADICTION)
 
 
 class Verdict(Enum):

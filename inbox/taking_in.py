@@ -30,6 +30,7 @@ class TakingIn:
         self.is_thorough = False
         self.is_hindered = False
         self._limit = INGEST_LIMIT
+        self._may_begin_sweeps = False
         self._sweeps: list[tuple[Source, Floor, Iterator[int]]] = []
 
     def poll(self) -> bool:
@@ -37,8 +38,7 @@ class TakingIn:
         try:
             came = [ingest(source, limit=self._limit) for source in self.sources]
             # Not while there is more above the watermark: a wider look would only find that.
-            if not self._sweeps and not any(ingested.is_full for ingested in came):
-                self._begin_sweeps()
+            self._may_begin_sweeps = not self._sweeps and not any(ingested.is_full for ingested in came)
         except OperationalError as error:
             if is_connection_lost(error):
                 raise
@@ -51,6 +51,8 @@ class TakingIn:
         self.is_hindered = False
         self._limit = min(self._limit * 2, INGEST_LIMIT)
         count = sum(ingested.count for ingested in came)
+        if self.sweeps_at_once:
+            self._begin_sweeps()
         while self.sweeps_at_once and self.is_sweeping:
             count += self.sweep_on()
         return count > 0
@@ -60,7 +62,8 @@ class TakingIn:
         return bool(self._sweeps)
 
     def sweep_on(self) -> int:
-        """One step of the sweep in hand, if there is one; returns how many jobs it made."""
+        """One step of the sweep in hand, or of one that is due; returns how many jobs it made."""
+        self._begin_sweeps()
         if not self._sweeps:
             return 0
         count = next(self._sweeps[0][2], None)
@@ -75,6 +78,10 @@ class TakingIn:
         self._sweeps = []
 
     def _begin_sweeps(self) -> None:
+        """Not in the poll itself: messages that have just come need not wait for the question whose turn it is."""
+        if not self._may_begin_sweeps:
+            return
+        self._may_begin_sweeps = False
         self._sweeps = [
             (source, floor, sweep(source, floor))
             for source in self.sources

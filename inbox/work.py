@@ -13,13 +13,11 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, FloatField, Value
-from django.db.models.functions import Coalesce, Extract, Now
 
 from inbox.claim import Claim
 from inbox.database import is_connection_lost, is_deadlock
 from inbox.finish import finish
-from inbox.models import InboxJob
+from inbox.models.job import HELD
 from inbox.outcomes import retry
 from inbox.registry import Handler, LockedJob
 from inbox.release import release
@@ -32,6 +30,15 @@ logger = logging.getLogger("inbox.work")
 DEADLOCK_TRIES = 5
 
 Counts = Counter[str]
+
+# In SQL, as the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
+LOCK_LEASED = f"""
+SELECT {", ".join(LockedJob._fields[:-1])}, coalesce(extract(epoch FROM now() - waiting_since), 0)::float8
+  FROM integration_inbox AS job
+ WHERE inbox_id = ANY(%(inbox_ids)s) AND {HELD}
+ ORDER BY inbox_id
+   FOR UPDATE
+"""
 
 
 def work(claim: Claim, *, is_stopping: Callable[[], bool] = lambda: False) -> Counts:
@@ -78,8 +85,7 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
                 outcomes = handler(jobs) if jobs else []
                 if len(outcomes) != len(jobs):
                     raise HandlerBug(f"the handler gave {len(outcomes)} outcomes for {len(jobs)} jobs")
-                # A foreign key that is checked at COMMIT would fail behind our back; check it while we can tell whose.
-                connection.check_constraints()
+                check_constraints_now()
                 finished = finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
             return _counts(finished, lost=len(inbox_ids) - len(jobs))
         except Exception as error:
@@ -92,20 +98,21 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
     raise AssertionError("unreachable")
 
 
+def check_constraints_now() -> None:
+    """A foreign key that is checked at COMMIT would fail behind our back; this checks it while we can tell whose."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 class HandlerBug(Exception):
     """A handler broke its contract: one outcome per job, in the same order."""
 
 
 def lock_leased(lease_id: UUID, inbox_ids: Sequence[int]) -> list[LockedJob]:
     """Lock those of `inbox_ids` that the lease still holds, in key order; nobody can reclaim them until COMMIT."""
-    waited = Extract(Now() - F("waiting_since"), "epoch")
-    rows = (
-        InboxJob.objects.held(lease_id, inbox_ids)
-        .order_by("inbox_id")
-        .select_for_update()
-        .values_list(*LockedJob._fields[:-1], Coalesce(waited, Value(0.0), output_field=FloatField()))
-    )
-    return [LockedJob._make(row) for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_LEASED, {"lease_id": lease_id, "inbox_ids": list(inbox_ids)})
+        return [LockedJob._make(row) for row in cursor.fetchall()]
 
 
 def _fail(claim: Claim, inbox_id: int, error: Exception) -> Counts:

@@ -5,18 +5,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db import connection
 
 from inbox.outcomes import Outcome, dead, ignored
 from inbox.registry import LockedJob
-from packets.models import IntegrationMessage
 
+M = TypeVar("M")
 T = TypeVar("T")
+
+# In SQL, as the ORM takes 0.3 ms to build it, which counts where messages come one by one.
+# Payloads come as text, so that each is decoded by itself.
+READ = """
+SELECT message_id, is_deleted, payload::text, message_type_id
+  FROM integration_send_serviceops WHERE message_id = ANY(%s)
+"""
 
 
 class BadMessage(Exception):
     """The message can never be processed; the text says why, for a person, without any of its values."""
+
+
+class NoMessage(Exception):
+    """There is nothing to process any more; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +43,32 @@ def read_each(jobs: Sequence[LockedJob], parse: Callable[[Message], T]) -> tuple
 
     A BadMessage is dead with its reason; a source row that is gone or deleted is ignored.
     """
-    rows = {
-        row[0]: row
-        for row in IntegrationMessage.objects.filter(message_id__any_of=[job.message_id for job in jobs]).values_list(
-            "message_id", Cast("payload", TextField()), "message_type_id", "is_deleted"
-        )
-    }
+    return read_rows(jobs, READ, Message, parse)
+
+
+def read_rows(
+    jobs: Sequence[LockedJob], sql: str, make: Callable[..., M], parse: Callable[[M], T]
+) -> tuple[dict[int, T], dict[int, Outcome]]:
+    """As `read_each`, of another table: `sql` gives message_id, is_deleted, the payload as text, and what else `make`
+    takes after the job and the decoded payload. NoMessage is ignored with its reason.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [[job.message_id for job in jobs]])
+        rows = {row[0]: row[1:] for row in cursor.fetchall()}
     parsed: dict[int, T] = {}
     outcomes: dict[int, Outcome] = {}
     for job in jobs:
-        _, text, message_type_id, is_deleted = rows.get(job.message_id, (None, None, None, None))
-        if text is None:
-            outcomes[job.inbox_id] = ignored("the source row is gone")
-        elif is_deleted:
-            outcomes[job.inbox_id] = ignored("the source row was deleted")
-        else:
-            try:
-                parsed[job.inbox_id] = parse(Message(job, decode(text), message_type_id))
-            except BadMessage as error:
-                outcomes[job.inbox_id] = dead(str(error))
+        is_deleted, text, *columns = rows.get(job.message_id, (False, None))
+        try:
+            if is_deleted:
+                raise NoMessage("the source row was deleted")
+            if text is None:
+                raise NoMessage("the source row is gone")
+            parsed[job.inbox_id] = parse(make(job, decode(text), *columns))
+        except NoMessage as error:
+            outcomes[job.inbox_id] = ignored(str(error))
+        except BadMessage as error:
+            outcomes[job.inbox_id] = dead(str(error))
     return parsed, outcomes
 
 

@@ -34,3 +34,17 @@ def drain(batch_size: int = 200) -> Counts:
 
 def job_of(message_id: int) -> InboxJob:
     return InboxJob.objects.get(source="integration", message_id=message_id)
+
+
+def drain_all(batch_size: int = 200) -> Counts:
+    """As `drain`, of every source that reads a table, until a round brings nothing."""
+    sources = [source for source in registry.sources() if source.reads]
+    counts: Counts = Counter()
+    while True:
+        came = sum(ingest(source).count + swept(source, Floor.LOOKBACK) for source in sources)
+        for source in sources:
+            while claimed := claim(source, worker_id="test", limit=batch_size):
+                counts += work(claimed)
+                came += len(claimed)
+        if not came:
+            return counts

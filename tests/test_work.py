@@ -370,6 +370,33 @@ def test_finish_and_reclaim_of_the_same_jobs_never_deadlock():
     assert deadlocks() == before
 
 
+def test_only_effects_wait_for_the_disk():
+    [key] = many_jobs(1)
+    waits = []
+
+    def handler(jobs):
+        waits.append(synchronous_commit())
+        return leave_witnesses(jobs)
+
+    def note(execute, sql, *rest):
+        result = execute(sql, *rest)
+        if sql.strip().startswith("UPDATE integration_inbox"):
+            waits.append(synchronous_commit())
+        return result
+
+    with connection.execute_wrapper(note):
+        work(claim_all(probe_source(handler)))
+    # The claim, the effect, and DONE.
+    assert waits == ["off", "on", "on"]
+    assert witnesses() == [key]
+
+
+def synchronous_commit():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return cursor.fetchone()[0]
+
+
 def test_a_second_worker_does_not_wait_for_a_batch_in_hand():
     many_jobs(4)
     source = probe_source()

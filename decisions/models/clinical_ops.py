@@ -1,8 +1,8 @@
 """What ClinicalOps and the JSON Generator write: clinical decisions and generated payloads, in one table.
 
 Rows become eligible and change by plain UPDATE, at any time. The trigger of migration 0002 keeps our columns: for each
-of the two contents a revision, which rises when a content that was taken has changed, and a flag that says whether the
-current content was taken. Only rows whose flag is down are in the partial indexes.
+of the two contents a revision, which rises when a content that was taken has changed, a flag that says whether the
+current content was taken, and when it was written. Only rows whose flag is down are in the partial indexes.
 """
 
 from django.db import models
@@ -23,8 +23,10 @@ class ClinicalOpsMessage(models.Model):
 
     decision_revision = models.IntegerField(db_default=1)
     is_decision_ingested = models.BooleanField(db_default=False)
+    decision_written_at = ReadableDateTimeField(null=True, help_text="created_at, or the time of a later UPDATE.")
     payload_revision = models.IntegerField(db_default=1)
     is_payload_ingested = models.BooleanField(db_default=False)
+    payload_written_at = ReadableDateTimeField(null=True, help_text="created_at, or the time of a later UPDATE.")
 
     class Meta:
         db_table = "service_ops_send_serviceops"

@@ -10,6 +10,9 @@ from django.db.models.functions import Now
 from inbox.fields import ReadableDateTimeField, now
 from inbox.statuses import DUE_STATUSES, Status
 
+# The guard of every write of a worker, on the row `job`: this lease still holds it. JobQuerySet.held is the same.
+HELD = "job.lease_id = %(lease_id)s AND job.status = 'PROCESSING'"
+
 
 class JobQuerySet(models.QuerySet["InboxJob"]):
     def due(self, source: str, message_types: Iterable[str]) -> "JobQuerySet":
@@ -19,7 +22,7 @@ class JobQuerySet(models.QuerySet["InboxJob"]):
         )
 
     def held(self, lease_id: UUID, inbox_ids: Iterable[int]) -> "JobQuerySet":
-        """The guard of every write of a worker: those of `inbox_ids` that this lease still holds."""
+        """Those of `inbox_ids` that this lease still holds."""
         return self.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
 
     def lock_keys(self, limit: int | None = None) -> list[int]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from inbox.registry import LockedJob
-from packets.codes import ValidationStatus
+from packets.codes import DetailedStatus, ValidationStatus
 from packets.intake.parse import Intake
 from packets.models import Packet, PacketDocument, PacketEvent
 from packets.order import order_key
@@ -54,7 +54,8 @@ WITH came AS MATERIALIZED (
 SELECT decision_tracking_id FROM born
 """
 
-# validation_status follows the newer intake only as long as nobody has begun to validate.
+# validation_status follows the newer intake only as long as nobody has begun to validate, and not while a UTN failure
+# has the packet validated again.
 REPLACE = f"""
 WITH came AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(came)s::jsonb)
@@ -63,7 +64,8 @@ WITH came AS MATERIALIZED (
     UPDATE packet
        SET ({PACKET_COLUMNS}, updated_at)
          = ({", ".join(f"came.{column}" for column in PACKET_COLUMNS.split(", "))}, now()),
-           validation_status = CASE WHEN packet.validation_status = ANY(%(not_begun)s) THEN came.validation_status
+           validation_status = CASE WHEN packet.validation_status = ANY(%(not_begun)s)
+                                         AND packet.detailed_status <> %(validated_again)s THEN came.validation_status
                                     ELSE packet.validation_status END
       FROM came
      WHERE packet.decision_tracking_id = came.decision_tracking_id
@@ -119,7 +121,10 @@ def update_older(applied: Sequence[Applied]) -> dict[int, str]:
         PacketDocument.objects.filter(packet_id__in=replaced).delete()
         not_begun = [ValidationStatus.PENDING_VALIDATION, ValidationStatus.PENDING_MANUAL_REVIEW]
         with connection.cursor() as cursor:
-            cursor.execute(REPLACE, {"came": _as_json(newer), "not_begun": not_begun})
+            cursor.execute(
+                REPLACE,
+                {"came": _as_json(newer), "not_begun": not_begun, "validated_again": DetailedStatus.VALIDATION},
+            )
     return reasons
 
 

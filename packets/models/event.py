@@ -11,6 +11,10 @@ class PacketEvent(models.Model):
         CREATED = "created", "Created"
         INTAKE_REPLACED = "intake_replaced", "Newer intake applied"
         INTAKE_IGNORED = "intake_ignored", "Intake ignored"
+        MOVED = "moved", "Moved by hand"
+        DECIDED = "decided", "Decided"
+        ANSWERED = "answered", "Answer applied"
+        ANSWER_IGNORED = "answer_ignored", "Answer ignored"
 
     packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="events")
     at = models.DateTimeField(db_default=now())

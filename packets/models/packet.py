@@ -65,3 +65,10 @@ class Packet(models.Model):
     def is_closed(self) -> bool:
         """True if no message may change it any more."""
         return self.detailed_status in CLOSED_STATUSES
+
+    @property
+    def first_validation_status(self) -> ValidationStatus:
+        """Where its validation begins: with a person, if its intake names a submission type that nobody knows."""
+        if self.intake_message_id is not None and self.submission_type is None:
+            return ValidationStatus.PENDING_MANUAL_REVIEW
+        return ValidationStatus.PENDING_VALIDATION

@@ -8,43 +8,50 @@ from django.db import connection, transaction
 
 def no_lease_check():
     """A worker finishes what it once claimed, whoever has it now."""
-    from inbox import finish
-    from inbox.models.job import JobQuerySet
-
-    JobQuerySet.held = lambda self, lease_id, inbox_ids: self.filter(inbox_id__any_of=inbox_ids, status="PROCESSING")
-    _drop_from_finish(finish, "AND job.lease_id = %(lease_id)s")
+    _replace_the_guard("job.status = 'PROCESSING'")
 
 
 def owner_and_attempt():
     """The fence is the worker's name and the attempt number, which a give-back makes occur twice."""
-    from inbox import finish, worker
-    from inbox.models.job import JobQuerySet
+    from inbox import worker
 
-    attempts = {}
-    owner = []
     plain_claim = worker.claim
 
     def claim(source, *, worker_id, limit, presence_id=None):
         claimed = plain_claim(source, worker_id=worker_id, limit=limit, presence_id=presence_id)
-        owner[:] = [worker_id]
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT inbox_id, attempt_count FROM integration_inbox WHERE inbox_id = ANY(%s)",
-                [[inbox_id for ids in claimed.inbox_ids.values() for inbox_id in ids]],
+                "INSERT INTO chaos_claim SELECT %s, inbox_id, %s, attempt_count"
+                "  FROM integration_inbox WHERE inbox_id = ANY(%s)",
+                [claimed.lease_id, worker_id, [inbox_id for ids in claimed.inbox_ids.values() for inbox_id in ids]],
             )
-            attempts.update(cursor.fetchall())
         return claimed
 
-    def held(self, lease_id, inbox_ids):
-        fence = "(inbox_id, attempt_count) IN (SELECT * FROM unnest(%s::bigint[], %s::int[]))"
-        ids = list(inbox_ids)
-        return self.filter(locked_by=owner[0], status="PROCESSING").extra(  # noqa: S610
-            where=[fence], params=[ids, [attempts[inbox_id] for inbox_id in ids]]
-        )
-
     worker.claim = claim
+    _replace_the_guard(
+        "job.status = 'PROCESSING' AND (job.locked_by, job.attempt_count) ="
+        " (SELECT owner, attempt FROM chaos_claim WHERE lease_id = %(lease_id)s AND inbox_id = job.inbox_id)"
+    )
+
+
+def _replace_the_guard(guard):
+    from inbox import finish, work
+    from inbox.models.job import HELD, JobQuerySet
+
+    for module, name in ((work, "LOCK_LEASED"), (finish, "FINISH_DONE"), (finish, "FINISH_WITH_TEXT")):
+        statement = getattr(module, name)
+        assert HELD in statement
+        setattr(module, name, statement.replace(HELD, guard))
+
+    def held(self, lease_id, inbox_ids):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT inbox_id FROM integration_inbox AS job WHERE inbox_id = ANY(%(inbox_ids)s) AND {guard}",
+                {"inbox_ids": list(inbox_ids), "lease_id": lease_id},
+            )
+            return self.filter(inbox_id__in=[inbox_id for (inbox_id,) in cursor.fetchall()])
+
     JobQuerySet.held = held
-    _drop_from_finish(finish, "AND job.lease_id = %(lease_id)s")
 
 
 def effects_outside():
@@ -97,11 +104,6 @@ def wake_without_clock():
     from inbox import finish
 
     finish.delay_while_waiting_s = lambda waited_s, steps_s: 1e6
-
-
-def _drop_from_finish(finish, guard):
-    assert guard in finish.FINISH_WITH_TEXT
-    finish.FINISH_WITH_TEXT = finish.FINISH_WITH_TEXT.replace(guard, "")
 
 
 MUTANTS = {

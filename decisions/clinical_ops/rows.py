@@ -1,0 +1,64 @@
+"""Reads the rows that ClinicalOps and the JSON Generator write, as of the revision that a job was made for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from inbox.fields import READABLE_FROM, READABLE_UNTIL
+from inbox.outcomes import Outcome
+from inbox.registry import LockedJob
+from packets.intake.values import pick, require_same_tracking_id
+from packets.messages import BadMessage, NoMessage, read_rows, type_name
+
+T = TypeVar("T")
+
+READ = """
+SELECT message_id, is_deleted, {content}::text, {revision}, json_sent_to_integration,
+       CASE WHEN {written_at} BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN {written_at} END
+  FROM service_ops_send_serviceops WHERE message_id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job with the content of its row. `written_at` is when that content was written; None if it can't be read."""
+
+    job: LockedJob
+    payload: Any
+    revision: int
+    is_sent: bool | None
+    written_at: datetime | None
+
+    def object(self) -> dict[str, Any]:
+        """The content, an object of the same case. Raises BadMessage."""
+        if not isinstance(self.payload, dict):
+            raise BadMessage(f"the content is {type_name(self.payload)}; an object is needed")
+        tracking_id = pick(self.payload, "decision_tracking_id", "decisionTrackingId")
+        if self.job.decision_tracking_id is None:
+            raise BadMessage("decision_tracking_id of the row is null")
+        require_same_tracking_id(tracking_id, self.job.decision_tracking_id)
+        return self.payload
+
+
+def read(
+    jobs: Sequence[LockedJob], *, content: str, prefix: str, parse: Callable[[Row], T]
+) -> tuple[dict[int, T], dict[int, Outcome]]:
+    """Parse column `content` of each job's row; `prefix` is that of its revision and its time.
+
+    A row that was corrected since is ignored: its correction has a job of its own.
+    """
+
+    def parse_this_revision(row: Row) -> T:
+        if row.revision != row.job.revision:
+            raise NoMessage("the row has been corrected since")
+        return parse(row)
+
+    sql = READ.format(
+        content=content,
+        revision=f"{prefix}_revision",
+        written_at=f"{prefix}_written_at",
+        readable_from=READABLE_FROM,
+        readable_until=READABLE_UNTIL,
+    )
+    return read_rows(jobs, sql, Row, parse_this_revision)

@@ -1,0 +1,45 @@
+"""A message that counts for a packet's decision, as it was when it was handled. Append-only.
+
+What the decision is follows from all of them together (decisions/standing.py), so their order does not matter. A
+message that waits, or that can never count, is not here.
+"""
+
+from django.db import models
+
+from inbox.fields import now
+from packets.models import Packet
+
+
+class DecisionMessage(models.Model):
+    class Kind(models.TextChoices):
+        CLINICAL = "clinical", "Clinical answer"
+        PAYLOAD = "payload", "Generated payload"
+        UTN = "utn", "UTN answer"
+
+    packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="decision_messages", db_index=False)
+    kind = models.TextField(choices=Kind)
+    source = models.TextField(help_text="As of its job; `staff` if a person said it.")
+    message_id = models.BigIntegerField()
+    revision = models.IntegerField(db_default=1)
+    created_at = models.DateTimeField(null=True, help_text="Of the source row; null sorts before all others.")
+    said_at = models.DateTimeField(
+        null=True, help_text="When this content was written: created_at, or the time of the UPDATE that brought it."
+    )
+    content = models.JSONField(help_text="What it says, in the words of decisions/standing.py.")
+    handled_at = models.DateTimeField(db_default=now())
+
+    class Meta:
+        db_table = "packet_decision_message"
+        verbose_name = "decision message"
+        constraints = [
+            # Also serves as the index of packet_id.
+            models.UniqueConstraint(
+                fields=["packet", "kind", "source", "message_id", "revision"], name="decision_message_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["clinical", "payload", "utn"]), name="decision_message_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.source} {self.message_id}.{self.revision}"

@@ -1,0 +1,31 @@
+"""Moves a packet by hand, one of the steps that no message and no decision makes. Recorded in the packet's history."""
+
+from inbox.fields import now
+from packets.codes import DetailedStatus
+from packets.models import Packet, PacketEvent
+from packets.moves import STAFF_STEPS
+
+
+class MoveRefused(Exception):
+    """The packet may not move so; the text says why, for a person."""
+
+
+def move_packet(packet_id: int, *, to: DetailedStatus, seen: str, by: str, reason: str) -> Packet:
+    """Set detailed_status to `to`. `seen` is the status that the person saw.
+
+    Runs in the caller's transaction. Raises MoveRefused, and Packet.DoesNotExist.
+    """
+    packet = Packet.objects.select_for_update(no_key=True).get(pk=packet_id)
+    if packet.detailed_status != seen:
+        raise MoveRefused(f"it has become {packet.detailed_status} meanwhile; you saw {seen}")
+    if (DetailedStatus(seen), to) not in STAFF_STEPS:
+        raise MoveRefused(f"no step leads by hand from {seen} to {to}")
+    record_move(packet, to, what=PacketEvent.What.MOVED, by=by, reason=reason)
+    return packet
+
+
+def record_move(packet: Packet, to: DetailedStatus, *, what: PacketEvent.What, by: str, reason: str) -> None:
+    """Write the new status of a locked packet, and its line in the history."""
+    from_status, packet.detailed_status = packet.detailed_status, to
+    Packet.objects.filter(pk=packet.pk).update(detailed_status=to, updated_at=now())
+    PacketEvent.objects.create(packet=packet, what=what, by=by, from_status=from_status, to_status=to, reason=reason)
