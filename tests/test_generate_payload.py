@@ -24,6 +24,7 @@ from inbox.models import InboxJob, InboxWorker, SourcePause
 from inbox.outcomes import Verdict
 from inbox.worker import Worker
 from packets.models import Packet
+from tests.clinical import write_decision
 from tests.outbound import statuses
 from tests.probe import wait_until
 from tests.rows import job, seconds_ago, tracking_id
@@ -555,3 +556,19 @@ def test_the_generator_writes_into_the_row_of_the_decision_if_that_is_free(gener
     served.accept("key", str(tracking_id(1)), rows=2)
     rows = ClinicalOpsMessage.objects.order_by("message_id").values_list("json_sent_to_integration", flat=True)
     assert list(rows) == [True, True]
+
+
+def test_an_answer_of_clinical_ops_ends_as_a_case_that_waits_for_its_utn(generator, start_poller):
+    """The whole way, by two processes: decision, request, payload, one each."""
+    served = generator(otherwise=lambda: Behaviour.TWICE)
+    for number in range(1, 41):
+        Packet.objects.create(decision_tracking_id=tracking_id(number), channel_type_id=3)
+        write_decision(number, "AN"[number % 2])
+    pollers = [start_poller(name, served.url) for name in "ab"]
+    wait_until(lambda: Packet.objects.filter(detailed_status="Pending - UTN").count() == 40, timeout_s=60)
+    wait_until(all_are_done)
+    for poller in pollers:
+        ends_well(poller)
+    assert served.counts()["accepted"] == served.counts()["requests"] == 40
+    active = PacketDecision.objects.filter(is_active=True).values_list("esmd_request_status", "decision_round")
+    assert list(active) == [("SENT", 1)] * 40
