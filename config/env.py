@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -59,6 +60,20 @@ def list_of_seconds(name: str, default: tuple[float, ...]) -> tuple[float, ...]:
 
     example = ",".join(f"{number:g}" for number in default)
     return _read(name, default, parse, f"numbers of seconds above 0 with commas between, such as {example}")
+
+
+def web_address(name: str) -> str:
+    """The setting `name` as an http(s) address without a slash at its end; "" if unset. Raises ImproperlyConfigured."""
+
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        # Reading the port raises ValueError for one that is none.
+        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if not is_good or parts.query or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError
+        return text.rstrip("/")
+
+    return _read(name, "", parse, "an address such as http://generator.example:8080")
 
 
 def switch(name: str, default: bool = False) -> bool:

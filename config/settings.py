@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import devdb
 from config.database_url import database
-from config.env import env, list_of_seconds, seconds, switch, whole_number
+from config.env import env, list_of_seconds, seconds, switch, web_address, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 if switch("READ_DOT_ENV", default=True):
@@ -104,6 +104,12 @@ INBOX_STALE_AFTER = seconds("INBOX_STALE_AFTER", 120)
 INBOX_WAIT_LIMIT = seconds("INBOX_WAIT_LIMIT", 604800)
 INBOX_LOOKBACK = seconds("INBOX_LOOKBACK", 900)
 INBOX_RECONCILE_EVERY = seconds("INBOX_RECONCILE_EVERY", 3600)
+
+# The JSON Generator, which makes the payloads for CMS. Unset: its source pauses. decisions/json_generator.py says more.
+JSON_GENERATOR_BASE_URL = web_address("JSON_GENERATOR_BASE_URL")
+JSON_GENERATOR_CONNECT_TIMEOUT = seconds("JSON_GENERATOR_CONNECT_TIMEOUT", 30)
+JSON_GENERATOR_READ_TIMEOUT = seconds("JSON_GENERATOR_READ_TIMEOUT", 180)
+JSON_GENERATOR_TOTAL_TIMEOUT = seconds("JSON_GENERATOR_TOTAL_TIMEOUT", 240)
 
 LOGGING = {
     "version": 1,

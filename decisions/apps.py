@@ -5,7 +5,7 @@ class DecisionsConfig(AppConfig):
     name = "decisions"
 
     def ready(self) -> None:
-        from decisions import source
+        from decisions import generate_payload, source
         from decisions.clinical_ops.answer import handle_clinical_decision
         from decisions.clinical_ops.payload import handle_generated_payload
         from decisions.utn.handler import handle_utn_fail, handle_utn_success
@@ -15,3 +15,4 @@ class DecisionsConfig(AppConfig):
         INTEGRATION.handles("utn_fail")(handle_utn_fail)
         source.CLINICAL_DECISION.handles("clinical_decision")(handle_clinical_decision)
         source.GENERATED_PAYLOAD.handles("generated_payload")(handle_generated_payload)
+        source.JSON_GENERATOR.calls("generate_payload", generate_payload.OUTBOUND)

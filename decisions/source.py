@@ -1,5 +1,6 @@
 """The sources of the ClinicalOps poller. The first two are contents of the same row, each with a flag of its own."""
 
+from decisions.outbox import PAYLOAD_SOURCE
 from inbox.registry import ByFlag, Source, register_source
 
 COMMAND = "run_clinical_ops_poller"
@@ -32,3 +33,6 @@ GENERATED_PAYLOAD = register_source(
         ),
     )
 )
+
+# Its jobs are made together with the decision version that begins a round; message_id is its packet_decision_id.
+JSON_GENERATOR = register_source(Source(name=PAYLOAD_SOURCE, command=COMMAND))

@@ -9,7 +9,7 @@ from django.utils.text import Truncator
 
 from inbox import registry
 from inbox.admin_base import ReadOnlyAdmin
-from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark
+from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark, SourcePause
 
 admin.site.site_header = "ServiceOps"
 admin.site.site_title = "ServiceOps"
@@ -35,7 +35,7 @@ class MessageTypeFilter(RegisteredFilter):
     parameter_name = "message_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        types = {name for source in registry.sources() for name in source.handlers}
+        types = {name for source in registry.sources() for name in source.message_types}
         return [(name, name) for name in sorted(types)]
 
 
@@ -65,6 +65,11 @@ class InboxJobAdmin(ReadOnlyAdmin):
 @admin.register(PollWatermark)
 class PollWatermarkAdmin(ReadOnlyAdmin):
     list_display = ["source", "last_created_at", "last_message_id", "pruned_before", "reconcile_finds", "updated_at"]
+
+
+@admin.register(SourcePause)
+class SourcePauseAdmin(ReadOnlyAdmin):
+    list_display = ["source", "reason", "paused_since", "next_try_at", "tries"]
 
 
 @admin.register(InboxWorker)

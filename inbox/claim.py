@@ -34,6 +34,7 @@ class Claim:
     """Jobs of one source under one lease.
 
     `inbox_ids` groups their keys by message type, in the order they were due; `is_full` means that there may be more.
+    `runs_alone`: it is one job, whose last worker died.
     """
 
     source: Source
@@ -41,6 +42,7 @@ class Claim:
     worker_id: str
     inbox_ids: dict[str, list[int]]
     is_full: bool
+    runs_alone: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.inbox_ids.values()))
@@ -66,7 +68,7 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(FOR_THIS_CLAIM)
-        picked = list(_due(source.name, tuple(sorted(source.handlers)))[:limit])
+        picked = list(_due(source.name, source.message_types)[:limit])
         found = len(picked)
         # A job whose worker died may be the one that kills workers: it goes alone, so that it can hurt no neighbour.
         if picked and picked[0][2]:
@@ -87,4 +89,5 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
                     },
                 )
     claimed = sum(map(len, inbox_ids.values()))
-    return Claim(source, lease_id, worker_id, inbox_ids, is_full=found >= limit or found > claimed)
+    is_full = found >= limit or found > claimed
+    return Claim(source, lease_id, worker_id, inbox_ids, is_full, runs_alone=bool(picked and picked[0][2]))

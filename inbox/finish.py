@@ -13,7 +13,7 @@ from django.db import connection
 from inbox import conf
 from inbox.backoff import delay_after_attempt_s, delay_while_waiting_s
 from inbox.models.job import HELD
-from inbox.outcomes import DONE, WAIT_LIMIT, Outcome, Verdict
+from inbox.outcomes import DONE, KEPT, WAIT_LIMIT, Outcome, Verdict
 from inbox.registry import LockedJob
 from inbox.statuses import Status
 from inbox.storable import storable
@@ -34,7 +34,8 @@ UPDATE integration_inbox AS job
        attempt_count = job.attempt_count - ended.attempts_given_back,
        next_attempt_at = CASE WHEN ended.delay_s IS NULL THEN job.next_attempt_at
                               ELSE now() + ended.delay_s * interval '1 second' END,
-       waiting_since = CASE WHEN ended.status = 'WAITING' THEN coalesce(job.waiting_since, now()) END,
+       waiting_since = CASE ended.status WHEN 'WAITING' THEN coalesce(job.waiting_since, now())
+                                         WHEN 'NEW' THEN job.waiting_since END,
        note = ended.note,
        error_kind = coalesce(ended.error_kind, job.error_kind),
        last_error = coalesce(ended.error, job.last_error),
@@ -64,7 +65,7 @@ def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outc
     for job, outcome in ended:
         if outcome is DONE:
             done.append(job.inbox_id)
-        else:
+        elif outcome is not KEPT:
             with_text.append({"inbox_id": job.inbox_id, **_columns(job, outcome)})
     counts: dict[Status, int] = {}
     guard: dict[str, Any] = {"lease_id": lease_id, "worker_id": worker_id}
@@ -95,6 +96,10 @@ def _columns(job: LockedJob, outcome: Outcome) -> dict[str, Any]:
             return {"status": Status.FAILED, "attempts_given_back": 0, "delay_s": delay_s, **error}
         case Verdict.NOT_READY:
             return _waiting(job, text)
+        case Verdict.NOT_THERE:
+            return {"status": Status.NEW, "attempts_given_back": 1}
+        case Verdict.KEPT:
+            raise ValueError("a job that is kept has not ended")
 
 
 def _waiting(job: LockedJob, what: str | None) -> dict[str, Any]:

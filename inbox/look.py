@@ -10,12 +10,17 @@ from typing import Any
 from django.db import connection
 
 from inbox.ingest import ABOVE_THE_MARK, MARK
+from inbox.pause import IS_TO_BE_TRIED
 from inbox.registry import ByFlag, ByWatermark, Source
 
 HAS_DUE_JOBS = """
 EXISTS (SELECT 1 FROM integration_inbox
          WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at <= now()
            AND message_type = ANY(%(types)s))
+"""
+HAS_DUE_CALLS = f"""
+({HAS_DUE_JOBS} AND NOT EXISTS (SELECT 1 FROM inbox_pause AS pause
+                     WHERE pause.source = %(source)s AND NOT ({IS_TO_BE_TRIED})))
 """
 HAS_NEW_ROWS = f"""
 EXISTS (WITH mark AS ({MARK}) {ABOVE_THE_MARK})
@@ -30,12 +35,14 @@ def has_work(sources: Sequence[Source]) -> bool:
     parts: list[str] = []
     values: dict[str, Any] = {}
     for number, source in enumerate(sources):
-        own = {"source": source.name, "types": sorted(source.handlers), "limit": 1}
+        own = {"source": source.name, "types": list(source.message_types), "limit": 1}
         values |= {f"{name}_{number}": value for name, value in own.items()}
-        part = " OR ".join([HAS_DUE_JOBS, *_parts(source)])
+        part = " OR ".join([HAS_DUE_CALLS if source.is_outbound else HAS_DUE_JOBS, *_parts(source)])
         for name in own:
             part = part.replace(f"%({name})s", f"%({name}_{number})s")
         parts.append(part)
+    if not parts:
+        return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + " OR ".join(parts), values)
         return cursor.fetchone()[0]

@@ -14,6 +14,8 @@ class Verdict(Enum):
     DEAD = "dead"
     RETRY = "retry"
     NOT_READY = "not_ready"
+    NOT_THERE = "not_there"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Outcome:
 
 
 DONE = Outcome(Verdict.DONE)
+# The engine's own, of a job whose call comes next: it stays PROCESSING, under its lease.
+KEPT = Outcome(Verdict.KEPT)
 
 
 def done() -> Outcome:
@@ -51,3 +55,8 @@ def retry(reason: str, kind: str = "Retry") -> Outcome:
 def not_ready(what: str) -> Outcome:
     """It waits for `what`, and spends no attempt."""
     return Outcome(Verdict.NOT_READY, what)
+
+
+def not_there(reason: str) -> Outcome:
+    """Of outbound calls only: who was called is not there. Its whole source pauses; the job spends no attempt."""
+    return Outcome(Verdict.NOT_THERE, reason)

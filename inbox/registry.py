@@ -6,7 +6,7 @@ The engine learns of its callers only here: it imports none of them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from inbox.outcomes import Outcome
@@ -29,6 +29,22 @@ class LockedJob(NamedTuple):
 
 # Called inside the transaction that finishes the jobs; one outcome per job, in the same order.
 Handler = Callable[[Sequence[LockedJob]], Sequence[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What to do with messages that need a call out of the database, such as HTTP. Three functions:
+
+    prepare gets jobs as a handler does, in a short transaction. Per job, in the same order, it returns an Outcome, if
+            the job ends here, or else anything that `call` needs to know
+    call    gets that in a thread of its own, while no transaction is open, and returns its answer. It must not touch
+            the database, must end by itself, and may be called again for the same job: who answers has to know it again
+    finish  gets jobs and their answers as a handler does, in the transaction that finishes them; one outcome per job
+    """
+
+    prepare: Callable[[Sequence[LockedJob]], Sequence[Any]]
+    call: Callable[[Any], Any]
+    finish: Callable[[Sequence[LockedJob], Sequence[Any]], Sequence[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +84,47 @@ class Source:
 
     name    as in integration_inbox.source
     command the manage.py command that serves it
+
+    A source has handlers or outbound calls, not both: its claims are sized, and the whole source pauses, by its kind.
     """
 
     name: str
     command: str
     reads: ByWatermark | ByFlag | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
+    outbound: dict[str, Outbound] = field(default_factory=dict)
+
+    @property
+    def message_types(self) -> tuple[str, ...]:
+        """What this process can do something about, in order."""
+        return tuple(sorted([*self.handlers, *self.outbound]))
+
+    @property
+    def is_outbound(self) -> bool:
+        """Its jobs need a call out of the database."""
+        return bool(self.outbound)
 
     def handles(self, message_type: str) -> Callable[[Handler], Handler]:
         """Decorator: the function handles this source's messages of that type. Raises ValueError for a second one."""
 
         def register(handler: Handler) -> Handler:
-            if message_type in self.handlers:
-                raise ValueError(f"{self.name}: {message_type} has a handler already")
+            self._refuse(message_type, self.outbound)
             self.handlers[message_type] = handler
             return handler
 
         return register
+
+    def calls(self, message_type: str, outbound: Outbound) -> Outbound:
+        """Messages of that type need these calls. Raises ValueError for a second one, and beside handlers."""
+        self._refuse(message_type, self.handlers)
+        self.outbound[message_type] = outbound
+        return outbound
+
+    def _refuse(self, message_type: str, other_kind: dict) -> None:
+        if message_type in self.message_types:
+            raise ValueError(f"{self.name}: {message_type} has a handler already")
+        if other_kind:
+            raise ValueError(f"{self.name}: a source has handlers or outbound calls, not both")
 
 
 _sources: dict[str, Source] = {}

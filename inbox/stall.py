@@ -1,7 +1,8 @@
 """Stall: tells whether the inbox stands still, why, and what to do about it.
 
 It stands still if work is there and nobody is, if a claim is older than any reclaimer would leave it, if work is due
-for long and nothing finishes, if rows wait for long to be taken in, or if a job is due that nothing here can handle.
+for long and nothing finishes, if a service that jobs need is long not there, if rows wait for long to be taken in, or
+if a job is due that nothing here can handle.
 What can go wrong: one check looks at one moment, so right after an outage it still says what was.
 Settings: INBOX_STALE_AFTER.
 """
@@ -15,7 +16,7 @@ from inbox import conf, registry
 from inbox.models import InboxJob
 from inbox.status.age import seconds
 from inbox.status.overview import Overview
-from inbox.status.sources import SourceState
+from inbox.status.sources import SourceState, next_try
 
 STALLED_AFTER_S = 300.0
 # Of INBOX_STALE_AFTER. Reclaimers look every quarter of it; a claim that is older by a half has none.
@@ -35,6 +36,7 @@ def find_stalls(seen: Overview, *, stalled_after_s: float = STALLED_AFTER_S) -> 
     return [
         *(_nobody_works(seen) or _nothing_finishes(seen, stalled_after_s)),
         *_claims_too_old(),
+        *_services_not_there(seen, stalled_after_s),
         *_rows_not_taken_in(seen, stalled_after_s),
         *_nobody_can(seen),
     ]
@@ -63,7 +65,7 @@ def _claims_too_old() -> list[Stall]:
 
 def _nothing_finishes(seen: Overview, stalled_after_s: float) -> list[Stall]:
     oldest_s = max(
-        (group.oldest_s or 0.0 for group in seen.open if group.is_due and group.has_handler),
+        (group.oldest_s or 0.0 for group in seen.open if group.is_due and group.has_handler and not group.is_paused),
         default=0.0,
     )
     if oldest_s <= stalled_after_s or _has_finished_within(seen, stalled_after_s):
@@ -80,6 +82,24 @@ def _has_finished_within(seen: Overview, age_s: float) -> bool:
     if not seen.ended.is_partial:
         return False
     return InboxJob.objects.filter(finished_at__gt=Now() - timedelta(seconds=age_s)).exists()
+
+
+def _services_not_there(seen: Overview, stalled_after_s: float) -> list[Stall]:
+    waiting = {group.source for group in seen.open if group.is_paused}
+    return [
+        Stall(said, "see that what it calls is up, and its address right; workers go on by themselves then")
+        for source, said in pauses(seen)
+        if source.source in waiting and source.pause and source.pause.for_s > stalled_after_s
+    ]
+
+
+def pauses(seen: Overview) -> list[tuple[SourceState, str]]:
+    """The sources that pause, each with a sentence for a person."""
+    return [
+        (source, f"{source.source} pauses since {pause.since}: {pause.reason}; {next_try(pause)}")
+        for source in seen.sources
+        if (pause := source.pause)
+    ]
 
 
 def _rows_not_taken_in(seen: Overview, stalled_after_s: float) -> list[Stall]:

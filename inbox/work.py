@@ -51,13 +51,14 @@ def work(claim: Claim, *, is_stopping: Callable[[], bool] = lambda: False) -> Co
         if is_stopping():
             counts["GIVEN_BACK"] += release(claim.lease_id, inbox_ids)
         else:
-            counts += _work_on_one_type(claim, claim.source.handlers[message_type], inbox_ids, is_stopping)
+            counts += work_on(claim, claim.source.handlers[message_type], inbox_ids, is_stopping)
     return counts
 
 
-def _work_on_one_type(
-    claim: Claim, handler: Handler, inbox_ids: Sequence[int], is_stopping: Callable[[], bool]
+def work_on(
+    claim: Claim, handler: Handler, inbox_ids: Sequence[int], is_stopping: Callable[[], bool] = lambda: False
 ) -> Counts:
+    """Work on those of a claim that `handler` is for; if it raises, on each alone."""
     try:
         return _handle(claim, handler, inbox_ids)
     except Exception as error:
@@ -71,7 +72,7 @@ def _work_on_one_type(
         if is_stopping():
             counts["GIVEN_BACK"] += release(claim.lease_id, inbox_ids[position:])
             break
-        counts += _work_on_one_type(claim, handler, [inbox_id], is_stopping)
+        counts += work_on(claim, handler, [inbox_id], is_stopping)
     return counts
 
 

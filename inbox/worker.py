@@ -1,13 +1,14 @@
 """The worker: take in, claim, work, until it is told to stop.
 
-Single-threaded; more speed is more processes. What can go wrong: the connection breaks (it takes its own jobs back and
-goes on with a new one), its presence is lost (it claims nothing until it has a new one), or another process holds the
-watermark (it works on what is there already).
+Single-threaded; more speed is more processes. Only outbound calls run several at once, beside the loop (calls.py). What
+can go wrong: the connection breaks (it takes its own jobs back and goes on with a new one), its presence is lost (it
+claims nothing until it has a new one), or another process holds the watermark (it works on what is there already).
 Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER.
 """
 
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,10 +16,12 @@ from contextlib import suppress
 from django.db import Error, OperationalError, connection
 
 from inbox import conf
+from inbox.calls import CONCURRENCY, Calls
 from inbox.chore import Chore
 from inbox.claim import Claim, claim
 from inbox.database import is_connection_lost
 from inbox.look import has_work
+from inbox.pause import claim_probe, paused_for_s, try_again_now
 from inbox.presence import Presence, PresenceLost
 from inbox.reclaim import reclaim_all, reclaim_own
 from inbox.registry import Source
@@ -35,13 +38,16 @@ ROLL_CALL_EVERY_S = 1.0
 # While LISTEN works, polling only heals what a notification missed.
 POLL_LESS_OFTEN = 5
 RECONNECT_PAUSE_S = (0.1, 1.0)
+# How often a worker that shall stop tries to write the last answers to a database that refuses.
+LAST_TRIES = 5
+NEVER_S = 1e9
 
 
 class Worker:
     """Serves `sources` under the name `worker_id`.
 
     `register` makes this process's presence; without it, claims are taken back by age only.
-    `on_progress` is called with the counts of each batch.
+    `concurrency` is how many outbound calls run at once; `on_progress` is called with the counts of each batch.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Worker:
         batch_size: int,
         poll_interval_s: float,
         max_jobs: int | None = None,
+        concurrency: int = CONCURRENCY,
         stop: Stop | None = None,
         register: Callable[[], Presence] | None = None,
         on_progress: Callable[[Counts], None] = lambda counts: None,
@@ -71,6 +78,9 @@ class Worker:
         self.poll = Chore(poll_interval_s)
         self.roll_call = Chore(ROLL_CALL_EVERY_S)
         self.reclaim = Chore(conf.stale_after_s() / 4)
+        self.calls = Calls(concurrency)
+        self.heartbeat = Chore(conf.stale_after_s() / 4)
+        self.probe = Chore(NEVER_S)
         self._has_capacity = True
         self._may_have_work = True
         self._held: Claim | None = None
@@ -85,7 +95,7 @@ class Worker:
     def drain(self) -> Counts:
         """Work until ingest and sweeps bring nothing and nothing is due. Raises StopNow at the second signal."""
         self.taking_in.is_thorough = True
-        self._until(lambda moved: not moved)
+        self._until(lambda moved: not moved and not self.calls)
         return self.counts
 
     def once(self) -> Counts:
@@ -95,19 +105,24 @@ class Worker:
         return self.counts
 
     def _until(self, is_enough: Callable[[bool], bool]) -> None:
+        self._set_probe(None)
         try:
             while not self.stop.is_asked and not self._has_all_it_may():
-                moved = self._tick_or_recover()
+                moved = self._or_recover(self.tick)
                 if moved is None:
                     continue
                 if is_enough(moved):
                     break
                 if not moved:
                     self._wait()
+            self._see_calls_through()
         finally:
             # Something is held only after StopNow or a lost connection; if this fails too, it comes back by itself.
             with suppress(Error):
                 self._give_back_what_is_held()
+            with suppress(Error):
+                self._give_back_calls()
+            self.calls.close()
             with suppress(Error):
                 self.taking_in.close()
                 self._sign_off()
@@ -115,12 +130,30 @@ class Worker:
     def _has_all_it_may(self) -> bool:
         return self.max_jobs is not None and self.claimed >= self.max_jobs
 
-    def _tick_or_recover(self) -> bool | None:
-        """One tick; None if the database refused it, by a lost connection or a timeout. Bugs are raised."""
+    def _see_calls_through(self) -> None:
+        """No more claims: wait for the calls on their way; if it shall stop, give back those that have not begun."""
+        tries_left = LAST_TRIES
+        while self.calls:
+            if self._or_recover(self._tick_calls) is not None:
+                self.calls.wait(min(self.roll_call.due_in_s(), self.heartbeat.due_in_s()))
+            elif self.stop.is_asked and not self.calls.are_running:
+                tries_left -= 1
+                if not tries_left:
+                    break
+
+    def _tick_calls(self) -> bool:
+        if self.stop.is_asked:
+            self._count(Counter({"GIVEN_BACK": self.calls.give_back_queued()}))
+        has_moved = self._write_answers()
+        self._take_back_from_others()
+        return has_moved
+
+    def _or_recover(self, step: Callable[[], bool]) -> bool | None:
+        """One step; None if the database refused it, by a lost connection or a timeout. Bugs are raised."""
         try:
             self._give_back_what_is_held()
             self._ensure_presence()
-            return self.tick()
+            return step()
         except PresenceLost as error:
             logger.warning("presence lost (%s); registering again", error_text(error))
             self._drop_presence()
@@ -136,12 +169,21 @@ class Worker:
             else:
                 logger.warning("the database refused: %s; going on", error_text(error))
         self._may_have_work = True
-        self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
+        pause_s = random.uniform(*RECONNECT_PAUSE_S)  # noqa: S311 not a secret
+        # A wait ends at once when it shall stop, and what is still to be written must not be tried without a pause.
+        if self.stop.is_asked and self.calls:
+            time.sleep(pause_s)
+        else:
+            self.stop.wait(pause_s)
         return None
 
     def tick(self) -> bool:
-        """One round: the roll, then rows, then a claim of each source. True means: go on at once, there may be more."""
+        """One round: answers, the roll, rows, a claim of each source. True means: go on at once, there may be more."""
+        if self._write_answers() and self.calls.room:
+            self._may_have_work = True
         self._take_back_from_others()
+        if self.probe.is_due():
+            self._may_have_work = True
         if not self._may_have_work and not (self.poll.is_due() and self._has_work()):
             return self._sweep_on()
         # Full claims mean a backlog of jobs: new rows can wait for the next poll.
@@ -149,6 +191,7 @@ class Worker:
         came = has_looked and self.taking_in.poll()
         if has_looked:
             self.poll.done()
+        self._set_probe(None)
         claims = [self._claim_and_work(source) for source in self.sources]
         claimed = [len(claim) for claim in claims if claim]
         self._has_capacity = not all(claim and claim.is_full for claim in claims)
@@ -164,15 +207,41 @@ class Worker:
 
     def _has_work(self) -> bool:
         self.poll.done()
-        return has_work(self.sources)
+        return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
+
+    def _write_answers(self) -> bool:
+        """Write what calls have answered, begin those whose turn it is, renew claims. True if there were answers."""
+        if not self.calls:
+            return False
+        counts = self.calls.write()
+        self._count(counts)
+        if counts["GIVEN_BACK"]:
+            # Whoever was called is not there; those that wait for their turn need not find that out too.
+            self._count(Counter({"GIVEN_BACK": sum(map(self.calls.give_back_queued, self._paused()))}))
+        self.calls.start()
+        if self.heartbeat.is_due():
+            self._renew_claims()
+        return counts.total() > 0
+
+    def _paused(self) -> list[Source]:
+        return [source for source in self.sources if source.is_outbound and paused_for_s(source) is not None]
+
+    def _renew_claims(self) -> None:
+        self.calls.beat(self._claim_id())
+        self.heartbeat.done()
+
+    def _count(self, counts: Counts) -> None:
+        self.claimed -= counts["GIVEN_BACK"]
+        self.counts += counts
+        if counts.total():
+            self.on_progress(counts)
 
     def _wait(self) -> None:
         """Until something is heard, or the next thing is due, or it shall stop."""
-        until_next_s = min(self.poll.due_in_s(), self.roll_call.due_in_s(), self.reclaim.due_in_s())
-        if self.presence is None or not self.presence.is_seen:
-            self.stop.wait(until_next_s)
-            return
-        self.stop.wait(until_next_s, self.presence)
+        chores = [self.poll, self.roll_call, self.reclaim, self.probe] + [self.heartbeat] * bool(self.calls)
+        heard = [self.presence] if self.presence and self.presence.is_seen else []
+        answers = [self.calls] if self.calls.are_running else []
+        self.stop.wait(min(chore.due_in_s() for chore in chores), *heard, *answers)
 
     def _take_back_from_others(self) -> None:
         limits = {"max_attempts": conf.max_attempts(), "batch_size": self.batch_size}
@@ -194,6 +263,9 @@ class Worker:
             self.presence = self.register()
             if self.presence.is_seen:
                 self.poll.every_s = self._poll_interval_s * POLL_LESS_OFTEN
+            if self.calls:
+                # Before anyone calls the roll and takes them for those of a process that is gone.
+                self._renew_claims()
         if self.presence and self.presence.is_seen and self.presence.has_heard():
             self._may_have_work = True
 
@@ -214,8 +286,12 @@ class Worker:
     def _claim_and_work(self, source: Source) -> Claim | None:
         """Claim and work on one batch; None if no more may be claimed."""
         limit = self.batch_size if self.max_jobs is None else min(self.batch_size, self.max_jobs - self.claimed)
+        if source.is_outbound:
+            limit = min(limit, self.calls.room)
         if limit <= 0 or self.stop.is_asked:
             return None
+        if source.is_outbound:
+            return self._claim_and_call(source, limit)
         claimed = self._held = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
         if claimed:
             self.claimed += len(claimed)
@@ -225,11 +301,43 @@ class Worker:
         self._held = None
         return claimed
 
+    def _claim_and_call(self, source: Source, limit: int) -> Claim | None:
+        """Claim jobs and begin their calls; of a source that pauses, one job, if it is to be tried now."""
+        pause_s = paused_for_s(source)
+        if pause_s:
+            self._set_probe(min(pause_s, self.probe.every_s))
+            return None
+        is_probe = pause_s is not None
+        if is_probe:
+            claimed = claim_probe(source, worker_id=self.worker_id, presence_id=self._claim_id())
+        else:
+            claimed = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
+        self._held = claimed
+        if claimed:
+            self.claimed += len(claimed)
+            if not self.calls:
+                # A new claim needs no renewal yet.
+                self.heartbeat.done()
+            counts, calls = self.calls.take(claimed)
+            # From here on they are renewed, finished and given back by `calls`.
+            self._held = None
+            self._count(counts)
+            if is_probe and not calls:
+                try_again_now(claimed)
+            self.calls.start()
+        self._held = None
+        return claimed
+
+    def _set_probe(self, in_s: float | None) -> None:
+        """Look again in so many seconds, whatever else there is to do; None: there is nothing to look for."""
+        self.probe.every_s = NEVER_S if in_s is None else in_s
+        self.probe.done()
+
     def _claim_id(self) -> int | None:
         return self.presence.claim_id if self.presence else None
 
     def _give_back_what_is_held(self) -> None:
-        """After a lost connection or StopNow: return to NEW what the last claim still holds."""
+        """After a lost connection or StopNow: return to NEW what the last claim still holds. Calls go on."""
         if self._held is None:
             return
         held, self._held = self._held, None
@@ -246,3 +354,13 @@ class Worker:
         self.claimed -= given_back
         self.counts["GIVEN_BACK"] += given_back
         logger.info("gave back %d jobs", given_back)
+
+    def _give_back_calls(self) -> None:
+        """After StopNow, a bug or a database that is gone: return all jobs to NEW, whatever their calls do."""
+        if not self.calls:
+            return
+        leaves_nothing, self._leaves_nothing = self._leaves_nothing, False
+        given_back, is_free = self.calls.give_back_all()
+        self._leaves_nothing = leaves_nothing and is_free
+        self.counts["GIVEN_BACK"] += given_back
+        logger.info("gave back %d jobs whose calls had not ended", given_back)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from inbox import admin_base
 from inbox.fields import UnreadableJson
-from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark
+from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark, SourcePause
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet
@@ -87,6 +87,7 @@ def a_row_of_each():
     job(decision_tracking_id=CASE, last_error="x" * 500)
     InboxAudit.objects.create(who="ada", verb="requeue", reason="fixed", object="job:1", before={"status": "DEAD"})
     PollWatermark.objects.create(source="integration")
+    SourcePause.objects.create(source="integration", reason="refused", next_try_at="2031-02-03T04:05:06Z")
     InboxWorker.objects.create(instance_id=uuid4(), worker_id="host:1", command="run_inbox_worker", host="host", pid=1)
 
 

@@ -182,8 +182,8 @@ def test_it_shows_the_watermark_and_incidents(capsys):
         reconcile_finds=3,
         lookback_finds=7,
     )
-    [source] = status_json(capsys)["sources"]
-    assert (source["source"], source["reconcile_finds"], source["lookback_finds"]) == ("integration", 3, 7)
+    [source] = [source for source in status_json(capsys)["sources"] if source["source"] == "integration"]
+    assert (source["reconcile_finds"], source["lookback_finds"]) == (3, 7)
     assert source["lag_s"] >= 60
     assert "           3  incidents: rows that only the reconcile found" in text().splitlines()
 
@@ -211,7 +211,7 @@ def test_a_row_above_the_watermark_that_has_its_job_is_not_to_take_in():
 
 def test_a_source_of_old_that_left_a_watermark_is_shown():
     PollWatermark.objects.create(source="of old")
-    assert [source.source for source in source_states()] == ["integration", "of old"]
+    assert "of old" in [source.source for source in source_states()]
 
 
 # No row breaks it.

@@ -57,6 +57,12 @@ def test_sqlite_is_refused_by_a_system_check(tmp_path):
         ("INBOX_BACKOFF", "60,soon", "numbers of seconds above 0 with commas between"),
         ("DB_CLIENT_DEADLINE", "0", "a number of seconds above 0"),
         ("DEBUG", "maybe", "on or off"),
+        ("JSON_GENERATOR_BASE_URL", "generator:8080", "an address such as http://generator.example:8080"),
+        ("JSON_GENERATOR_BASE_URL", "ftp://generator", "an address such as http://generator.example:8080"),
+        ("JSON_GENERATOR_BASE_URL", "http://", "an address such as http://generator.example:8080"),
+        ("JSON_GENERATOR_BASE_URL", "http://generator:port", "an address such as http://generator.example:8080"),
+        ("JSON_GENERATOR_BASE_URL", "https://generator?x=1", "an address such as http://generator.example:8080"),
+        ("JSON_GENERATOR_TOTAL_TIMEOUT", "0", "a number of seconds above 0"),
     ],
 )
 def test_a_wrong_value_names_the_setting_and_what_it_takes(name, value, takes):
@@ -64,6 +70,15 @@ def test_a_wrong_value_names_the_setting_and_what_it_takes(name, value, takes):
     assert code == 1
     assert f"{name} is {value!r}, but it takes {takes}" in err
     assert "Traceback" not in err
+
+
+def test_the_address_of_the_generator_may_have_a_slash_at_its_end():
+    script = "from django.conf import settings; print(settings.JSON_GENERATOR_BASE_URL)"
+    url = "https://generator.example:8443/base/"
+    code, out, err = manage(
+        "shell", "--no-imports", "-c", script, SECRET_KEY="x", DEBUG="on", JSON_GENERATOR_BASE_URL=url
+    )
+    assert (code, out) == (0, "https://generator.example:8443/base\n"), err
 
 
 @pytest.mark.parametrize(

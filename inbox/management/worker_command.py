@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from inbox import conf, registry
+from inbox.calls import CONCURRENCY
 from inbox.management.base import DatabaseCommand, add_worker_arguments
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
@@ -40,6 +41,7 @@ class WorkerCommand(DatabaseCommand):
                 batch_size=options["batch_size"],
                 poll_interval_s=options["poll_interval"],
                 max_jobs=options["max_jobs"],
+                concurrency=options.get("concurrency") or CONCURRENCY,
                 stop=stop,
                 register=partial(Presence, worker_id, self.command_name),
                 on_progress=progress.advance,
@@ -75,4 +77,4 @@ class WorkerCommand(DatabaseCommand):
 
 
 def _count_due(sources: list[registry.Source]) -> int:
-    return sum(InboxJob.objects.due(source.name, source.handlers).count() for source in sources)
+    return sum(InboxJob.objects.due(source.name, source.message_types).count() for source in sources)

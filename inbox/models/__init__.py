@@ -1,6 +1,7 @@
 from inbox.models.audit import InboxAudit
 from inbox.models.job import InboxJob
+from inbox.models.pause import SourcePause
 from inbox.models.watermark import PollWatermark
 from inbox.models.worker import InboxWorker
 
-__all__ = ["InboxAudit", "InboxJob", "InboxWorker", "PollWatermark"]
+__all__ = ["InboxAudit", "InboxJob", "InboxWorker", "PollWatermark", "SourcePause"]

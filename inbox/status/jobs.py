@@ -8,7 +8,7 @@ from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Coalesce, Greatest, Left, Now
 
 from inbox import registry
-from inbox.models import InboxJob
+from inbox.models import InboxJob, SourcePause
 from inbox.status.age import Age, finite
 from inbox.statuses import DUE_STATUSES, ENDED_STATUSES, Status
 
@@ -24,6 +24,7 @@ class Remaining:
     """Open jobs of one kind, and what they wait for.
 
     next_in_s  seconds until the first is due, below 0 if it is overdue; None if that never comes
+    is_paused  due, but the service that they need is not there
     oldest_s   seconds since the first is due here, or claimed
     """
 
@@ -35,6 +36,7 @@ class Remaining:
     message_type: str
     is_due: bool
     has_handler: bool
+    is_paused: bool
     oldest_s: float | None
 
 
@@ -94,11 +96,13 @@ def dead_by_reason(finished_by: str | None = None, limit: int = 20, since: int |
 def remaining() -> list[Remaining]:
     """Open jobs, grouped by what they wait for."""
     groups = []
+    pauses = dict(SourcePause.objects.values_list("source", "reason"))
     for source, message_type, status, count, due, next_in_s, oldest_s in _waiting_their_turn():
         kind = (status, source, message_type)
         if due:
             overdue = None if oldest_s is None else -oldest_s
-            groups.append(_group(*kind, due, next_in_s=overdue, oldest_s=oldest_s, is_due=True))
+            pause = pauses.get(source)
+            groups.append(_group(*kind, due, next_in_s=overdue, oldest_s=oldest_s, is_due=True, pause=pause))
         if count > due:
             groups.append(_group(*kind, count - due, next_in_s=next_in_s))
     for source, message_type, status, count, oldest_s in _claimed():
@@ -143,26 +147,30 @@ def _group(
     next_in_s: float | None = None,
     oldest_s: float | None = None,
     is_due: bool = False,
+    pause: str | None = None,
 ) -> Remaining:
-    has_handler = any(known.name == source and message_type in known.handlers for known in registry.sources())
+    has_handler = any(known.name == source and message_type in known.message_types for known in registry.sources())
     return Remaining(
         status=status,
-        why=_why(status, f"{source}/{message_type}", is_due=is_due, has_handler=has_handler),
+        why=_why(status, f"{source}/{message_type}", is_due=is_due, has_handler=has_handler, pause=pause),
         count=count,
         next_in_s=finite(next_in_s),
         source=source,
         message_type=message_type,
         is_due=is_due,
         has_handler=has_handler,
+        is_paused=pause is not None,
         oldest_s=finite(oldest_s),
     )
 
 
-def _why(status: str, kind: str, *, is_due: bool, has_handler: bool) -> str:
+def _why(status: str, kind: str, *, is_due: bool, has_handler: bool, pause: str | None) -> str:
     if status == Status.PROCESSING:
         return "another worker has them"
     if not has_handler:
         return f"no handler here for {kind}"
+    if pause is not None:
+        return f"{kind.split('/')[0]} pauses: {pause}"
     if is_due:
         return "due"
     return {"FAILED": "will be tried again", "WAITING": "wait for something"}.get(status, "not yet due")

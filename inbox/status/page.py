@@ -6,7 +6,7 @@ from inbox.status.jobs import Remaining
 from inbox.status.overview import Overview
 from inbox.status.owners import Owner, Owners
 from inbox.status.printing import clip, printable, wrap
-from inbox.status.sources import SourceState
+from inbox.status.sources import SourceState, next_try
 from inbox.status.transactions import OpenTransaction, Transactions, warnings
 from inbox.statuses import Status
 
@@ -94,6 +94,9 @@ def _source(source: SourceState) -> list[str]:
     if source.reconcile_finds is not None:
         lines.append(_counted(source.reconcile_finds, "incidents: rows that only the reconcile found"))
         lines.append(_counted(source.lookback_finds or 0, "rows that committed late, found by the lookback"))
+    if source.pause is not None:
+        lines.append(clip(f"{'':>12}  PAUSES since {source.pause.since}, {next_try(source.pause)}"))
+        lines.append(clip(f"{'':>12}  {source.pause.reason}"))
     return lines
 
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, TruncSecond
 
 from inbox import registry
 from inbox.ingest import HAS_NO_JOB, LOWEST_ID
-from inbox.models import PollWatermark
+from inbox.models import PollWatermark, SourcePause
 from inbox.registry import ByFlag, ByWatermark
-from inbox.status.age import Age
+from inbox.status.age import Age, seconds
 
 # Rows behind which nothing is counted any more: 10,000 are read in some 20 ms.
 ROWS = 10_000
@@ -50,6 +50,17 @@ NO_MARK = Mark()
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a source pauses, since when, and when one job is tried next (`next_try_in_s` is below 0 while it is)."""
+
+    reason: str
+    since: str
+    for_s: float
+    next_try_in_s: float
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class SourceState:
     """One source; the fields of a watermark are None if it has none.
 
@@ -60,6 +71,7 @@ class SourceState:
     lookback_finds   rows that committed late
     rows_to_take_in  rows that have no job yet, `rows_at_least` if they were not counted to the end
     rows_wait_s      how old the oldest of them is
+    pause            of an outbound source whose service is not there
     """
 
     source: str
@@ -72,13 +84,29 @@ class SourceState:
     rows_to_take_in: int
     rows_at_least: bool
     rows_wait_s: float | None
+    pause: Pause | None
+
+
+def next_try(pause: Pause) -> str:
+    """When it is tried next, for people."""
+    return f"next try in {seconds(pause.next_try_in_s)}" if pause.next_try_in_s > 0 else "tried now"
 
 
 def source_states() -> list[SourceState]:
-    """All sources that this project knows, and those of old that have left a watermark."""
+    """All sources that this project knows, and those of old that have left a watermark or a pause."""
     known = {source.name: source for source in registry.sources()}
     marks = {mark.source: mark for mark in _marks()}
-    return [_state(name, known.get(name), marks.get(name, NO_MARK)) for name in sorted({*known, *marks})]
+    pauses = _pauses()
+    return [
+        _state(name, known.get(name), marks.get(name, NO_MARK), pauses.get(name))
+        for name in sorted({*known, *marks, *pauses})
+    ]
+
+
+def _pauses() -> dict[str, Pause]:
+    since = Cast(TruncSecond("paused_since"), TextField())
+    rows = SourcePause.objects.values_list("source", "reason", since, Age("paused_since"), -Age("next_try_at"), "tries")
+    return {source: Pause(*row) for source, *row in rows}
 
 
 def _marks() -> list[Mark]:
@@ -93,7 +121,7 @@ def _marks() -> list[Mark]:
     return [Mark(*row) for row in rows]
 
 
-def _state(name: str, source: registry.Source | None, mark: Mark) -> SourceState:
+def _state(name: str, source: registry.Source | None, mark: Mark, pause: Pause | None) -> SourceState:
     count, wait_s = _rows_to_take_in(source) if source else (0, None)
     return SourceState(
         **(mark._asdict() | {"source": name}),
@@ -101,6 +129,7 @@ def _state(name: str, source: registry.Source | None, mark: Mark) -> SourceState
         rows_to_take_in=count,
         rows_at_least=count >= ROWS,
         rows_wait_s=wait_s,
+        pause=pause,
     )
 
 

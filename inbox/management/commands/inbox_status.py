@@ -10,7 +10,7 @@ from django.db import Error, OperationalError, ProgrammingError, connection
 
 from inbox.database import is_connection_lost
 from inbox.management.base import DatabaseCommand, positive_seconds
-from inbox.stall import STALLED_AFTER_S, Stall, find_stalls
+from inbox.stall import STALLED_AFTER_S, Stall, find_stalls, pauses
 from inbox.status import Overview, take_overview
 from inbox.status.age import seconds
 from inbox.status.jobs import NEWEST
@@ -144,7 +144,8 @@ def _verdict(turn: Turn) -> str:
     seen, stalls = turn
     if not stalls:
         due = f"{seen.due:,} due, the oldest for {seconds(seen.oldest_due_s)}" if seen.due else "nothing is due"
-        return f"fine: {due}; workers: {seen.owners.alive()}"
+        told = "".join(f"; {said}" for _, said in pauses(seen))
+        return printable(f"fine: {due}; workers: {seen.owners.alive()}{told}")
     first, *others = stalls
     more = f" ({len(others)} more: manage.py inbox_status)" if others else ""
     return printable(f"stalled: {first.why}; {first.do}{more}")

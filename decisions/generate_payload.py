@@ -1,0 +1,73 @@
+"""Asks the JSON Generator for the payload of a decision: jobs of the source `json_generator`.
+
+A job belongs to the decision version that its message_id names, the first of its round. The same key goes with every
+try, so that the generator takes the request once. What can go wrong: json_generator.py says it.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from decisions.codes import EsmdRequestStatus
+from decisions.models import PacketDecision
+from decisions.standing import is_answered
+from inbox.outcomes import Outcome, ignored
+from inbox.registry import LockedJob, Outbound
+
+if TYPE_CHECKING:
+    from decisions.json_generator import Request
+
+
+def needs_payload(decision: PacketDecision) -> bool:
+    """True while this version is the active one, has a clinical answer, and nothing was sent to esMD for it."""
+    return (
+        decision.is_active
+        and is_answered(decision.clinical_decision)
+        and decision.esmd_request_status == EsmdRequestStatus.NOT_SENT
+    )
+
+
+def prepare(jobs: Sequence[LockedJob]) -> list["Request | Outcome"]:
+    """The request of each job whose round still needs its payload."""
+    versions = PacketDecision.objects.select_related("packet").only(
+        "packet__decision_tracking_id", "decision_round", "is_active", "clinical_decision", "esmd_request_status"
+    )
+    asked = {
+        version.pk: version for version in versions.filter(packet_decision_id__any_of=[job.message_id for job in jobs])
+    }
+    packet_ids = {version.packet_id for version in asked.values()}
+    active = {
+        version.packet_id: version for version in versions.filter(is_active=True, packet__packet_id__any_of=packet_ids)
+    }
+    return [_prepare(asked.get(job.message_id), active) for job in jobs]
+
+
+def _prepare(asked: PacketDecision | None, active: dict[int, PacketDecision]) -> "Request | Outcome":
+    from decisions.json_generator import Request
+
+    if asked is None:
+        return ignored("the decision version is gone")
+    current = active.get(asked.packet_id)
+    if current is None:
+        return ignored("the packet has no active decision")
+    if current.decision_round != asked.decision_round:
+        return ignored(f"superseded by decision round {current.decision_round}")
+    if not needs_payload(current):
+        what = f"{current.clinical_decision}, {current.esmd_request_status}"
+        return ignored(f"the active decision version needs no payload ({what})")
+    return Request(asked.packet.decision_tracking_id, f"payload-{asked.pk}")
+
+
+def call(request: "Request") -> Outcome:
+    """Ask once. Raises nothing but bugs."""
+    # httpx takes a tenth of a second to import; only who calls needs it.
+    from decisions.json_generator import ask
+
+    return ask(request)
+
+
+def finish(jobs: Sequence[LockedJob], answers: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Nothing to write: the payload comes by its own message."""
+    return answers
+
+
+OUTBOUND = Outbound(prepare=prepare, call=call, finish=finish)

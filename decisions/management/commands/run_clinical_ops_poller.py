@@ -1,0 +1,26 @@
+"""manage.py run_clinical_ops_poller: works on what ClinicalOps sends, and asks the JSON Generator for payloads."""
+
+from django.core.management.base import CommandParser
+
+from inbox.calls import CONCURRENCY
+from inbox.management.base import positive_int
+from inbox.management.worker_command import WorkerCommand
+
+
+class Command(WorkerCommand):
+    help = (
+        "Work on what ClinicalOps sends, and ask the JSON Generator for payloads, until SIGTERM or SIGINT. The first "
+        "signal finishes the batch in hand, waits for the calls that have begun and gives back the rest; the second "
+        "stops now."
+    )
+    command_name = "run_clinical_ops_poller"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--concurrency",
+            type=positive_int,
+            default=CONCURRENCY,
+            metavar="N",
+            help="calls to the JSON Generator at the same time (default %(default)s)",
+        )
