@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MESSAGES ?= 1000
 
-.PHONY: help run test lint types check chaos mutants bench stop clean
+.PHONY: help run demo test lint types check chaos mutants bench stop clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,6 +29,11 @@ lint: .venv/installed-dev ## Check style, layers and types
 check: .venv/installed-dev ## Check settings and migrations
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
+
+demo: .venv/installed .env ## Run everything with pretended neighbours for SECONDS=60, to be watched in the admin
+	@$(BIN)/python manage.py devdb start
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
 chaos: .venv/installed-dev ## Break everything for SECONDS=300 and see that nothing is lost
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
