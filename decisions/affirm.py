@@ -7,7 +7,7 @@ from decisions.codes import ClinicalDecision
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.staff import open_case, refuse_if_stale, refuse_move
-from decisions.update_clinical_decision import update_clinical_decision
+from decisions.update_clinical_decision import refuse_if_closed, update_clinical_decision
 from packets.moves import Verb
 
 
@@ -16,7 +16,7 @@ def affirm(packet_id: int, *, by: str, reason: str, correlation_id: UUID, seen: 
 
     Runs in the caller's transaction; the same `correlation_id` returns the version it made. Raises DecisionRefused.
     """
-    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id)
+    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id, clinical_decision="AFFIRM")
     if made:
         return made
     refuse_if_stale(case, seen)
@@ -30,4 +30,5 @@ def refuse_affirmation(case: Case) -> None:
     """Raise NotAllowedNow if the packet can't be affirmed without a review as it is."""
     if case.active is not None and case.is_answered:
         raise NotAllowedNow(f"a clinical answer is there ({case.active.clinical_decision})")
+    refuse_if_closed(case)
     refuse_move(case, Verb.AFFIRM)

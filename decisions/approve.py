@@ -16,13 +16,13 @@ def approve(packet_id: int, *, by: str, reason: str, correlation_id: UUID, seen:
 
     Runs in the caller's transaction; the same `correlation_id` returns the version it made. Raises DecisionRefused.
     """
-    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id)
+    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id, decision_type="APPROVE")
     if made:
         return made
     refuse_if_stale(case, seen)
     refuse_approval(case)
     version = decide(case, next_version(case, by=by, correlation_id=correlation_id), Verb.APPROVE, by=by, reason=reason)
-    request_clinical_review(case.packet)
+    request_clinical_review(case.packet, version)
     return version
 
 

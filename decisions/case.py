@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import models
 
+from decisions.codes import OperationalDecision
 from decisions.errors import NoSuchPacket
 from decisions.models import PacketDecision
 from decisions.standing import is_answered
@@ -22,6 +23,13 @@ class Case:
 
     packet: Packet
     active: PacketDecision | None
+
+    @property
+    def is_closed(self) -> bool:
+        """True if no message may change it any more, by its packet or by its decision."""
+        return self.packet.is_closed or (
+            self.active is not None and self.active.operational_decision != OperationalDecision.PENDING
+        )
 
     @property
     def is_answered(self) -> bool:

@@ -10,6 +10,7 @@ from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.staff import decide, open_case, refuse_if_stale, refuse_move
 from decisions.versions import next_version
+from inbox.storable import is_storable
 from packets.moves import Verb
 
 # What each reason requires in denial_details.
@@ -35,10 +36,11 @@ def dismiss(
 ) -> PacketDecision:
     """Dismiss the packet. `seen` is the key of the version that the person saw, if there was one.
 
-    Runs in the caller's transaction; the same `correlation_id` returns the version it made. Raises DecisionRefused.
+    Runs in the caller's transaction; the same `correlation_id` returns the version it made. Raises DecisionRefused, and
+    ValueError for a reason that is none.
     """
     check_details(denial_reason, denial_details)
-    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id)
+    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id, decision_type="DISMISSAL")
     if made:
         return made
     refuse_if_stale(case, seen)
@@ -66,6 +68,8 @@ def refuse_dismissal(case: Case) -> None:
 
 def check_details(denial_reason: DenialReason, details: Mapping[str, Any]) -> None:
     """Raise DetailsMissing if the details lack what the reason requires."""
+    if not is_storable(details):
+        raise DetailsMissing("the details hold a character or a number that can't be stored")
     name = REQUIRED_DETAIL[DenialReason(denial_reason)]
     value = details.get(name)
     if name == "missingFields":

@@ -13,9 +13,10 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from decisions.case import Case
 from decisions.codes import EsmdRequestStatus, UtnStatus
+from decisions.implied import implied
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.outbox import request_letters, request_payloads
-from decisions.standing import FIELDS, Kind, Standing, counting, is_answered, standing
+from decisions.standing import FIELDS, Kind, Standing, counting, is_answered, of_earlier_rounds, standing
 from decisions.versions import has_decision, next_version, write_versions
 from inbox.wake import wake
 from packets.codes import DetailedStatus, ValidationStatus
@@ -26,6 +27,8 @@ from packets.moves import MOVES, Verb
 # Which message it was does not make a decision another one.
 SAYS_WHICH = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
 SAME = "it says what is known already"
+ENDS = "but what was said before it no longer counts"
+NOT_SENT = EsmdRequestStatus.NOT_SENT
 NEWER = {
     Kind.CLINICAL: "a newer clinical answer counts",
     Kind.PAYLOAD: "a newer payload counts, or it was made for an earlier round",
@@ -70,9 +73,11 @@ def hear(said: Sequence[Said]) -> Heard:
     kept: list[DecisionMessage] = []
     decided: list[tuple[Case, PacketDecision]] = []
     moved: list[Moved] = []
+    movers: set[int] = set()
     for packet_id, items in by_packet.items():
         hearing = _Hearing(items[0].case, known[packet_id])
         reasons |= hearing.hear(items)
+        movers.add(id(hearing.mover))
         kept += hearing.kept
         if hearing.version:
             decided.append((hearing.case, hearing.version))
@@ -81,7 +86,7 @@ def hear(said: Sequence[Said]) -> Heard:
     DecisionMessage.objects.bulk_create(kept)
     write_versions([version for _, version in decided])
     move_packets(moved)
-    PacketEvent.objects.bulk_create(_events(said, reasons, {move.packet.pk: move for move in moved}))
+    PacketEvent.objects.bulk_create(_events(said, reasons, movers, {move.packet.pk: move for move in moved}))
     request_letters(decided)
     request_payloads(decided)
     wake(_newly_answered(decided), why="a clinical answer has come")
@@ -93,14 +98,17 @@ class _Hearing:
 
     def __init__(self, case: Case, known: list[DecisionMessage]) -> None:
         self.case = case
-        self.known = known + _implied(case, known)
-        self.kept: list[DecisionMessage] = []
+        # What is implied is kept as if it had been said: later it could not be told from the version any more.
+        self.kept = implied(case, known)
+        self.known = known + self.kept
         self.version: PacketDecision | None = None
         self.to: DetailedStatus | None = None
+        self.mover: Said | None = None
 
     def hear(self, items: Sequence[Said]) -> dict[int, str | None]:
         """Decide; returns why each item was ignored, by its id()."""
-        if self.case.packet.is_closed:
+        if self.case.is_closed:
+            self.kept = []
             return dict.fromkeys(map(id, items), f"the case is closed ({self.case.packet.detailed_status})")
         keys = {_key(message) for message in self.known}
         fresh: list[Said] = []
@@ -108,11 +116,11 @@ class _Hearing:
             if _key(item.message) not in keys:
                 keys.add(_key(item.message))
                 fresh.append(item)
-        self.kept = [item.message for item in fresh]
-        everything = self.known + self.kept
+        self.kept += [item.message for item in fresh]
+        everything = self.known + [item.message for item in fresh]
         now = standing(everything)
-        if now and (changes := self._changes(now)):
-            self._decide(now, changes, fresh)
+        if now and fresh:
+            self._decide(now, self._ends_round(now, everything, fresh), fresh)
         counts = counting(everything)
         is_fresh = set(map(id, fresh))
         return {id(item): self._why_not(item, counts, id(item) in is_fresh) for item in items}
@@ -121,10 +129,25 @@ class _Hearing:
         if not is_fresh:
             return "this message has been applied already"
         counted = counts.get(item.message.kind)
-        if counted is not item.message:
-            is_same = counted is not None and counted.content == item.message.content
-            return SAME if is_same else NEWER[Kind(item.message.kind)]
-        return None if self.version else SAME
+        if counted is item.message:
+            return None if self.version else SAME
+        is_same = counted is not None and counted.content == item.message.content
+        why = SAME if is_same else NEWER[Kind(item.message.kind)]
+        return f"{why}; {ENDS}" if item is self.mover else why
+
+    def _decide(self, now: Standing, is_new_round: bool, fresh: Sequence[Said]) -> None:
+        changes = self._changes(now)
+        active = self.case.active
+        if active is not None and is_new_round:
+            changes["decision_round"] = active.decision_round + 1
+        if not changes:
+            return
+        self.mover = fresh[-1]
+        by = self.mover.by or f"job:{self.mover.job_id}"
+        self.version = next_version(self.case, by=by, correlation_id=self.mover.request_id, **changes)
+        verb = _stage(self.version)
+        if verb and (is_new_round or active is None or verb != _stage(active)):
+            self.to = MOVES[verb].to
 
     def _changes(self, now: Standing) -> dict[str, Any]:
         """The fields that change; empty if only the number of the message would."""
@@ -134,24 +157,31 @@ class _Hearing:
         changes = {name: getattr(now, name) for name in FIELDS if getattr(now, name) != getattr(active, name)}
         return {} if changes.keys() <= SAYS_WHICH else changes
 
-    def _decide(self, now: Standing, changes: dict[str, Any], fresh: Sequence[Said]) -> None:
+    def _ends_round(self, now: Standing, everything: Sequence[DecisionMessage], fresh: Sequence[Said]) -> bool:
+        """True if another round begins: by another answer, or because what was told in this one no longer counts."""
         active = self.case.active
-        is_new_round = active is not None and self.case.is_answered and _ends_round(active, now)
-        if active is not None and is_new_round:
-            changes["decision_round"] = active.decision_round + 1
-        newest = fresh[-1]
-        by = newest.by or f"job:{newest.job_id}"
-        self.version = next_version(self.case, by=by, correlation_id=newest.request_id, **changes)
-        verb = _stage(self.version)
-        if verb and (is_new_round or active is None or verb != _stage(active)):
-            self.to = MOVES[verb].to
+        if active is None or not self.case.is_answered:
+            return False
+        if now.clinical_decision != active.clinical_decision:
+            return True
+        earlier = of_earlier_rounds(everything)
+        before = of_earlier_rounds(self.known)
+        dropped = [message.kind for message in earlier if message in self.known and message not in before]
+        if Kind.UTN in dropped:
+            return True
+        # A payload that comes too late for its round has spent the request of this one: it has to be asked for again.
+        came_late = any(item.message in earlier and item.message.kind == Kind.PAYLOAD for item in fresh)
+        is_anew = any(item.message.content.get("is_anew") for item in fresh)
+        return is_anew or ((Kind.PAYLOAD in dropped or came_late) and now.esmd_request_status == NOT_SENT)
 
     def moved(self) -> Moved:
         """Where the packet goes, and how its validation goes on."""
-        packet, was_to_be_fixed = self.case.packet, bool(self.case.active and self.case.active.requires_utn_fix)
+        packet, active = self.case.packet, self.case.active
+        was_to_be_fixed = bool(active and active.requires_utn_fix)
         validation = packet.validation_status
         if self.version and self.version.requires_utn_fix:
-            validation = ValidationStatus.PENDING_VALIDATION
+            if not active or _failure(self.version) != _failure(active):
+                validation = ValidationStatus.PENDING_VALIDATION
         elif self.version and was_to_be_fixed and validation == ValidationStatus.PENDING_VALIDATION:
             validation = packet.first_validation_status
         return Moved(packet, self.to or DetailedStatus(packet.detailed_status), ValidationStatus(validation))
@@ -161,16 +191,8 @@ def _key(message: DecisionMessage) -> tuple:
     return (message.kind, message.source, message.message_id, message.revision)
 
 
-def _ends_round(active: PacketDecision, now: Standing) -> bool:
-    """True if the answer is another one, or if what was told in the round of `active` no longer counts."""
-    return (
-        now.clinical_decision != active.clinical_decision
-        or (active.utn_status != UtnStatus.NONE and now.utn_status == UtnStatus.NONE)
-        or (
-            active.esmd_request_status != EsmdRequestStatus.NOT_SENT
-            and now.esmd_request_status == EsmdRequestStatus.NOT_SENT
-        )
-    )
+def _failure(version: PacketDecision) -> tuple:
+    return (version.utn_status, version.utn_error_code, version.utn_error_description, version.utn_action_required)
 
 
 def _stage(version: PacketDecision) -> Verb | None:
@@ -186,51 +208,9 @@ def _stage(version: PacketDecision) -> Verb | None:
     return Verb.CLINICAL_ANSWER
 
 
-def _implied(case: Case, known: Iterable[DecisionMessage]) -> list[DecisionMessage]:
-    """What the active version says and no message does, as of data that was brought from elsewhere."""
-    active, kinds = case.active, {message.kind for message in known}
-    if active is None or not is_answered(active.clinical_decision):
-        return []
-    implied = []
-    if Kind.CLINICAL not in kinds:
-        content: dict[str, Any] = {"answer": active.clinical_decision}
-        implied.append(_from_version(Kind.CLINICAL, active.clinical_created_at, active.clinical_message_id, content))
-    if Kind.UTN not in kinds and active.utn_status != UtnStatus.NONE:
-        content = {
-            "is_success": active.utn_status == UtnStatus.SUCCESS,
-            "utn": active.utn,
-            "error_code": active.utn_error_code,
-            "error_description": active.utn_error_description,
-            "action_required": active.utn_action_required,
-        }
-        implied.append(_from_version(Kind.UTN, active.utn_created_at, active.utn_message_id, content))
-    if Kind.PAYLOAD not in kinds and active.esmd_request_status in (EsmdRequestStatus.SENT, EsmdRequestStatus.FAILED):
-        is_sent = active.esmd_request_status == EsmdRequestStatus.SENT
-        content = {
-            "is_sent": is_sent,
-            "answer": active.clinical_decision if is_sent else None,
-            "payload": active.esmd_request_payload,
-            "error": active.esmd_error,
-            "subtype": active.decision_subtype,
-            "part_type": active.part_type,
-        }
-        implied.append(_from_version(Kind.PAYLOAD, active.clinical_created_at, None, content))
-    return implied
-
-
-def _from_version(kind: Kind, created_at: Any, message_id: int | None, content: dict[str, Any]) -> DecisionMessage:
-    return DecisionMessage(
-        kind=kind,
-        source="version",
-        message_id=message_id or 0,
-        revision=0,
-        created_at=created_at,
-        said_at=created_at,
-        content=content,
-    )
-
-
-def _events(said: Sequence[Said], reasons: dict[int, str | None], moved: dict[int, Moved]) -> list[PacketEvent]:
+def _events(
+    said: Sequence[Said], reasons: dict[int, str | None], movers: set[int], moved: dict[int, Moved]
+) -> list[PacketEvent]:
     events = []
     for item in said:
         move, why_not = moved[item.case.packet.pk], reasons[id(item)]
@@ -242,8 +222,9 @@ def _events(said: Sequence[Said], reasons: dict[int, str | None], moved: dict[in
                 by=item.by,
                 job_id=item.job_id,
                 from_status=from_status,
-                to_status=from_status if why_not else move.to,
-                reason=why_not or item.reason,
+                # Also an older message may end what was said before it, and so move the packet.
+                to_status=from_status if why_not and id(item) not in movers else move.to,
+                reason="; ".join(filter(None, [item.reason, why_not])) or None,
             )
         )
     return events

@@ -16,11 +16,11 @@ PAYLOAD_TYPE = "generate_payload"
 Decided = tuple[Case, PacketDecision]
 
 
-def request_clinical_review(packet: Packet) -> None:
-    """Ask ClinicalOps to review the packet."""
+def request_clinical_review(packet: Packet, version: PacketDecision) -> None:
+    """Ask ClinicalOps to review the packet: once in each round that begins with an approval."""
     tracking_id = packet.decision_tracking_id
     SendClinicalOps.objects.get_or_create(
-        dedupe_key=f"clinical_review:{packet.pk}",
+        dedupe_key=f"clinical_review:{packet.pk}:{version.decision_round}",
         defaults={
             "decision_tracking_id": tracking_id,
             "payload": {

@@ -16,15 +16,23 @@ from packets.move_packet import record_move
 from packets.moves import MOVES, Verb
 
 
-def open_case(packet_id: int, *, by: str, reason: str, correlation_id: UUID) -> tuple[Case, PacketDecision | None]:
+def open_case(
+    packet_id: int, *, by: str, reason: str, correlation_id: UUID, **decides: str
+) -> tuple[Case, PacketDecision | None]:
     """Lock the case for a person's decision; also the version, if this very request has made one already.
 
-    Raises NoSuchPacket, and DetailsMissing if `by` or `reason` says nothing.
+    `decides` are fields that the decision sets. Raises NoSuchPacket, DetailsMissing if `by` or `reason` says nothing or
+    can't be stored, and NotAllowedNow if the request has made another decision than this.
     """
-    if not by.strip() or not storable(reason).strip():
+    if not by.strip() or not reason.strip():
         raise DetailsMissing("a decision needs to say by whom and why")
+    if (storable(by), storable(reason)) != (by, reason):
+        raise DetailsMissing("the text is too long, or holds a character that can't be stored")
     case = lock_case(packet_id)
-    return case, version_of_request(case, correlation_id)
+    made = version_of_request(case, correlation_id)
+    if made and any(getattr(made, name) != value for name, value in decides.items()):
+        raise NotAllowedNow("this request has made another decision already; begin with a new one")
+    return case, made
 
 
 def refuse_if_stale(case: Case, seen: int | None) -> None:
@@ -56,17 +64,26 @@ def decide(case: Case, version: PacketDecision, verb: Verb, *, by: str, reason: 
     return version
 
 
-def staff_answer(answer: str) -> DecisionMessage:
-    """A clinical answer that a person gives, as of now by the database's clock."""
+# After whatever was said so far, also by a message whose time lies in the future: a person knows what is there.
+SAY_NOW = """
+SELECT said_at, (extract(epoch FROM said_at) * 1000000)::bigint
+  FROM (SELECT greatest(clock_timestamp(), max(created_at) + interval '1 microsecond') AS said_at
+          FROM packet_decision_message WHERE packet_id = %s AND kind = 'clinical') AS newest
+"""
+
+
+def staff_answer(case: Case, answer: str, *, is_anew: bool) -> DecisionMessage:
+    """A clinical answer that a person gives now; `is_anew` begins a round though the answer is the same."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT now(), (extract(epoch FROM now()) * 1000000)::bigint")
+        cursor.execute(SAY_NOW, [case.packet.pk])
         said_at, number = cursor.fetchone()
     return DecisionMessage(
+        packet=case.packet,
         kind=DecisionMessage.Kind.CLINICAL,
         source=STAFF,
         message_id=number,
         revision=1,
         created_at=said_at,
         said_at=said_at,
-        content={"answer": answer},
+        content={"answer": answer} | ({"is_anew": True} if is_anew else {}),
     )

@@ -2,7 +2,7 @@
 
 A round is a run of equal clinical answers, in the order of the answers. UTN answers and payloads count for the round in
 which they were said; what was said before the very first answer counts for the first round. In each kind the later one
-by (created_at, message_id, revision) counts.
+by (created_at, message_id, revision) counts; of equal answers, the first.
 
 What can surprise: a contrary answer that comes late and is older than the one that counts does not replace it, but ends
 what was said before it all the same.
@@ -55,20 +55,24 @@ def order_of(message: DecisionMessage) -> tuple[datetime, int, int]:
 
 def counting(messages: Iterable[DecisionMessage]) -> dict[str, DecisionMessage]:
     """Of each kind the message that counts; empty without a clinical answer."""
-    by_kind: dict[str, list[DecisionMessage]] = {}
-    for message in sorted(messages, key=order_of):
-        by_kind.setdefault(message.kind, []).append(message)
-    run, is_first = _last_run(by_kind.get(Kind.CLINICAL, []))
+    by_kind = _by_kind(messages)
+    run, began_at = _last_run(by_kind[Kind.CLINICAL])
     if not run:
         return {}
-    answer, began_at = run[-1].content["answer"], BEGINNING if is_first else _said_at(run[0])
-    # Saying it again changes nothing: of equal answers the first one counts.
     counts = {str(Kind.CLINICAL): run[0]}
     for kind in (Kind.PAYLOAD, Kind.UTN):
-        for message in by_kind.get(kind, []):
-            if _said_at(message) >= began_at and message.content.get("answer") in (answer, None):
+        for message in by_kind[kind]:
+            if _said_at(message) >= began_at and message.content.get("answer") in (run[0].content["answer"], None):
                 counts[kind] = message
     return counts
+
+
+def of_earlier_rounds(messages: Iterable[DecisionMessage]) -> list[DecisionMessage]:
+    """The UTN answers and payloads that were said before the round that counts."""
+    by_kind = _by_kind(messages)
+    run, began_at = _last_run(by_kind[Kind.CLINICAL])
+    told = by_kind[Kind.PAYLOAD] + by_kind[Kind.UTN]
+    return [message for message in told if _said_at(message) < began_at] if run else []
 
 
 def standing(messages: Iterable[DecisionMessage]) -> Standing | None:
@@ -88,36 +92,40 @@ def standing(messages: Iterable[DecisionMessage]) -> Standing | None:
     )
 
 
+def _by_kind(messages: Iterable[DecisionMessage]) -> dict[str, list[DecisionMessage]]:
+    found: dict[str, list[DecisionMessage]] = {kind: [] for kind in Kind}
+    for message in sorted(messages, key=order_of):
+        found[message.kind].append(message)
+    return found
+
+
 def _said_at(message: DecisionMessage) -> datetime:
     return message.said_at or BEGINNING
 
 
-def _last_run(answers: Sequence[DecisionMessage]) -> tuple[list[DecisionMessage], bool]:
-    """The newest answers that say the same, and whether there was no other answer before them."""
+def _last_run(answers: Sequence[DecisionMessage]) -> tuple[list[DecisionMessage], datetime]:
+    """The newest answers that say the same, and when the first of them was said; the first run of all began with time.
+
+    A person may end a run by saying the same once more, so that it all is done again.
+    """
     run: list[DecisionMessage] = []
     runs = 0
     for message in answers:
-        if not run or run[-1].content["answer"] != message.content["answer"]:
+        if not run or run[-1].content["answer"] != message.content["answer"] or message.content.get("is_anew"):
             run, runs = [], runs + 1
         run.append(message)
-    return run, runs <= 1
+    return run, BEGINNING if runs <= 1 else min(map(_said_at, run))
 
 
 def _esmd(payload: DecisionMessage | None, *, is_acked: bool) -> dict[str, Any]:
-    content = payload.content if payload else None
-    sent = content if content and content["is_sent"] else None
-    if is_acked:
-        status = EsmdRequestStatus.ACKED
-    elif content is None:
-        status = EsmdRequestStatus.NOT_SENT
-    else:
-        status = EsmdRequestStatus.SENT if sent else EsmdRequestStatus.FAILED
+    content = payload.content if payload else {"is_sent": None}
+    status = {None: EsmdRequestStatus.NOT_SENT, True: EsmdRequestStatus.SENT, False: EsmdRequestStatus.FAILED}
     return {
-        "esmd_request_status": status,
-        "esmd_request_payload": sent["payload"] if sent else None,
-        "esmd_error": content["error"] if content and not sent else None,
-        "decision_subtype": sent["subtype"] if sent else None,
-        "part_type": sent["part_type"] if sent else None,
+        "esmd_request_status": EsmdRequestStatus.ACKED if is_acked else status[content["is_sent"]],
+        "esmd_request_payload": content.get("payload"),
+        "esmd_error": content.get("error"),
+        "decision_subtype": content.get("subtype"),
+        "part_type": content.get("part_type"),
     }
 
 

@@ -34,7 +34,7 @@ def update_operational_decision(
 
     Runs in the caller's transaction; the same `correlation_id` returns the version it made. Raises DecisionRefused.
     """
-    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id)
+    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id, operational_decision=to)
     if made:
         return made
     refuse_if_stale(case, seen)

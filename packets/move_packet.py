@@ -1,6 +1,7 @@
 """Moves a packet by hand, one of the steps that no message and no decision makes. Recorded in the packet's history."""
 
 from inbox.fields import now
+from inbox.storable import storable
 from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent
 from packets.moves import STAFF_STEPS
@@ -15,6 +16,8 @@ def move_packet(packet_id: int, *, to: DetailedStatus, seen: str, by: str, reaso
 
     Runs in the caller's transaction. Raises MoveRefused, and Packet.DoesNotExist.
     """
+    if not by.strip() or not reason.strip() or storable(reason) != reason:
+        raise MoveRefused("a move needs to say by whom and why, in a text that can be stored")
     packet = Packet.objects.select_for_update(no_key=True).get(pk=packet_id)
     if packet.detailed_status != seen:
         raise MoveRefused(f"it has become {packet.detailed_status} meanwhile; you saw {seen}")

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxWorker
 from packets.models import Packet, PacketDocument
+from tests.cases import utn
 from tests.probe import lock_waiters, wait_until
 from tests.rows import document, esmd, seconds_ago, send, tracking_id
 
@@ -176,13 +177,13 @@ def test_max_jobs_is_a_limit(run_command):
 def test_drain_says_what_stays_and_why(run_command):
     send(esmd(), tracking_id(1))
     send(esmd(), tracking_id(2), message_type_id=7)
-    send({"message_type": "UTN"}, tracking_id(3))
+    utn(3)
     code, out, err = run_command("run_inbox_worker", "--drain")
     assert code == 0
-    assert "2 jobs in" in out
-    assert "1 done, 1 dead" in out
+    assert "3 jobs in" in out
+    assert "1 done, 1 dead, 1 waiting" in out
     assert "dead: 1 message_type_id is 7, which is none of 1, 2, 3" in out
-    assert "stays: 1 NEW: no handler here for integration/utn_success" in out
+    assert "stays: 1 WAITING: wait for something" in out
 
 
 @pytest.mark.parametrize("option", [["--batch-size", "0"], ["--poll-interval", "nan"], ["--once", "--drain"]])

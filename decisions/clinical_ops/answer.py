@@ -13,30 +13,28 @@ from inbox.outcomes import Outcome, done, ignored, not_ready
 from inbox.registry import LockedJob
 from packets.messages import BadMessage
 
+WRITER = "its source row, which somebody is writing"
 ANSWER_OF_INDICATOR = {"A": ClinicalDecision.AFFIRM, "N": ClinicalDecision.NON_AFFIRM}
 
-# Only of the revision that was handled: what was written meanwhile has not been applied. In key order, so that two
-# never deadlock; the trigger sees no content changed, so nothing is taken in anew.
-MARK_APPLIED = """
-UPDATE service_ops_send_serviceops AS row
-   SET clinical_decision_applied_at = now()
-  FROM (SELECT s.message_id
-          FROM service_ops_send_serviceops AS s
-          JOIN unnest(%s::bigint[], %s::int[]) AS applied(message_id, revision)
-            ON s.message_id = applied.message_id AND s.decision_revision = applied.revision
-         ORDER BY s.message_id
-           FOR NO KEY UPDATE OF s) AS locked
- WHERE row.message_id = locked.message_id
+# Before anything else, and past those that their writer holds right now: nobody waits for that with packets locked.
+LOCK_ROWS = """
+SELECT message_id FROM service_ops_send_serviceops WHERE message_id = ANY(%s)
+ ORDER BY message_id FOR NO KEY UPDATE SKIP LOCKED
 """
+EXISTING = "SELECT message_id FROM service_ops_send_serviceops WHERE message_id = ANY(%s)"
+# The trigger sees no content changed, so nothing is taken in anew.
+MARK_APPLIED = "UPDATE service_ops_send_serviceops SET clinical_decision_applied_at = now() WHERE message_id = ANY(%s)"
 
 
 def handle_clinical_decision(jobs: Sequence[LockedJob]) -> list[Outcome]:
     """Let clinical answers take effect; those of cases whose packet has not come wait for it."""
-    messages, outcomes = read(jobs, content="clinical_ops_decision_json", prefix="decision", parse=parse_answer)
+    held = _held_by_writers(jobs)
+    free = [job for job in jobs if job.message_id not in held]
+    messages, outcomes = read(free, content="clinical_ops_decision_json", prefix="decision", parse=parse_answer)
+    outcomes |= {job.inbox_id: not_ready(WRITER) for job in jobs if job.message_id in held}
     good = [job for job in jobs if job.inbox_id in messages]
     cases = lock_cases(job.decision_tracking_id for job in good)
     said: list[Said] = []
-    by_key: dict[int, LockedJob] = {}
     for job in good:
         case = cases.get(job.decision_tracking_id) if job.decision_tracking_id else None
         if case is None:
@@ -44,14 +42,13 @@ def handle_clinical_decision(jobs: Sequence[LockedJob]) -> list[Outcome]:
             continue
         message = messages[job.inbox_id]
         message.packet = case.packet
-        by_key[job.inbox_id] = job
         said.append(Said(case, message, job_id=job.inbox_id))
-    applied: list[LockedJob] = []
+    applied: list[int] = []
     for item, reason in zip(said, hear(said).reasons, strict=True):
         assert item.job_id is not None  # noqa: S101 for mypy: set just above
         outcomes[item.job_id] = ignored(reason) if reason else done()
         if reason in (None, SAME):
-            applied.append(by_key[item.job_id])
+            applied.append(item.message.message_id)
     _mark_applied(applied)
     return [outcomes[job.inbox_id] for job in jobs]
 
@@ -73,7 +70,19 @@ def parse_answer(row: Row) -> DecisionMessage:
     )
 
 
-def _mark_applied(jobs: Sequence[LockedJob]) -> None:
-    if jobs:
+def _held_by_writers(jobs: Sequence[LockedJob]) -> set[int]:
+    """Lock the rows of these jobs; returns the message ids of those that somebody else holds."""
+    message_ids = [job.message_id for job in jobs]
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ROWS, [message_ids])
+        locked = {message_id for (message_id,) in cursor.fetchall()}
+        if len(locked) == len(set(message_ids)):
+            return set()
+        cursor.execute(EXISTING, [message_ids])
+        return {message_id for (message_id,) in cursor.fetchall()} - locked
+
+
+def _mark_applied(message_ids: Sequence[int]) -> None:
+    if message_ids:
         with connection.cursor() as cursor:
-            cursor.execute(MARK_APPLIED, [[job.message_id for job in jobs], [job.revision for job in jobs]])
+            cursor.execute(MARK_APPLIED, [list(message_ids)])

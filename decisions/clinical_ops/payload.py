@@ -11,7 +11,8 @@ from decisions.hear import Said, hear
 from decisions.models import DecisionMessage
 from inbox.outcomes import CONTRADICTION, Outcome, dead, done, ignored, not_ready
 from inbox.registry import LockedJob
-from packets.intake.values import pick, short_text
+from inbox.storable import DEEPEST, is_storable
+from packets.intake.values import explanation, pick
 from packets.messages import BadMessage, type_name
 from packets.order import BEGINNING
 
@@ -41,7 +42,7 @@ def handle_generated_payload(jobs: Sequence[LockedJob]) -> list[Outcome]:
 def _not_yet(case: Case | None, message: DecisionMessage) -> Outcome | None:
     if case is None:
         return not_ready("the packet")
-    if case.packet.is_closed:
+    if case.is_closed:
         return None
     if case.active is None or not case.is_answered:
         return not_ready("a clinical answer")
@@ -55,7 +56,7 @@ def _not_yet(case: Case | None, message: DecisionMessage) -> Outcome | None:
 
 def parse_payload(row: Row) -> DecisionMessage:
     """What the row says of the payload. Raises BadMessage."""
-    content = _sent(row.object()) if row.is_sent else _failed(row.payload)
+    content = _sent(row.object()) if row.is_sent else _failed(row)
     return DecisionMessage(
         kind=DecisionMessage.Kind.PAYLOAD,
         source="generated_payload",
@@ -68,6 +69,8 @@ def parse_payload(row: Row) -> DecisionMessage:
 
 
 def _sent(payload: dict[str, Any]) -> dict[str, Any]:
+    if not is_storable(payload):
+        raise BadMessage(f"the payload holds a number that is too large, or is nested more than {DEEPEST} levels deep")
     part_type = pick(payload, "partType", "part_type")
     if part_type not in PartType.values:
         raise BadMessage("partType is neither A nor B")
@@ -77,7 +80,6 @@ def _sent(payload: dict[str, Any]) -> dict[str, Any]:
         "payload": payload,
         "subtype": _subtype(pick(payload, "esmdTransactionId", "esmd_transaction_id")),
         "part_type": part_type,
-        "error": None,
     }
 
 
@@ -106,7 +108,7 @@ def _subtype(transaction_id: Any) -> str:
     return DecisionSubtype.STANDARD_PA.value if transaction_id.strip() else DecisionSubtype.DIRECT_PA.value
 
 
-def _failed(payload: Any) -> dict[str, Any]:
-    said = payload if isinstance(payload, dict) else {}
-    reason = short_text(pick(said, "error", "error_message", "errorMessage", "reason", "message"), 1000)
-    return {"is_sent": False, "payload": None, "error": reason or NO_REASON}
+def _failed(row: Row) -> dict[str, Any]:
+    said = row.object() if isinstance(row.payload, dict) else {}
+    reason = explanation(pick(said, "error", "error_message", "errorMessage", "reason", "message"))
+    return {"is_sent": False, "error": reason or NO_REASON}

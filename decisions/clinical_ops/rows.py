@@ -15,8 +15,11 @@ T = TypeVar("T")
 
 READ = """
 SELECT message_id, is_deleted, {content}::text, {revision}, json_sent_to_integration,
-       CASE WHEN {written_at} BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN {written_at} END
-  FROM service_ops_send_serviceops WHERE message_id = ANY(%s)
+       CASE WHEN written.at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN written.at END
+  FROM service_ops_send_serviceops
+       -- Null in rows from before that column.
+ CROSS JOIN LATERAL (SELECT coalesce({written_at}, created_at) AS at) AS written
+ WHERE message_id = ANY(%s)
 """
 
 

@@ -42,7 +42,7 @@ def _handle(jobs: Sequence[LockedJob], parse: Callable[[Message], dict[str, Any]
 def _what_is_missing(case: Case | None) -> str | None:
     if case is None:
         return "the packet"
-    return None if case.is_answered or case.packet.is_closed else "a clinical answer"
+    return None if case.is_answered or case.is_closed else "a clinical answer"
 
 
 def _message(case: Case, job: LockedJob, content: dict[str, Any]) -> DecisionMessage:

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from packets.intake.values import pick, require_same_tracking_id, short_text
+from packets.intake.values import MAX_TEXT, explanation, pick, require_same_tracking_id, short_text
 from packets.messages import BadMessage, Message, type_name
-
-# An explanation may be longer than a name; what is longer than this is no explanation.
-LONGEST_EXPLANATION = 4000
 
 
 def parse_utn_success(message: Message) -> dict[str, Any]:
@@ -22,9 +19,9 @@ def parse_utn_fail(message: Message) -> dict[str, Any]:
     """What a UTN_FAIL message says, in the words of decisions/standing.py. Raises BadMessage."""
     payload = _payload(message)
     content = {
-        "error_code": short_text(pick(payload, "error_code", "errorCode")),
-        "error_description": _explanation(pick(payload, "error_description", "errorDescription")),
-        "action_required": _explanation(pick(payload, "action_required", "actionRequired")),
+        "error_code": explanation(pick(payload, "error_code", "errorCode"), MAX_TEXT),
+        "error_description": explanation(pick(payload, "error_description", "errorDescription")),
+        "action_required": explanation(pick(payload, "action_required", "actionRequired")),
     }
     if not any(content.values()):
         raise BadMessage("error_code, error_description and action_required are all absent")
@@ -39,10 +36,3 @@ def _payload(message: Message) -> dict[str, Any]:
     tracking_id = pick(message.payload, "decision_tracking_id", "decisionTrackingId")
     require_same_tracking_id(tracking_id, message.job.decision_tracking_id)
     return message.payload
-
-
-def _explanation(value: Any) -> str | None:
-    """Cut rather than lost: a person has to act on it."""
-    if isinstance(value, str):
-        value = value[:LONGEST_EXPLANATION]
-    return short_text(value, LONGEST_EXPLANATION)

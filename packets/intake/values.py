@@ -7,6 +7,8 @@ from uuid import UUID
 
 from packets.messages import BadMessage
 
+# An explanation may be longer; what is longer than this is no explanation.
+MAX_EXPLANATION = 4000
 # Longer values are not names or numbers of people, and an index entry must stay below 2,700 bytes.
 MAX_TEXT = 255
 
@@ -56,3 +58,10 @@ def require_same_tracking_id(value: Any, column: UUID) -> None:
         raise BadMessage("the payload's decision_tracking_id is not a text")
     if not is_same:
         raise BadMessage("the payload's decision_tracking_id differs from the row's")
+
+
+def explanation(value: Any, limit: int = MAX_EXPLANATION) -> str | None:
+    """As `short_text`, for a text that a person has to read: cut where it is too long, rather than lost."""
+    if isinstance(value, str):
+        value = value.strip()[:limit]
+    return short_text(value, limit)
