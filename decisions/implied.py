@@ -39,7 +39,9 @@ def _differs(active: PacketDecision, now: Standing | None, names: tuple[str, ...
 
 
 def _says_something_of_esmd(active: PacketDecision) -> bool:
-    return active.esmd_request_status != EsmdRequestStatus.NOT_SENT or any(getattr(active, name) for name in ESMD)
+    """ACKED alone does not: that is what the UTN says."""
+    is_told = active.esmd_request_status in (EsmdRequestStatus.SENT, EsmdRequestStatus.FAILED)
+    return is_told or any(getattr(active, name) for name in ESMD)
 
 
 def _clinical(active: PacketDecision, *, is_new: bool) -> DecisionMessage:
