@@ -32,8 +32,8 @@ ENVIRONMENT = {
     "INBOX_BACKOFF": "0.1,0.2,0.4",
     # 30 % of all requests fail: no job may die of bad luck.
     "INBOX_MAX_ATTEMPTS": "30",
-    "JSON_GENERATOR_READ_TIMEOUT": "2",
-    "JSON_GENERATOR_TOTAL_TIMEOUT": "3",
+    "JSON_GENERATOR_READ_TIMEOUT": "3",
+    "JSON_GENERATOR_TOTAL_TIMEOUT": "5",
 }
 
 
@@ -54,13 +54,13 @@ def write_cases(count):
 class Sampler(threading.Thread):
     """Looks again and again for transactions and row locks that last as long as only a call that hangs does."""
 
-    # A call that hangs takes 2 s; what a poller does in a transaction takes milliseconds, or a little more on a busy
-    # machine, and the server notices within 1 s that a poller was killed.
-    LONGEST_S = 1.6
+    # A call that hangs takes 3 s; between two statements of a transaction a poller takes milliseconds, or a little more on
+    # a busy machine.
+    LONGEST_S = 2.5
     OPEN = """
     SELECT pid, state, query FROM pg_stat_activity
-     WHERE datname = current_database() AND backend_type = 'client backend'
-       AND xact_start < clock_timestamp() - %s * interval '1 second'
+     WHERE datname = current_database() AND backend_type = 'client backend' AND state LIKE 'idle in transaction%%'
+       AND state_change < clock_timestamp() - %s * interval '1 second'
     """
     CALLED = "SELECT inbox_id FROM integration_inbox WHERE message_type = 'generate_payload' AND status = 'PROCESSING'"
 
