@@ -54,8 +54,8 @@ def write_cases(count):
 class Sampler(threading.Thread):
     """Looks again and again for transactions and row locks that last as long as only a call that hangs does."""
 
-    # A call that hangs takes 3 s; between two statements of a transaction a poller takes milliseconds, or a little more on
-    # a busy machine.
+    # A call that hangs takes 3 s; between two statements of a transaction a poller takes milliseconds, or a little more
+    # on a busy machine.
     LONGEST_S = 2.5
     OPEN = """
     SELECT pid, state, query FROM pg_stat_activity
