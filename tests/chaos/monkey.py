@@ -17,8 +17,8 @@ from config.devdb import Server
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 4
-# Longer than INBOX_STALE_AFTER of the chaos settings.
-FREEZE_S = 2.4
+# Longer than INBOX_STALE_AFTER of the chaos settings; some so much longer that who waits for what they hold is seen.
+FREEZE_S = (2.4, 4.8)
 
 
 class Monkey:
@@ -84,7 +84,7 @@ class Monkey:
         """One or more at once: the others take over, and are at it when these wake up."""
         for pid in self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
             _signal(pid, signal.SIGSTOP)
-            self._frozen[pid] = time.monotonic() + FREEZE_S
+            self._frozen[pid] = time.monotonic() + self.rng.uniform(*FREEZE_S)
 
     def thaw(self, *, all_of_them: bool = False) -> None:
         """Wake those that have been frozen long enough."""

@@ -132,11 +132,15 @@ class Producer(threading.Thread):
         _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), created_at)
 
     def bring_everything(self) -> None:
-        """Whatever anyone may still wait for."""
+        """Whatever anyone may still wait for; and with each thing one more who waits for it, at the same moment.
+
+        Their ids are shuffled, so two workers have them in hand: one looks, the other brings, the first begins to wait.
+        """
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
             for case in range(CASES):
-                [message_id] = self.ids.take()
-                _insert(cursor, message_id, '{"kind": "brings"}', case)
+                for kind in ("waits", "brings"):
+                    [message_id] = self.ids.take()
+                    _insert(cursor, message_id, json.dumps({"kind": kind}), case)
 
 
 def _payload(rng: random.Random) -> str:
