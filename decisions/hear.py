@@ -62,6 +62,8 @@ class Heard(NamedTuple):
 
 def hear(said: Sequence[Said]) -> Heard:
     """Let these messages take effect."""
+    if not said:
+        return Heard([], {})
     by_packet: dict[int, list[Said]] = {}
     for item in said:
         by_packet.setdefault(item.case.packet.pk, []).append(item)
