@@ -75,14 +75,17 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {HAS_NO_J
 """
 
 
-def take_turn(source: Source, floor: Floor) -> bool:
-    """True if a sweep of `source` is due and now this process's to do, by the database's clock."""
+def take_turn(source: Source, floor: Floor, *, overdue_s: float = 0) -> bool:
+    """True if a sweep of `source` is due, for `overdue_s` seconds or more, and now this process's to do.
+
+    By the database's clock.
+    """
     every_s = LOOKBACK_EVERY_S if floor is Floor.LOOKBACK else conf.reconcile_every_s()
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second'"
-            f" WHERE source = %s AND {floor.turn} <= now()",
-            [every_s, source.name],
+            f" WHERE source = %s AND {floor.turn} <= now() - %s * interval '1 second'",
+            [every_s, source.name, overdue_s],
         )
         return cursor.rowcount == 1
 

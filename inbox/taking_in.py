@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db import OperationalError
 
+from inbox import conf
 from inbox.database import is_connection_lost, is_statement_timeout
 from inbox.ingest import INGEST_LIMIT, ingest
 from inbox.registry import Source
@@ -31,14 +32,16 @@ class TakingIn:
         self.is_hindered = False
         self._limit = INGEST_LIMIT
         self._may_begin_sweeps = False
+        self._overdue_s = 0.0
         self._sweeps: list[tuple[Source, Floor, Iterator[int]]] = []
 
     def poll(self) -> bool:
         """Take in a batch of each source; True if that brought something, or if there may be more."""
         try:
             came = [ingest(source, limit=self._limit) for source in self.sources]
-            # Not while there is more above the watermark: a wider look would only find that.
-            self._may_begin_sweeps = not self._sweeps and not any(ingested.is_full for ingested in came)
+            # Rows above the watermark come first; but not for so long that a row behind it slips through.
+            self._may_begin_sweeps = not self._sweeps
+            self._overdue_s = conf.lookback_s() / 4 if any(ingested.is_full for ingested in came) else 0.0
         except OperationalError as error:
             if is_connection_lost(error):
                 raise
@@ -86,6 +89,12 @@ class TakingIn:
             (source, floor, sweep(source, floor))
             for source in self.sources
             for floor in Floor
-            if take_turn(source, floor) or self.is_thorough
+            if take_turn(source, floor, overdue_s=self._overdue_s) or self._is_to_be_thorough
         ]
-        self.is_thorough = False
+        if self._is_to_be_thorough:
+            self.is_thorough = False
+
+    @property
+    def _is_to_be_thorough(self) -> bool:
+        """Only once all is taken in that lies above the watermark."""
+        return self.is_thorough and not self._overdue_s

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from inbox.ingest import ABOVE_THE_MARK, ingest, statement
 from inbox.models import InboxJob, PollWatermark
 from inbox.sweep import Floor, _pause_s, give_turn_back, sweep, take_turn
+from inbox.taking_in import TakingIn
 from tests.drain import swept
 from tests.probe import in_threads, lock_waiters, probe_source, wait_until
 from tests.rows import seconds_ago, send
@@ -209,6 +210,29 @@ def test_only_one_process_gets_the_turn_of_a_sweep_and_the_next_one_comes_later(
     assert not take_turn(SOURCE, Floor.RECONCILE)
     give_turn_back(SOURCE, Floor.RECONCILE)
     assert take_turn(SOURCE, Floor.RECONCILE)
+
+
+def look_back_was_due(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE poll_watermark SET next_lookback_at = now() - %s * interval '1 second'", [seconds])
+
+
+def test_a_flood_of_rows_does_not_keep_the_lookback_away_for_ever(monkeypatch):
+    monkeypatch.setattr("inbox.taking_in.INGEST_LIMIT", 1)
+    send({})
+    ingest(SOURCE)
+    late = send({}, created_at=seconds_ago(300))
+    for _ in range(5):
+        send({})
+    taking_in = TakingIn([SOURCE])
+    look_back_was_due(1)
+    assert taking_in.poll()
+    assert taking_in.sweep_on() == 0
+    assert late not in messages_with_a_job()
+    look_back_was_due(300)
+    assert taking_in.poll()
+    assert taking_in.sweep_on() == 1
+    assert late in messages_with_a_job()
 
 
 def test_a_row_older_than_the_lookback_is_an_incident_of_the_reconcile(caplog):

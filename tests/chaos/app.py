@@ -15,7 +15,7 @@ CASE WHEN s.payload ->> 'kind' IN {KINDS} THEN s.payload ->> 'kind' ELSE 'poison
 
 # Between a claim and its work a worker holds jobs that no lock protects, only its lease. On a quick machine that is so
 # short that nothing would ever happen in it.
-SHARE_OF_SLOW_STARTS = 0.2
+SHARE_OF_SLOW_STARTS = 0.3
 LONGEST_START_S = 0.3
 
 

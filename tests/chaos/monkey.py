@@ -17,8 +17,14 @@ from config.devdb import Server
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 4
-# Longer than INBOX_STALE_AFTER of the chaos settings; some so much longer that who waits for what they hold is seen.
-FREEZE_S = (2.4, 4.8)
+# Longer than INBOX_STALE_AFTER of the chaos settings. After the first, the others are just at the jobs of the frozen
+# one; the second is so much longer that who waits for what it holds is seen.
+FREEZE_S = (2.4, 4.5)
+# Workers that have claimed and not begun to work: only the lease protects what they hold.
+HOLD_BY_LEASE_ONLY = """
+SELECT worker.pid FROM integration_inbox AS job JOIN inbox_worker AS worker ON worker.id = job.presence_id
+ WHERE job.status = 'PROCESSING' FOR UPDATE OF job SKIP LOCKED
+"""
 
 
 class Monkey:
@@ -55,10 +61,10 @@ class Monkey:
         return int(self._zygote.stdout.readline())
 
     def keep_workers(self) -> None:
-        """Replace workers that have ended; half of them share a name, as those of a deployment may."""
+        """Replace workers that have ended; most of them share a name, as those of a deployment may."""
         self._workers = [pid for pid in self._workers if is_alive(pid)]
         while len(self._workers) < WORKERS:
-            name = ["--worker-id", "shared name"] if self.rng.random() < 0.5 else []
+            name = ["--worker-id", "shared name"] if self.rng.random() < 0.8 else []
             self._workers.append(self.start("run_inbox_worker", *name))
         if self._reclaimer is None or not is_alive(self._reclaimer):
             self._reclaimer = self.start("reclaim_stuck_jobs", "--loop", "--interval", "0.2")
@@ -82,9 +88,15 @@ class Monkey:
 
     def freeze(self) -> None:
         """One or more at once: the others take over, and are at it when these wake up."""
-        for pid in self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
+        for pid in self._hold_by_lease_only() or self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
             _signal(pid, signal.SIGSTOP)
-            self._frozen[pid] = time.monotonic() + self.rng.uniform(*FREEZE_S)
+            self._frozen[pid] = time.monotonic() + self.rng.choice(FREEZE_S)
+
+    def _hold_by_lease_only(self) -> list[int]:
+        with suppress(psycopg.Error), psycopg.connect(self.url) as connection:
+            holders = {pid for (pid,) in connection.execute(HOLD_BY_LEASE_ONLY)}
+            return sorted(holders & set(self._workers))[: WORKERS - 1]
+        return []
 
     def thaw(self, *, all_of_them: bool = False) -> None:
         """Wake those that have been frozen long enough."""

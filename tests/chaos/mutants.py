@@ -75,7 +75,10 @@ def lookback_off():
     from inbox import taking_in
     from inbox.sweep import Floor, take_turn
 
-    taking_in.take_turn = lambda source, floor: floor is Floor.RECONCILE and take_turn(source, floor)
+    def take_turn_of_reconcile(source, floor, **options):
+        return floor is Floor.RECONCILE and take_turn(source, floor, **options)
+
+    taking_in.take_turn = take_turn_of_reconcile
 
 
 def watermark_per_column():
