@@ -11,7 +11,7 @@ from tests.chaos.mutants import MUTANTS
 from tests.chaos.run import run
 
 LONGEST_S = 60
-TRIES = 2
+TRIES = 3
 
 
 def main() -> int:
