@@ -17,7 +17,6 @@ class DatabaseCommand(BaseCommand):
     """A command that waits up to 30 s for its database and exits with 4 if there is none."""
 
     database_wait_s = DATABASE_WAIT_S
-
     def execute(self, *args: Any, **options: Any) -> str | None:
         # With DEBUG, Django keeps the text of every query: too slow, and no end of memory, for a process of days.
         settings.DEBUG = False
@@ -46,6 +45,11 @@ def positive_seconds(text: str) -> float:
     return number
 
 
+def positive_days(text: str) -> float:
+    """An argparse type: days above 0, also parts of one. Raises ValueError."""
+    return positive_seconds(str(float(text) * 86400)) / 86400
+
+
 def inbox_id(text: str) -> int:
     """An argparse type: the key of a job. Raises ValueError."""
     number = int(text)
@@ -65,6 +69,7 @@ def some_text(text: str) -> str:
 # argparse puts these names into "invalid … value".
 positive_int.__name__ = "whole number above 0"
 positive_seconds.__name__ = "number of seconds above 0"
+positive_days.__name__ = "number of days above 0"
 inbox_id.__name__ = "inbox id"
 some_text.__name__ = "text"
 

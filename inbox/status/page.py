@@ -94,6 +94,10 @@ def _source(source: SourceState) -> list[str]:
     if source.reconcile_finds is not None:
         lines.append(_counted(source.reconcile_finds, "incidents: rows that only the reconcile found"))
         lines.append(_counted(source.lookback_finds or 0, "rows that committed late, found by the lookback"))
+    if source.pruned_before is not None:
+        lines.append(
+            _counted(source.pruned_count or 0, f"pruned; rows before {source.pruned_before} are never new again")
+        )
     if source.pause is not None:
         lines.append(clip(f"{'':>12}  PAUSES since {source.pause.since}, {next_try(source.pause)}"))
         lines.append(clip(f"{'':>12}  {source.pause.reason}"))
