@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from inbox.budget import NoRoom, wait_for_room
 from inbox.database import NoDatabase, wait_for_database
 
 DATABASE_WAIT_S = 30.0
@@ -14,9 +15,12 @@ EXIT_NO_DATABASE = 4
 
 
 class DatabaseCommand(BaseCommand):
-    """A command that waits up to 30 s for its database and exits with 4 if there is none."""
+    """A command that waits up to 30 s for its database, or for a connection, and exits with 4 if there is none."""
 
     database_wait_s = DATABASE_WAIT_S
+    # Runs all day and by itself: it does not start where only the connections that the web keeps are left.
+    is_background = False
+
     def execute(self, *args: Any, **options: Any) -> str | None:
         # With DEBUG, Django keeps the text of every query: too slow, and no end of memory, for a process of days.
         settings.DEBUG = False
@@ -26,6 +30,11 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(
                 f"{error}\nIs DATABASE_URL right, and the server up?", returncode=EXIT_NO_DATABASE
             ) from None
+        if self.is_background:
+            try:
+                wait_for_room(self.database_wait_s)
+            except NoRoom as error:
+                raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
 
 
