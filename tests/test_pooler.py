@@ -51,7 +51,13 @@ def test_the_sessions_behind_it_have_our_limits_and_statements_need_no_session(p
     for number in range(5):
         send(esmd(), tracking_id(number))
     assert run_command("run_inbox_worker", "--drain", DATABASE_URL=pooler.url)[0] == 0
-    script = "from inbox.models import InboxJob; print(len(list(InboxJob.objects.iterator(chunk_size=2))))"
+    # Between two pages of the cursor, somebody else takes the session.
+    script = (
+        "from inbox.models import InboxJob; from django.db import connection\n"
+        "jobs = InboxJob.objects.iterator(chunk_size=2); first = [next(jobs)]\n"
+        "other = connection.copy(); other.set_autocommit(False); other.cursor().execute('SELECT 1')\n"
+        "print(len(first + list(jobs)))"
+    )
     code, out, err = run_command("shell", "--no-imports", "-c", script, DATABASE_URL=pooler.url)
     assert (code, out) == (0, "5\n"), err
     for command in ("inbox_status", "reclaim_stuck_jobs", "fix_identities", "check"):
