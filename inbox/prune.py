@@ -35,7 +35,7 @@ from inbox.outcomes import WOKEN_KINDS
 from inbox.registry import ByWatermark, Source
 from inbox.statuses import Status
 
-# Jobs per transaction: it holds the watermark for some 20 ms, and ingest waits that long.
+# Jobs per transaction: it holds the watermark for some 40 ms (benchmarks/prune.py), and ingest waits that long.
 BATCH = 500
 # Jobs per look for old ones, by the primary key: no index has to serve this, so that none costs every job something.
 STEP = 10_000

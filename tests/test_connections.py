@@ -275,3 +275,27 @@ def test_logins_answer_and_workers_go_on_while_all_others_want_more_than_there_i
             assert set(logins) == {200}
     assert max(found.background for found in sampler.samples) <= 45
     assert max(found.background for found in sampler.samples) >= 44
+
+
+def test_a_worker_that_finds_no_slot_at_the_server_goes_on_as_soon_as_there_is_one(start_command):
+    worker = start_command("run_inbox_worker")
+    said = []
+    reader = threading.Thread(target=lambda: said.extend(iter(worker.stderr.readline, "")))
+    reader.start()
+    send(esmd(), tracking_id(1))
+    wait_until(lambda: InboxJob.objects.filter(status="DONE").count() == 1)
+    with contextlib.ExitStack() as strangers:
+        with connection.cursor() as cursor, contextlib.suppress(psycopg.OperationalError):
+            while True:
+                strangers.enter_context(sessions(1, "a stranger"))
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'serviceops-worker'"
+                )
+        waiting = send(esmd(), tracking_id(2))
+        wait_until(lambda: any("too many clients" in line or "slots" in line for line in said))
+        assert InboxJob.objects.filter(status="DONE").count() == 1
+    wait_until(lambda: InboxJob.objects.filter(message_id=waiting, status="DONE").exists())
+    worker.terminate()
+    assert worker.wait(30) == 0
+    reader.join()
