@@ -12,8 +12,10 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError:
         sys.exit("manage.py: Django is not installed for this Python. Type `make run`, then use .venv/bin/python.")
+    from config import process
     from config.startup import start_database_for
 
+    process.become(process.kind_of(sys.argv))
     try:
         start_database_for(sys.argv)
     except ImproperlyConfigured as error:

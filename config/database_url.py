@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import process
 from config.env import env
 
 SESSION_SETTINGS = (
@@ -16,7 +17,6 @@ SESSION_SETTINGS = (
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 CONNECTION_OPTIONS = {
-    "application_name": "serviceops",
     "connect_timeout": 10,
     # A vanished peer is noticed after 25 s; one whose kernel still acknowledges, by DB_CLIENT_DEADLINE.
     "keepalives_idle": 10,
@@ -26,8 +26,11 @@ CONNECTION_OPTIONS = {
 }
 
 
-def database(name: str, url: str) -> dict[str, Any]:
-    """Django's settings for the address `url`, which is that of the setting `name`. Raises ImproperlyConfigured."""
+def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]:
+    """Django's settings for the address `url`, which is that of the setting `name`. Raises ImproperlyConfigured.
+
+    Sessions carry the kind of this process as their name, whatever the address says: they are counted by it.
+    """
     with warnings.catch_warnings():
         # Its warning about an unknown address quotes the address, which may hold a password.
         warnings.simplefilter("ignore")
@@ -40,5 +43,13 @@ def database(name: str, url: str) -> dict[str, Any]:
         found["ENGINE"] = "config.postgresql"
         options = CONNECTION_OPTIONS | found.get("OPTIONS", {})
         options["options"] = " ".join(filter(None, [SESSION_SETTINGS, options.get("options")]))
+        options["application_name"] = f"{process.NAME}-{kind}"
         found["OPTIONS"] = options
+        # Behind a pooler the next statement may find another session, without the cursor.
+        found["DISABLE_SERVER_SIDE_CURSORS"] = True
     return found
+
+
+def web_pool(size: int) -> dict[str, Any]:
+    """Django's setting for a pool of at most `size` sessions per process; a request waits at most 10 s for one."""
+    return {"min_size": 1, "max_size": size, "timeout": 10, "max_idle": 300}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import devdb
-from config.database_url import database
+from config import devdb, process
+from config.database_url import database, web_pool
 from config.env import env, list_of_seconds, seconds, switch, web_address, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -72,10 +72,23 @@ elif not DATABASE_URL:
         "DATABASE_URL is not set. Set it to a PostgreSQL, such as postgresql://user:password@host:5432/serviceops, "
         "or set DEBUG=on to use the embedded PostgreSQL of development (`make run` does that)."
     )
-DATABASES = {"default": database("DATABASE_URL", DATABASE_URL)}
+# How many sessions all processes have together, and how many of them are kept for the web. inbox/budget.py says more.
+DB_CONNECTION_BUDGET = whole_number("DB_CONNECTION_BUDGET", 200)
+DB_CONNECTIONS_RESERVED = whole_number("DB_CONNECTIONS_RESERVED", 20)
+if DB_CONNECTIONS_RESERVED >= DB_CONNECTION_BUDGET:
+    raise ImproperlyConfigured(
+        f"DB_CONNECTIONS_RESERVED is {DB_CONNECTIONS_RESERVED}, but it takes less than DB_CONNECTION_BUDGET, "
+        f"which is {DB_CONNECTION_BUDGET}."
+    )
+# Of each process of the web; all of them together belong in the reserve.
+DB_WEB_POOL_SIZE = whole_number("DB_WEB_POOL_SIZE", 4)
+DB_APPLICATION_NAME = process.NAME
+DATABASES = {"default": database("DATABASE_URL", DATABASE_URL, process.kind)}
+if process.kind == process.WEB:
+    DATABASES["default"]["OPTIONS"]["pool"] = web_pool(DB_WEB_POOL_SIZE)
 # The way to the server itself, if DATABASE_URL leads to a pooler: for the presence of workers, and LISTEN.
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
-DATABASE_DIRECT = database("DATABASE_DIRECT_URL", DATABASE_DIRECT_URL) if DATABASE_DIRECT_URL else None
+DATABASE_DIRECT = database("DATABASE_DIRECT_URL", DATABASE_DIRECT_URL, process.kind) if DATABASE_DIRECT_URL else None
 # Read at every wait (config/postgresql). More than statement_timeout, or it ends what is only slow.
 DB_CLIENT_DEADLINE = seconds("DB_CLIENT_DEADLINE", 40)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -94,6 +107,18 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default="") or BASE_DIR / "staticfiles"
+if not DEBUG:
+    # `collectstatic` fills STATIC_ROOT; the web process itself serves it. With DEBUG, runserver does.
+    MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    }
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+if switch("BEHIND_TLS_PROXY", default=not DEBUG):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 # The inbox engine; durations in seconds. inbox/conf.py says what each does.
 INBOX_BATCH_SIZE = whole_number("INBOX_BATCH_SIZE", 200)

@@ -14,6 +14,7 @@ COMMANDS_WITHOUT_DATABASE = {
     "version",
     "--version",
     "devdb",
+    "sql_grants",
     "collectstatic",
     "makemessages",
     "compilemessages",

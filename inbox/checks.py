@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
+
+from inbox.identities import identities_behind
 
 
 @register()
@@ -19,4 +21,20 @@ def database_is_postgresql(app_configs: Any, **kwargs: Any) -> list[CheckMessage
             hint="Set DATABASE_URL to postgresql://…, or unset it with DEBUG=on for the embedded PostgreSQL.",
             id="inbox.E001",
         )
+    ]
+
+
+@register(Tags.database)
+def no_identity_is_behind(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of ids that other programs supplied and that a plain INSERT will meet. Only with `check --database`."""
+    if "default" not in (databases or []):
+        return []
+    return [
+        Warning(
+            f"A row of {identity.table} has {identity.column} {identity.highest}, but the next one that the database "
+            f"gives is {identity.next_value}: a plain INSERT will fail when it comes there.",
+            hint="Type: manage.py fix_identities",
+            id="inbox.W002",
+        )
+        for identity in identities_behind()
     ]

@@ -33,6 +33,10 @@ HAS_NO_JOB = """NOT EXISTS (
            SELECT 1 FROM integration_inbox AS job
             WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
            OFFSET 0)"""
+# What prune.py has passed is never new again: its jobs are gone, so the anti-join alone would make them anew.
+IS_NEW = f"""s.created_at >= (SELECT coalesce(max(pruned_before), '-infinity') FROM poll_watermark
+                            WHERE source = %(source)s)
+       AND {HAS_NO_JOB}"""
 LOWEST_ID = "'-9223372036854775808'::bigint"
 MARK = f"""
     SELECT coalesce(last_created_at, '-infinity') AS last_created_at,
@@ -48,14 +52,14 @@ ABOVE_THE_MARK = f"""
                             ELSE {LOWEST_ID} END FROM mark))
        AND s.created_at <= {SOON}
        AND NOT s.is_deleted
-       AND {HAS_NO_JOB}
+       AND {IS_NEW}
      ORDER BY s.created_at, s.message_id
      LIMIT %(limit)s
 """
 NAMED = f"""
     SELECT s.message_id, s.created_at
       FROM {{table}} AS s
-     WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {HAS_NO_JOB}
+     WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {IS_NEW}
 """
 
 # Jobs that a crash of the server forgets are made again, as the watermark is forgotten with them: nothing waits for the
@@ -124,13 +128,13 @@ def ingest_named(source: Source, table: ByWatermark, message_ids: Sequence[int])
 def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tuple[int, int]:
     """How many rows were found, and how many jobs were made."""
     with transaction.atomic():
-        _lock_watermark(source)
+        lock_watermark(source)
         with connection.cursor() as cursor:
             cursor.execute(statement(table, fresh), {"source": source.name, **values})
             return cursor.fetchone()
 
 
-def _lock_watermark(source: Source) -> None:
+def lock_watermark(source: Source) -> None:
     """Wait for the lock, never skip: who skips reads rows that the lock's holder is about to pass, and loses them."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_WATERMARK, [source.name])

@@ -45,8 +45,13 @@ class PresenceLost(OperationalError):
 class Presence:
     """One registration of this process: a row of inbox_worker, and the connection that holds its lock."""
 
-    def __init__(self, worker_id: str, command: str) -> None:
-        """Connect and register. Raises OperationalError."""
+    def __init__(self, worker_id: str, command: str, *, has_own_connection: bool = True) -> None:
+        """Connect and register; without a connection of its own, only register. Raises OperationalError."""
+        self.is_makeshift = not has_own_connection
+        if self.is_makeshift:
+            self.is_seen = False
+            self.id = _register_only(worker_id, command)
+            return
         try:
             self._connection = _connect()
         except psycopg.OperationalError as error:
@@ -94,7 +99,15 @@ class Presence:
 
     def close(self) -> None:
         """Give up the lock."""
-        self._connection.close()
+        if not self.is_makeshift:
+            self._connection.close()
+
+
+def _register_only(worker_id: str, command: str) -> int:
+    """On the roll, but seen by its row only, as behind a pooler."""
+    with connection.cursor() as cursor:
+        cursor.execute(REGISTER, [uuid4(), worker_id, command, socket.gethostname(), os.getpid(), False])
+        return cursor.fetchone()[0]
 
 
 def _connect() -> psycopg.Connection:

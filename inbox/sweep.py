@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from inbox import conf
-from inbox.ingest import HAS_NO_JOB, SOON, ingest_named
+from inbox.ingest import IS_NEW, SOON, ingest_named
 from inbox.models import PollWatermark
 from inbox.registry import ByWatermark, Source
 
@@ -50,7 +50,7 @@ class Floor(Enum):
 
 
 BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
-STARTS = {Floor.LOOKBACK: BEHIND, Floor.RECONCILE: "pruned_before"}
+STARTS = {Floor.LOOKBACK: f"greatest({BEHIND}, pruned_before)", Floor.RECONCILE: "pruned_before"}
 # Rows above the mark are the next poll's, but for those from the future, which no poll reads.
 RANGES = {
     Floor.LOOKBACK: f"((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
@@ -69,7 +69,7 @@ WITH mark AS MATERIALIZED (
      ORDER BY s.created_at, s.message_id
      LIMIT %(step)s
 )
-SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {HAS_NO_JOB}),
+SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW}),
        last.created_at::text, last.message_id, (SELECT count(*) FROM step)
   FROM (SELECT created_at, message_id FROM step ORDER BY created_at DESC, message_id DESC LIMIT 1) AS last
 """

@@ -3,7 +3,8 @@
 Single-threaded; more speed is more processes. Only outbound calls run several at once, beside the loop (calls.py). What
 can go wrong: the connection breaks (it takes its own jobs back and goes on with a new one), its presence is lost (it
 claims nothing until it has a new one), or another process holds the watermark (it works on what is there already).
-Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER.
+Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER, and
+those of budget.py.
 """
 
 import logging
@@ -16,6 +17,7 @@ from contextlib import suppress
 from django.db import Error, OperationalError, connection
 
 from inbox import conf
+from inbox.budget import EASE_AT, TIGHT_AT, Level, count_connections
 from inbox.calls import CONCURRENCY, Calls
 from inbox.chore import Chore
 from inbox.claim import Claim, claim
@@ -35,6 +37,10 @@ from inbox.work import Counts, work
 logger = logging.getLogger("inbox.worker")
 
 ROLL_CALL_EVERY_S = 1.0
+# And before each connection that is opened. More often, an idle worker would send over two queries a second.
+COUNT_CONNECTIONS_EVERY_S = 45.0
+# While connections are scarce, a batch is this part of what it is otherwise.
+SMALL_BATCH = 10
 # While LISTEN works, polling only heals what a notification missed.
 POLL_LESS_OFTEN = 5
 RECONNECT_PAUSE_S = (0.1, 1.0)
@@ -46,7 +52,8 @@ NEVER_S = 1e9
 class Worker:
     """Serves `sources` under the name `worker_id`.
 
-    `register` makes this process's presence; without it, claims are taken back by age only.
+    `register` makes this process's presence; without it, claims are taken back by age only. It takes
+    `has_own_connection`, which is false while connections are scarce.
     `concurrency` is how many outbound calls run at once; `on_progress` is called with the counts of each batch.
     """
 
@@ -60,7 +67,7 @@ class Worker:
         max_jobs: int | None = None,
         concurrency: int = CONCURRENCY,
         stop: Stop | None = None,
-        register: Callable[[], Presence] | None = None,
+        register: Callable[..., Presence] | None = None,
         on_progress: Callable[[Counts], None] = lambda counts: None,
     ) -> None:
         self.sources = sources
@@ -78,6 +85,9 @@ class Worker:
         self.poll = Chore(poll_interval_s)
         self.roll_call = Chore(ROLL_CALL_EVERY_S)
         self.reclaim = Chore(conf.stale_after_s() / 4)
+        self.connections = Chore(COUNT_CONNECTIONS_EVERY_S)
+        self._level = Level.FINE
+        self._is_tight = False
         self.calls = Calls(concurrency)
         self.heartbeat = Chore(conf.stale_after_s() / 4)
         self.probe = Chore(NEVER_S)
@@ -152,6 +162,7 @@ class Worker:
         """One step; None if the database refused it, by a lost connection or a timeout. Bugs are raised."""
         try:
             self._give_back_what_is_held()
+            self._count_connections()
             self._ensure_presence()
             return step()
         except PresenceLost as error:
@@ -257,10 +268,27 @@ class Worker:
                 self._may_have_work = True
             self.reclaim.done()
 
+    def _count_connections(self) -> None:
+        """See how many connections all processes use together, warn, and do with less while they are scarce."""
+        if self.register is None or (self.presence is not None and not self.connections.is_due()):
+            return
+        found = count_connections()
+        self.connections.done()
+        if found.level > self._level and found.warning:
+            logger.warning("connections: %s", found.warning)
+        elif found.level is Level.FINE and self._level is not Level.FINE:
+            logger.info("connections: %d of %d in use again", found.background, found.share)
+        self._level = found.level
+        self._is_tight = found.used >= (EASE_AT if self._is_tight else TIGHT_AT)
+
     def _ensure_presence(self) -> None:
         """Register if this process is not, and hear what has come. Raises OperationalError, and PresenceLost."""
+        if self.presence and self.presence.is_makeshift and not self._is_tight:
+            sign_off(self.presence.id, self.counts)
+            self._drop_presence()
         if self.presence is None and self.register is not None:
-            self.presence = self.register()
+            # No further connection while they are scarce: claims are taken back by age only, work is found by polling.
+            self.presence = self.register(has_own_connection=False) if self._is_tight else self.register()
             if self.presence.is_seen:
                 self.poll.every_s = self._poll_interval_s * POLL_LESS_OFTEN
             if self.calls:
@@ -285,7 +313,8 @@ class Worker:
 
     def _claim_and_work(self, source: Source) -> Claim | None:
         """Claim and work on one batch; None if no more may be claimed."""
-        limit = self.batch_size if self.max_jobs is None else min(self.batch_size, self.max_jobs - self.claimed)
+        size = max(self.batch_size // SMALL_BATCH, 1) if self._is_tight else self.batch_size
+        limit = size if self.max_jobs is None else min(size, self.max_jobs - self.claimed)
         if source.is_outbound:
             limit = min(limit, self.calls.room)
         if limit <= 0 or self.stop.is_asked:

@@ -141,7 +141,7 @@ def idle(monkeypatch):
 
 
 def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
-    """Once a second the roll, every 5 s a look for work, every 30 s a look for old claims; nothing else."""
+    """Once a second the roll, every 5 s a look for work, 30 s a look for old claims, 45 s the connections."""
     due = []
 
     def note_what_is_due_next(worker):
@@ -151,11 +151,11 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
     first, *idle_counts = idle(61, note_what_is_due_next)
     assert idle_counts == due[:-1]
     assert len(idle_counts) == 60
-    assert sum(idle_counts) == 60 + 12 + 2
+    assert sum(idle_counts) == 60 + 12 + 2 + 1
 
 
 def chores(worker):
-    return worker.roll_call, worker.poll, worker.reclaim
+    return worker.roll_call, worker.poll, worker.reclaim, worker.connections
 
 
 def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of_all(idle):

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from inbox.budget import NoRoom, wait_for_room
 from inbox.database import NoDatabase, wait_for_database
 
 DATABASE_WAIT_S = 30.0
@@ -14,9 +15,11 @@ EXIT_NO_DATABASE = 4
 
 
 class DatabaseCommand(BaseCommand):
-    """A command that waits up to 30 s for its database and exits with 4 if there is none."""
+    """A command that waits up to 30 s for its database, or for a connection, and exits with 4 if there is none."""
 
     database_wait_s = DATABASE_WAIT_S
+    # Runs all day and by itself: it does not start where only the connections that the web keeps are left.
+    is_background = False
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         # With DEBUG, Django keeps the text of every query: too slow, and no end of memory, for a process of days.
@@ -27,6 +30,11 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(
                 f"{error}\nIs DATABASE_URL right, and the server up?", returncode=EXIT_NO_DATABASE
             ) from None
+        if self.is_background:
+            try:
+                wait_for_room(self.database_wait_s)
+            except NoRoom as error:
+                raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
 
 
@@ -44,6 +52,11 @@ def positive_seconds(text: str) -> float:
     if not 0 < number <= LONGEST_S:
         raise ValueError
     return number
+
+
+def positive_days(text: str) -> float:
+    """An argparse type: days above 0, also parts of one. Raises ValueError."""
+    return positive_seconds(str(float(text) * 86400)) / 86400
 
 
 def inbox_id(text: str) -> int:
@@ -65,6 +78,7 @@ def some_text(text: str) -> str:
 # argparse puts these names into "invalid … value".
 positive_int.__name__ = "whole number above 0"
 positive_seconds.__name__ = "number of seconds above 0"
+positive_days.__name__ = "number of days above 0"
 inbox_id.__name__ = "inbox id"
 some_text.__name__ = "text"
 

@@ -22,6 +22,7 @@ class WorkerCommand(DatabaseCommand):
     """Serves the sources that are registered for `command_name`."""
 
     command_name: str
+    is_background = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_worker_arguments(parser, batch_size=conf.batch_size(), poll_interval_s=conf.poll_interval_s())

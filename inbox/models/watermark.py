@@ -10,6 +10,7 @@ class PollWatermark(models.Model):
     last_created_at = models.DateTimeField(null=True)
     last_message_id = models.BigIntegerField(null=True)
     pruned_before = models.DateTimeField(null=True, help_text="Source rows older than this are never new again.")
+    pruned_count = models.BigIntegerField(db_default=0, help_text="Jobs of this source that were pruned.")
     reconcile_finds = models.BigIntegerField(
         db_default=0, help_text="Rows that only the reconcile found. Each is an incident."
     )

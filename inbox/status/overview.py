@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import connection
 
+from inbox.budget import Connections, count_connections
 from inbox.status.age import all_finite
 from inbox.status.jobs import (
     NEWEST,
@@ -41,6 +42,7 @@ class Overview:
     owners: Owners
     sources: list[SourceState]
     transactions: Transactions
+    connections: Connections
 
     @property
     def jobs(self) -> dict[str, int]:
@@ -79,6 +81,7 @@ class Overview:
                 "workers": asdict(self.owners),
                 "sources": [asdict(source) for source in self.sources],
                 "transactions": {"oldest_s": self.transactions.oldest_s, **asdict(self.transactions)},
+                "connections": self.connections.as_json(),
             }
         )
 
@@ -100,4 +103,5 @@ def take_overview(newest: int | None = NEWEST) -> Overview:
         owners=find_owners(),
         sources=source_states(),
         transactions=find_transactions(),
+        connections=count_connections(),
     )

@@ -1,5 +1,6 @@
 """The overview as text of 80 columns."""
 
+from inbox.budget import Connections
 from inbox.stall import Stall
 from inbox.status.age import finite, seconds
 from inbox.status.jobs import Remaining
@@ -24,11 +25,23 @@ def page(seen: Overview, stalls: list[Stall]) -> str:
     lines += _section("workers", _workers(seen.owners))
     lines += _section("sources", [line for source in seen.sources for line in _source(source)])
     lines += _section("oldest transaction", _transactions(seen.transactions))
+    lines += _section("connections", _connections(seen.connections))
     for stall in stalls:
         lines += ["", *wrap(f"STALLED: {stall.why}."), *wrap(f"{stall.do[0].upper()}{stall.do[1:]}.", "  ")]
     for text, sql in warnings(seen.transactions):
         lines += ["", *wrap(f"WARNING: {text}"), f"  {printable(sql)}"]
+    if seen.connections.warning:
+        lines += ["", *wrap(f"WARNING: {seen.connections.warning}.")]
     return "\n".join(lines)
+
+
+def _connections(found: Connections) -> list[str]:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.by_kind.items())
+    return [
+        _counted(found.background, f"of {found.share} for workers and commands ({kinds})"),
+        _counted(found.web, f"of the web, for which {found.reserved} are kept"),
+        _counted(found.sessions, f"of {found.usable} that the server gives, to whomever"),
+    ]
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
@@ -94,6 +107,10 @@ def _source(source: SourceState) -> list[str]:
     if source.reconcile_finds is not None:
         lines.append(_counted(source.reconcile_finds, "incidents: rows that only the reconcile found"))
         lines.append(_counted(source.lookback_finds or 0, "rows that committed late, found by the lookback"))
+    if source.pruned_before is not None:
+        lines.append(
+            _counted(source.pruned_count or 0, f"pruned; rows before {source.pruned_before} are never new again")
+        )
     if source.pause is not None:
         lines.append(clip(f"{'':>12}  PAUSES since {source.pause.since}, {next_try(source.pause)}"))
         lines.append(clip(f"{'':>12}  {source.pause.reason}"))

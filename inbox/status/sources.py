@@ -8,7 +8,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast, TruncSecond
 
 from inbox import registry
-from inbox.ingest import HAS_NO_JOB, LOWEST_ID
+from inbox.ingest import IS_NEW, LOWEST_ID
 from inbox.models import PollWatermark, SourcePause
 from inbox.registry import ByFlag, ByWatermark
 from inbox.status.age import Age, seconds
@@ -26,7 +26,7 @@ SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(s.created_a
            AND s.created_at <= now()
          ORDER BY s.created_at, s.message_id
          LIMIT %(rows)s) AS s
- WHERE NOT s.is_deleted AND {HAS_NO_JOB}
+ WHERE NOT s.is_deleted AND {IS_NEW}
 """
 ROWS_WITH_LOWERED_FLAGS = """
 SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(updated_at)))::float8
@@ -44,6 +44,8 @@ class Mark(NamedTuple):
     moved_s: float | None = None
     reconcile_finds: int | None = None
     lookback_finds: int | None = None
+    pruned_before: str | None = None
+    pruned_count: int | None = None
 
 
 NO_MARK = Mark()
@@ -69,6 +71,8 @@ class SourceState:
     moved_s          when the watermark last moved
     reconcile_finds  rows that every other look had missed: each an incident
     lookback_finds   rows that committed late
+    pruned_before    rows older than this are never new again, as text
+    pruned_count     jobs that were pruned
     rows_to_take_in  rows that have no job yet, `rows_at_least` if they were not counted to the end
     rows_wait_s      how old the oldest of them is
     pause            of an outbound source whose service is not there
@@ -81,6 +85,8 @@ class SourceState:
     moved_s: float | None
     reconcile_finds: int | None
     lookback_finds: int | None
+    pruned_before: str | None
+    pruned_count: int | None
     rows_to_take_in: int
     rows_at_least: bool
     rows_wait_s: float | None
@@ -117,6 +123,8 @@ def _marks() -> list[Mark]:
         Age("updated_at"),
         "reconcile_finds",
         "lookback_finds",
+        Cast("pruned_before", TextField()),
+        "pruned_count",
     )
     return [Mark(*row) for row in rows]
 

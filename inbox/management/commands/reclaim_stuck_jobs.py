@@ -17,6 +17,7 @@ LOOP_INTERVAL_S = 10.0
 
 class Command(DatabaseCommand):
     help = "Take back jobs that were claimed too long ago. One pass, or --loop. Any number may run at once."
+    is_background = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--loop", action="store_true", help="go on until SIGTERM or SIGINT")

@@ -1,0 +1,32 @@
+"""manage.py sql_grants: prints the SQL that makes the roles and gives each the least it needs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+GRANTS = Path(__file__).parents[2] / "grants.sql"
+PREFIX = "serviceops_"
+
+
+class Command(BaseCommand):
+    help = "Print the SQL of roles and grants; it changes nothing by itself. Type: manage.py sql_grants | psql …"
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--prefix",
+            default=PREFIX,
+            help="of the names of the roles, for a second ServiceOps on one server (default %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(grants(options["prefix"]))
+
+
+def grants(prefix: str = PREFIX) -> str:
+    """The SQL, with roles of that prefix. Raises CommandError if that is no plain lower-case name."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,40}", prefix):
+        raise CommandError("--prefix takes lower-case letters, digits and _, such as serviceops_", returncode=2)
+    return GRANTS.read_text().replace(PREFIX, prefix)

@@ -1,0 +1,27 @@
+"""What kind of process this is. Its database sessions carry the name, so that everyone can count them by kind."""
+
+from collections.abc import Sequence
+
+NAME = "serviceops"
+WEB = "web"
+COMMAND = "command"
+KINDS = {
+    "runserver": WEB,
+    "run_inbox_worker": "worker",
+    "run_clinical_ops_poller": "poller",
+    "reclaim_stuck_jobs": "reclaimer",
+}
+
+# Set before the settings are read, by manage.py and wsgi.py.
+kind = COMMAND
+
+
+def become(new_kind: str) -> None:
+    """Say what this process is: one of KINDS' values, or COMMAND."""
+    global kind
+    kind = new_kind
+
+
+def kind_of(argv: Sequence[str]) -> str:
+    """The kind of a manage.py command line."""
+    return KINDS.get(argv[1] if len(argv) > 1 else "", COMMAND)

@@ -1,0 +1,15 @@
+"""The web: gunicorn -c deploy/gunicorn.conf.py config.wsgi. Behind a proxy that ends TLS and sets X-Forwarded-Proto."""
+
+import os
+
+bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
+# Database sessions: workers x DB_WEB_POOL_SIZE (4), within DB_CONNECTIONS_RESERVED (20) on all hosts together.
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = 4
+# A page's statements end after 30 s (statement_timeout).
+timeout = 60
+graceful_timeout = 30
+# Each process makes its own pool: connections must not be shared by a fork.
+preload_app = False
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 gunicorn's heartbeat, no data
+accesslog = "-"
