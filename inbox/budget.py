@@ -24,6 +24,8 @@ WARN_AT = 0.7
 TIGHT_AT = 0.95
 # Tight until the use has fallen below this: the connection that is opened then must not make it tight again.
 EASE_AT = 0.9
+# So many processes may look at the same moment, each with a connection, whether they may start.
+MOST_LOOK = 3
 WEB = "web"
 
 # The start time is null for sessions that this role may not look into. Walsenders have slots of their own.
@@ -109,10 +111,10 @@ class Connections:
     def may_start(self) -> bool:
         """This process, whose session is counted already, is within the share. Of many at once the oldest are.
 
-        The last place of the share stays free for whoever looks: even that needs a connection.
+        The last places of the share stay free for those who look: even that needs a connection.
         """
         is_within_server = self.usable - self.sessions - max(self.reserved - self.web, 0) >= 0
-        return self.rank < self.share and is_within_server
+        return self.rank <= self.share - max(1, min(MOST_LOOK, self.share // 10)) and is_within_server
 
     @property
     def warning(self) -> str | None:
