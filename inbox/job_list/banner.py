@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from inbox.models import InboxJob
 from inbox.stall import Stall, find_stalls, pauses
 from inbox.status.age import Age, finite
-from inbox.status.jobs import NEWEST
 from inbox.status.overview import Overview, take_overview
 from inbox.statuses import TROUBLED_STATUSES, Status
 
@@ -62,7 +61,7 @@ def forget() -> None:
 
 def take_banner() -> Banner:
     """Look now."""
-    seen = take_overview()
+    seen = take_overview(COUNT_LIMIT, is_brief=True)
     stalls = find_stalls(seen)
     said = [] if any("pauses" in stall.why for stall in stalls) else [text for _, text in pauses(seen)]
     state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
@@ -92,7 +91,7 @@ def _counts(seen: Overview) -> list[Count]:
     dead = InboxJob.objects.filter(status=Status.DEAD).order_by()[: COUNT_LIMIT + 1].count()
     text = f"{dead:,}" if dead <= COUNT_LIMIT else f"more than {COUNT_LIMIT:,}"
     counts.append(Count("DEAD", "DEAD", text, oldest.get(Status.DEAD), is_bad=dead > 0))
-    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {NEWEST:,}" if seen.ended.is_partial else "")
+    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {COUNT_LIMIT:,}" if seen.ended.is_partial else "")
     return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
 
 

@@ -8,6 +8,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.text import Truncator
 
@@ -16,14 +17,12 @@ from inbox.content import content_of
 from inbox.job_list import banner
 from inbox.job_list.distinct import sources_seen
 from inbox.job_list.filters import (
-    NEWEST,
     ErrorKindFilter,
     MessageTypeFilter,
     OpenForFilter,
     OwnerFilter,
     SourceFilter,
-    is_limited,
-    limited,
+    limit,
 )
 from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
@@ -41,14 +40,12 @@ BIGGEST_ID = 2**63 - 1
 
 
 class JobList(QuietChangeList):
-    """Says when it looks through the newest jobs only."""
-
-    is_limited = False
+    """Looks no further than its filters can do quickly."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
         jobs = super().get_queryset(request, exclude_parameters)
-        self.is_limited = is_limited(request.GET)
-        return limited(jobs) if self.is_limited else jobs
+        limited = limit(request.GET)
+        return limited.of(jobs).defer("errors") if limited else jobs
 
 
 @admin.register(InboxJob)
@@ -56,14 +53,14 @@ class InboxJobAdmin(ReadOnlyAdmin):
     list_display = [
         "inbox_id",
         "status_shown",
-        "source",
         "message_type",
-        "message_id",
-        "decision_tracking_id",
+        "short_error",
         "attempt_count",
         "next_attempt_at",
         "locked_by",
-        "short_error",
+        "source",
+        "message_id",
+        "decision_tracking_id",
     ]
     list_filter = ["status", SourceFilter, MessageTypeFilter, OpenForFilter, ErrorKindFilter, OwnerFilter]
     search_fields = ["inbox_id", "message_id", "decision_tracking_id"]
@@ -98,7 +95,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        context = {"banner": banner.banner(), "is_limited": is_limited(request.GET), "newest": NEWEST}
+        context = {"banner": banner.banner(), "limit": limit(request.GET)}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -146,11 +143,9 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def _reveal(self, request: HttpRequest, object_id: str, extra_context: Any) -> Any:
-        job = self.get_object(request, object_id)
         if not request.user.has_perm(REVEAL) or not self.has_view_permission(request):
             raise PermissionDenied
-        if job is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        job = get_object_or_404(InboxJob, pk=object_id)
         log_reveal(request, job, "on the page of the job")
         # The stock view takes a POST for an edit, which it refuses.
         request.method = "GET"
