@@ -16,6 +16,7 @@ CLINICAL_DECISION = register_source(
             flag="is_decision_ingested",
             revision="decision_revision",
             message_type="clinical_decision",
+            content="clinical_ops_decision_json",
         ),
     )
 )

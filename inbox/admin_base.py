@@ -20,11 +20,14 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from inbox.audit import Change, record
 from inbox.fields import ReadableDateTimeField, UnreadableJson
+from inbox.redact import redacted
 
 COUNT_LIMIT = 10_000
 JSON_LENGTH_LIMIT = 100_000
 NOT_READABLE = "not readable"
+REVEAL = "inbox.reveal_payload"
 
 Column = str | Callable[[Any], Any]
 
@@ -61,6 +64,8 @@ class ReadOnly:
 
     model: type[models.Model]
     hidden_fields: tuple[str, ...] = ()
+    # JSON that holds no payload. All other is shown redacted, unless the person may see payloads.
+    harmless_json: tuple[str, ...] = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -77,11 +82,28 @@ class ReadOnly:
         fields = self.model._meta.concrete_fields
         return {field.name: _column(field) for field in fields if field.name not in self.hidden_fields}
 
+    @cached_property
+    def redacted_columns(self) -> dict[str, Column]:
+        """The same without values of payloads."""
+        return self.columns | {
+            field.name: _column(field, redacted_json_text) for field in self.payloads if field.name in self.columns
+        }
+
+    @cached_property
+    def payloads(self) -> list[models.Field]:
+        """The fields that hold payloads."""
+        fields = self.model._meta.concrete_fields
+        return [field for field in fields if isinstance(field, models.JSONField) and self._is_payload(field)]
+
+    def _is_payload(self, field: models.Field) -> bool:
+        return field.name not in self.harmless_json
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return list(self.columns.values())
+        may_see = request.user.has_perm(REVEAL)
+        return list((self.columns if may_see else self.redacted_columns).values())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return list(self.columns.values())
+        return self.get_fields(request, obj)
 
 
 class ReadOnlyInline(ReadOnly, admin.TabularInline):
@@ -101,6 +123,21 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
     show_full_result_count = False
     # Few columns have an index to sort by.
     sortable_by = ()
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        """A page that shows a payload is a reveal, and logged as one."""
+        if obj and self.payloads and request.user.has_perm(REVEAL):
+            seen = Change(f"{self.opts.model_name}:{obj.pk}", None, None)
+            record([seen], who=request.user.get_username(), verb="reveal", reason="its page was opened")
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return [self.columns.get(name, name) if isinstance(name, str) else name for name in self.list_display]
@@ -124,9 +161,10 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         return queryset.filter(matches), False
 
 
-def _column(field: models.Field) -> Column:
+def _column(field: models.Field, show_json: Callable[[Any], Any] | None = None) -> Column:
+    show: Callable[[Any], Any]
     if isinstance(field, models.JSONField):
-        show: Callable[[Any], Any] = json_text
+        show = show_json or json_text
     elif isinstance(field, ReadableDateTimeField) and not field.null:
         show = time_or_not_readable
     elif isinstance(field, models.DateTimeField):
@@ -152,6 +190,16 @@ def time_text(value: datetime | None) -> str | None:
 
 def time_or_not_readable(value: datetime | None) -> str | None:
     return NOT_READABLE if value is None else time_text(value)
+
+
+def redacted_json_text(value: Any) -> SafeString | str | None:
+    """The same without values."""
+    if isinstance(value, UnreadableJson):
+        return f"{NOT_READABLE}: a number is too long, or the nesting too deep; {len(value):,} characters."
+    try:
+        return json_text(redacted(value))
+    except RecursionError:
+        return f"{NOT_READABLE}: the nesting is too deep."
 
 
 def json_text(value: Any) -> SafeString | None:

@@ -4,9 +4,9 @@ In the transaction of the deed, so that neither is ever there without the other.
 never a payload nor a part of one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from django.db import connection
 from django.db.models import TextField
@@ -25,12 +25,24 @@ class Facts(TypedDict):
     next_attempt_at: str
 
 
+class NoReason(ValueError):
+    """a reason is needed"""
+
+
+def reason_of(text: str) -> str:
+    """The reason as it is kept. Raises NoReason for a blank one."""
+    reason = storable(text).strip()
+    if not reason:
+        raise NoReason("a reason is needed")
+    return reason
+
+
 class Change(NamedTuple):
     """What was done to one object, such as `job:17`."""
 
     object: str
-    before: Facts | None
-    after: Facts | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
 
 
 def job_facts(inbox_ids: Iterable[int]) -> dict[int, Facts]:

@@ -25,6 +25,8 @@ class LockedJob(NamedTuple):
     attempt_count: int
     waited_s: float
     """Seconds since it first had to wait, by the database's clock; 0 if it never had to."""
+    is_corrected: bool = False
+    """Its message was corrected by hand; inbox/correct.py gives the corrected text."""
 
 
 # Called inside the transaction that finishes the jobs; one outcome per job, in the same order.
@@ -54,10 +56,12 @@ class ByWatermark:
     table            has message_id, decision_tracking_id, channel_type_id, created_at, is_deleted, and an index on
                      (created_at, message_id)
     message_type_sql an SQL expression on the row `s` that never raises and never gives null
+    content          the column with the message
     """
 
     table: str
     message_type_sql: str
+    content: str = "payload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class ByFlag:
     flag         a bool column: the present content has its job; a trigger lowers it when the content changes
     revision     an int column that the same trigger raises when a content that had its job changes
     message_type of all its jobs
+    content      the column with the message
     """
 
     table: str
@@ -76,6 +81,7 @@ class ByFlag:
     flag: str
     revision: str
     message_type: str
+    content: str = "payload"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ class Status(models.TextChoices):
 
 # Claimable as soon as next_attempt_at has come.
 DUE_STATUSES = (Status.NEW, Status.FAILED, Status.WAITING)
+# Something went wrong, or is missing; few among many.
+TROUBLED_STATUSES = (Status.FAILED, Status.WAITING, Status.DEAD)
 # Nothing acts on these by itself.
 ENDED_STATUSES = (Status.DONE, Status.DEAD)
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
+from inbox.correct import corrected_texts
 from inbox.outcomes import Outcome, dead, ignored
 from inbox.registry import LockedJob
 
@@ -50,11 +51,14 @@ def read_rows(
     jobs: Sequence[LockedJob], sql: str, make: Callable[..., M], parse: Callable[[M], T]
 ) -> tuple[dict[int, T], dict[int, Outcome]]:
     """As `read_each`, of another table: `sql` gives message_id, is_deleted, the payload as text, and what else `make`
-    takes after the job and the decoded payload. NoMessage is ignored with its reason.
+    takes after the job and the decoded payload. NoMessage is ignored with its reason. Where a person has corrected the
+    message, the correction takes the place of the payload.
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, [[job.message_id for job in jobs]])
         rows = {row[0]: row[1:] for row in cursor.fetchall()}
+    corrected = [job.inbox_id for job in jobs if job.is_corrected]
+    corrections = corrected_texts(corrected) if corrected else {}
     parsed: dict[int, T] = {}
     outcomes: dict[int, Outcome] = {}
     for job in jobs:
@@ -64,7 +68,7 @@ def read_rows(
                 raise NoMessage("the source row was deleted")
             if text is None:
                 raise NoMessage("the source row is gone")
-            parsed[job.inbox_id] = parse(make(job, decode(text), *columns))
+            parsed[job.inbox_id] = parse(make(job, decode(corrections.get(job.inbox_id, text)), *columns))
         except NoMessage as error:
             outcomes[job.inbox_id] = ignored(str(error))
         except BadMessage as error:

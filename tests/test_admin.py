@@ -15,7 +15,7 @@ from django.urls import reverse
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from inbox import admin_base
 from inbox.fields import UnreadableJson
-from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark, SourcePause
+from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxWorker, PollWatermark, SourcePause
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet
@@ -84,7 +84,8 @@ def a_row_of_each():
         outbox.objects.create(decision_tracking_id=CASE, payload={"a": [1]}, dedupe_key="letter:1:1")
     send(esmd(CASE), CASE)
     send_clinical_ops(decision_tracking_id=CASE)
-    job(decision_tracking_id=CASE, last_error="x" * 500)
+    made = job(decision_tracking_id=CASE, last_error="x" * 500)
+    InboxCorrection.objects.create(job=made, content={"a": 1}, made_by="ada")
     InboxAudit.objects.create(who="ada", verb="requeue", reason="fixed", object="job:1", before={"status": "DEAD"})
     PollWatermark.objects.create(source="integration")
     SourcePause.objects.create(source="integration", reason="refused", next_try_at="2031-02-03T04:05:06Z")

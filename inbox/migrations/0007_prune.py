@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inbox", "0005_pause"),
+        ("inbox", "0006_operators"),
     ]
 
     operations = [

@@ -18,6 +18,8 @@ class InboxAudit(models.Model):
         db_table = "inbox_audit"
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
+        # The page of a job shows what was done to it.
+        indexes = [models.Index(fields=["object", "id"], name="inbox_audit_object")]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.object}"

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbox.fields import ReadableDateTimeField, now
-from inbox.statuses import DUE_STATUSES, Status
+from inbox.statuses import DUE_STATUSES, TROUBLED_STATUSES, Status
 
 # The guard of every write of a worker, on the row `job`: this lease still holds it. JobQuerySet.held is the same.
 HELD = "job.lease_id = %(lease_id)s AND job.status = 'PROCESSING'"
@@ -61,6 +61,9 @@ class InboxJob(models.Model):
     presence_id = models.BigIntegerField(
         null=True, help_text="inbox_worker.id of the last claimant, if its presence can be seen."
     )
+    is_corrected = models.BooleanField(
+        db_default=False, help_text="Its message was corrected by hand: the newest correction is handled."
+    )
     runs_alone = models.BooleanField(db_default=False, help_text="Its last worker died: claimed by itself from now on.")
     waiting_since = models.DateTimeField(null=True)
 
@@ -82,6 +85,11 @@ class InboxJob(models.Model):
     class Meta:
         db_table = "integration_inbox"
         verbose_name = "job"
+        permissions = [
+            ("operate_job", "Can requeue, end, release and reschedule jobs"),
+            ("correct_job", "Can correct the message of a job"),
+            ("reveal_payload", "Can see payloads, which is logged"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["source", "message_id", "revision"], name="inbox_one_job_per_message"),
             models.CheckConstraint(condition=models.Q(status__in=Status.values), name="inbox_status_known"),
@@ -103,6 +111,15 @@ class InboxJob(models.Model):
             ),
             models.Index(
                 fields=["locked_at", "inbox_id"], condition=models.Q(status=Status.PROCESSING), name="inbox_claimed"
+            ),
+            # For lists of few among many; whoever goes from NEW over PROCESSING to DONE has no entry in either.
+            models.Index(
+                fields=["status", "inbox_id"], condition=models.Q(status__in=TROUBLED_STATUSES), name="inbox_troubled"
+            ),
+            models.Index(
+                fields=["error_kind", "inbox_id"],
+                condition=models.Q(error_kind__isnull=False),
+                name="inbox_error_kind",
             ),
             # For the wake, and for whoever asks what became of a case.
             models.Index(fields=["decision_tracking_id"], name="inbox_tracking"),

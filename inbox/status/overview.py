@@ -86,20 +86,24 @@ class Overview:
         )
 
 
-def take_overview(newest: int | None = NEWEST) -> Overview:
-    """Look at everything; ended jobs among the `newest` only, or all of them for None."""
+def take_overview(newest: int | None = NEWEST, *, is_brief: bool = False) -> Overview:
+    """Look at everything; ended jobs among the `newest` only, or all of them for None.
+
+    `is_brief` leaves out what jobs wait for and why they died.
+    """
     with connection.cursor() as cursor:
         cursor.execute(MOMENT)
         at, database, estimate = cursor.fetchone()
     open_jobs, ended = remaining(), count_ended(newest)
+    has_waiting = any(group.status == Status.WAITING for group in open_jobs)
     return Overview(
         at=at,
         database=database,
         jobs_estimate=estimate if estimate is not None and estimate >= 0 else None,
         open=open_jobs,
         ended=ended,
-        waiting_for=waiting_for() if any(group.status == Status.WAITING for group in open_jobs) else [],
-        dead=dead_by_reason(since=ended.since) if ended.counts[Status.DEAD] else [],
+        waiting_for=waiting_for() if has_waiting and not is_brief else [],
+        dead=dead_by_reason(since=ended.since) if ended.counts[Status.DEAD] and not is_brief else [],
         owners=find_owners(),
         sources=source_states(),
         transactions=find_transactions(),

@@ -13,11 +13,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.db.models import Count
 
+from inbox.in_batches import Done
 from inbox.management.base import DatabaseCommand, inbox_id, some_text
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
-from inbox.requeue import REQUEUEABLE, Requeued, requeue_all, requeueable
+from inbox.requeue import REQUEUEABLE, requeue_all, requeueable
 from inbox.status.printing import say
 from inbox.statuses import Status
 from inbox.stop import Stop, StopNow
@@ -76,7 +77,7 @@ class Command(DatabaseCommand):
     def _requeue(self, options: dict[str, Any]) -> None:
         stop = Stop()
         stop.install()
-        done = Requeued()
+        done = Done()
         try:
             self._requeue_until(stop, done, options)
         except (Error, StopNow) as error:
@@ -90,7 +91,7 @@ class Command(DatabaseCommand):
         if stop.is_asked:
             raise CommandError("stopped; type it again for the rest")
 
-    def _requeue_until(self, stop: Stop, done: Requeued, options: dict[str, Any]) -> None:
+    def _requeue_until(self, stop: Stop, done: Done, options: dict[str, Any]) -> None:
         """Fills `done` as it goes, so that it is known whatever happens."""
         jobs = chosen(options)
         who = options["who"] or user_at_host()
@@ -102,7 +103,7 @@ class Command(DatabaseCommand):
                 if stop.is_asked:
                     return
 
-    def _say_how_many(self, done: Requeued, options: dict[str, Any]) -> None:
+    def _say_how_many(self, done: Done, options: dict[str, Any]) -> None:
         if options["json"]:
             say(self.stdout, json.dumps({"requeued": len(done.inbox_ids), "left_alone": done.left_alone}))
         else:
@@ -150,7 +151,7 @@ def _refuse_wrong_ids(inbox_ids: list[int]) -> None:
         raise CommandError("\n".join([*shortened(wrong), "Nothing was changed."]))
 
 
-def _why_not(inbox_ids: list[int], done: Requeued) -> list[str]:
+def _why_not(inbox_ids: list[int], done: Done) -> list[str]:
     """A line for each named job that was not requeued, and was not in use either."""
     others = set(inbox_ids).difference(done.inbox_ids, done.left_alone)
     return [f"job {number} {_as_it_is(status)}" for number, status in sorted(_status_of(others).items())]

@@ -1,0 +1,208 @@
+"""The list and the page of jobs: what happens, and what operators can do about it."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils.text import Truncator
+
+from inbox.admin_base import REVEAL, QuietChangeList, ReadOnlyAdmin
+from inbox.content import content_of
+from inbox.job_list import banner
+from inbox.job_list.distinct import sources_seen
+from inbox.job_list.filters import (
+    ErrorKindFilter,
+    MessageTypeFilter,
+    OpenForFilter,
+    OwnerFilter,
+    SourceFilter,
+    limit,
+)
+from inbox.job_page.act import act
+from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
+from inbox.job_page.correct import can_correct, correct_view
+from inbox.job_page.many import act_on_many
+from inbox.job_page.payload import log_reveal, shown
+from inbox.job_page.timeline import LIMIT, timeline
+from inbox.lease import lease_of
+from inbox.links import cases_of, links_of
+from inbox.models import InboxAudit, InboxJob
+
+# Other jobs of the case that the page links; a search shows the rest.
+OTHERS = 20
+BIGGEST_ID = 2**63 - 1
+
+
+class JobList(QuietChangeList):
+    """Looks no further than its filters can do quickly."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        jobs = super().get_queryset(request, exclude_parameters)
+        limited = limit(request.GET)
+        return limited.of(jobs).defer("errors") if limited else jobs
+
+
+@admin.register(InboxJob)
+class InboxJobAdmin(ReadOnlyAdmin):
+    list_display = [
+        "inbox_id",
+        "status_shown",
+        "message_type",
+        "short_error",
+        "attempt_count",
+        "next_attempt_at",
+        "locked_by",
+        "source",
+        "message_id",
+        "decision_tracking_id",
+    ]
+    list_filter = ["status", SourceFilter, MessageTypeFilter, OpenForFilter, ErrorKindFilter, OwnerFilter]
+    search_fields = ["inbox_id", "message_id", "decision_tracking_id"]
+    search_help_text = "An inbox id, a message id, a decision tracking id or a packet id, in full."
+    hidden_fields = ("errors",)
+    harmless_json = ("errors",)
+    actions_selection_counter = True
+    change_list_template = "admin/inbox/job_list.html"
+    change_form_template = "admin/inbox/job_page.html"
+
+    @admin.display(description="status")
+    def status_shown(self, job: InboxJob) -> str:
+        return job.status
+
+    @admin.display(description="last error", empty_value="-")
+    def short_error(self, job: InboxJob) -> str | None:
+        return Truncator(job.last_error).chars(80) if job.last_error else None
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return JobList
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if term.isascii() and term.isdigit() and len(term) < 20 and int(term) <= BIGGEST_ID:
+            # The index of messages begins with the source.
+            by_message = Q(source__in=sources_seen(), message_id=int(term))
+            return queryset.filter(Q(inbox_id=int(term)) | by_message), False
+        if cases := cases_of(term):
+            return queryset.filter(decision_tracking_id__in=cases), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        context = {"banner": banner.banner(), "limit": limit(request.GET)}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Those on many jobs. The stock ones, among them delete, are not offered."""
+        if not request.user.has_perm(OPERATE):
+            return {}
+        return {action.name: (partial(_many, action), action.name, action.label) for action in ACTIONS}
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        actions = [
+            path(
+                f"<int:inbox_id>/{action.name}/",
+                view(self.action_view),
+                {"action": action},
+                name=f"inbox_inboxjob_{action.name}",
+            )
+            for action in ACTIONS
+        ]
+        others = [
+            path("<int:inbox_id>/correct/", view(self.correct_view), name="inbox_inboxjob_correct"),
+            path("<int:inbox_id>/reveal/", view(self.reveal_view), name="inbox_inboxjob_reveal"),
+        ]
+        return [*actions, *others, *super().get_urls()]
+
+    def action_view(self, request: HttpRequest, inbox_id: int, action: Action) -> HttpResponse:
+        banner.forget()
+        return act(self, request, inbox_id, action)
+
+    def correct_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
+        banner.forget()
+        return correct_view(self, request, inbox_id)
+
+    def reveal_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
+        """The page of the job with its payload as it is. By POST only, as it writes down who looks."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return self.changeform_view(request, str(inbox_id), extra_context={"is_reveal": True})
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        if (extra_context or {}).get("is_reveal"):
+            return self._reveal(request, object_id or "", extra_context)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _reveal(self, request: HttpRequest, object_id: str, extra_context: Any) -> Any:
+        if not request.user.has_perm(REVEAL) or not self.has_view_permission(request):
+            raise PermissionDenied
+        job = get_object_or_404(InboxJob, pk=object_id)
+        log_reveal(request, job, "on the page of the job")
+        # The stock view takes a POST for an edit, which it refuses.
+        request.method = "GET"
+        return super().changeform_view(request, object_id, "", extra_context)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: InboxJob | None = None,
+    ) -> Any:
+        more = self._job_context(request, obj, bool(context.get("is_reveal"))) if obj else {}
+        return super().render_change_form(request, context | more, add, change, form_url, obj)
+
+    def _job_context(self, request: HttpRequest, job: InboxJob, is_reveal: bool) -> dict[str, Any]:
+        may = request.user.has_perm
+        deeds = list(InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")[:LIMIT])
+        content = content_of(job)
+        return {
+            "job": job,
+            "lease": lease_of(job),
+            "buttons": self._buttons(request, job),
+            "events": timeline(job, deeds),
+            "links": links_of(job, may),
+            "others": self._others(job),
+            "deeds": deeds if may("inbox.view_inboxaudit") else [],
+            "content": content,
+            "original": job,
+            "payload": shown(content.original, revealed=is_reveal) if content else None,
+            "correction": shown(content.corrected, revealed=is_reveal) if content else None,
+            "is_reveal": is_reveal,
+            "may_reveal": may(REVEAL),
+            "OTHERS": OTHERS,
+        }
+
+    def _buttons(self, request: HttpRequest, job: InboxJob) -> list[tuple[str, str]]:
+        may = request.user.has_perm
+        this = InboxJob.objects.filter(pk=job.pk)
+        buttons = [
+            (action.label, reverse(f"admin:inbox_inboxjob_{action.name}", args=[job.pk]))
+            for action in ACTIONS
+            if may(action.permission) and action.possible(this).exists()
+        ]
+        if may(CORRECT) and may(REVEAL) and can_correct(job):
+            buttons.append(("Correct and requeue", reverse("admin:inbox_inboxjob_correct", args=[job.pk])))
+        return buttons
+
+    def _others(self, job: InboxJob) -> list[InboxJob]:
+        if job.decision_tracking_id is None:
+            return []
+        jobs = InboxJob.objects.filter(decision_tracking_id=job.decision_tracking_id).exclude(pk=job.pk)
+        return list(jobs.only("inbox_id", "message_type", "status").order_by("-inbox_id")[: OTHERS + 1])
+
+
+def _many(action: Action, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse | None:
+    banner.forget()
+    return act_on_many(admin, request, jobs, action)

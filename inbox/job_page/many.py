@@ -1,0 +1,104 @@
+"""Carries out an action on many jobs, those selected or all that match the list's filters, a batch per transaction.
+
+The first POST, from the list, shows how many it would be and asks for a reason; only the second one does it. What can
+go wrong: a job has changed since that page was shown (it is left alone, and counted), or there are more jobs than one
+request has time for (what is done is done, and the page asks again for the rest).
+"""
+
+import time
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.dateparse import parse_datetime
+
+from inbox.admin_base import COUNT_LIMIT, MoreThan
+from inbox.in_batches import in_batches
+from inbox.job_page.actions import Action
+from inbox.models.job import JobQuerySet
+
+# Seconds that one request may work; a web server's own limit is often 30.
+WITHIN_S = 15.0
+TEMPLATE = "admin/inbox/job_many.html"
+
+
+def act_on_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Action) -> HttpResponse | None:
+    """Ask, or do it if the person has answered. Raises PermissionDenied."""
+    if not request.user.has_perm(action.permission):
+        raise PermissionDenied
+    jobs = action.possible(jobs.order_by())
+    shown_at = parse_datetime(request.POST.get("shown_at", "")) if "confirmed" in request.POST else None
+    if shown_at is None:
+        return _ask(admin, request, jobs, action, action.form(), _now())
+    form = action.form(request.POST)
+    if not form.is_valid():
+        return _ask(admin, request, jobs, action, form, shown_at)
+    # What has changed since the person saw the count is not what was decided upon.
+    as_shown = jobs.filter(updated_at__lte=shown_at)
+    # Of the rest, what has changed is what the request before did itself.
+    changed = 0 if "is_rest" in request.POST else _capped(jobs.filter(updated_at__gt=shown_at))
+    verb = action.deed(form.cleaned_data, request.user.get_username())
+    done, left_alone, is_all = 0, 0, True
+    deadline = time.monotonic() + WITHIN_S
+    for batch in in_batches(as_shown, verb):
+        done += len(batch.inbox_ids)
+        left_alone += len(batch.left_alone)
+        if time.monotonic() > deadline:
+            is_all = False
+            break
+    said = f"{action.label}: {done:,} {action.did}."
+    if changed:
+        said += f" Changed meanwhile and left alone: {changed}."
+    if left_alone:
+        said += f" In use at that moment and left alone: {left_alone:,}."
+    admin.message_user(request, said, messages.SUCCESS if is_all and not left_alone else messages.WARNING)
+    if not is_all and as_shown.exists():
+        return _ask(admin, request, as_shown, action, form, shown_at, is_rest=True)
+    return None
+
+
+def _ask(
+    admin: ModelAdmin,
+    request: HttpRequest,
+    jobs: JobQuerySet,
+    action: Action,
+    form: Any,
+    shown_at: Any,
+    *,
+    is_rest: bool = False,
+) -> HttpResponse:
+    is_all = request.POST.get("select_across") == "1"
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": f"{action.label}: many jobs",
+        "opts": admin.opts,
+        "action": action,
+        "form": form,
+        "media": admin.media + form.media,
+        "count": _capped(jobs),
+        "is_all": is_all,
+        "is_rest": is_rest,
+        "filters": request.GET.urlencode(),
+        "shown_at": shown_at.isoformat(),
+        "checkbox": ACTION_CHECKBOX_NAME,
+        # With all of them, one key says that something is selected.
+        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if is_all else None],
+        "action_name": request.POST.get("action"),
+    }
+    return TemplateResponse(request, TEMPLATE, context)
+
+
+def _capped(jobs: JobQuerySet) -> int:
+    count = jobs.order_by()[: COUNT_LIMIT + 1].count()
+    return count if count <= COUNT_LIMIT else MoreThan(COUNT_LIMIT)
+
+
+def _now() -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        return cursor.fetchone()[0]

@@ -1,0 +1,24 @@
+"""Seen: what a person saw of a job, as a text that a form carries, so that an edit can be refused if it has changed."""
+
+from inbox.models import InboxJob
+from inbox.models.job import JobQuerySet
+from inbox.statuses import Status
+
+
+def seen(job: InboxJob) -> str:
+    """What identifies the job's state as it is now: every move writes updated_at, every claim makes a lease.
+
+    While a worker has it, only the lease counts, as a heartbeat writes updated_at too.
+    """
+    written = "" if job.status == Status.PROCESSING else job.updated_at.isoformat()
+    return f"{job.status} {job.lease_id or '-'} {written}".strip()
+
+
+def as_seen(inbox_id: int, text: str) -> JobQuerySet:
+    """The job, if it still is as `seen` said; a text that `seen` never gives finds nothing."""
+    job = InboxJob.objects.filter(pk=inbox_id).first()
+    if job is None or seen(job) != text:
+        return InboxJob.objects.none()
+    jobs = InboxJob.objects.filter(pk=inbox_id, status=job.status, lease_id=job.lease_id)
+    # What is written between this look and the lock is found by these conditions, under the lock.
+    return jobs if job.status == Status.PROCESSING else jobs.filter(updated_at=job.updated_at)

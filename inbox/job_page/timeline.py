@@ -1,0 +1,48 @@
+"""What happened to a job, oldest first: its source row, ingest, failed attempts, deeds of operators, its end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from inbox.models import InboxAudit, InboxJob
+from inbox.statuses import Status
+
+# Newest of each kind that the page shows.
+LIMIT = 50
+
+
+class Event(NamedTuple):
+    """`at` None: a time that can't be read. `is_bad`: something failed."""
+
+    at: datetime | None
+    what: str
+    who: str
+    detail: str
+    is_bad: bool = False
+
+
+def timeline(job: InboxJob, deeds: Sequence[InboxAudit]) -> list[Event]:
+    """All events of the job; `deeds` are its audit entries, in any order."""
+    events = [Event(job.source_created_at, "Source row written", "", f"{job.source} {job.message_id}.{job.revision}")]
+    events.append(Event(job.created_at, "Taken in", "", f"as {job.message_type}"))
+    errors = job.errors if isinstance(job.errors, list) else []
+    events += [_failed(error) for error in errors[-LIMIT:] if isinstance(error, dict)]
+    events += [Event(deed.at, deed.verb.capitalize(), deed.who, deed.reason) for deed in deeds if deed.verb != "reveal"]
+    if job.status == Status.PROCESSING:
+        events.append(Event(job.locked_at, "Claimed", job.locked_by or "", f"attempt {job.attempt_count}"))
+    if job.finished_at:
+        is_bad = job.status == Status.DEAD
+        detail = job.last_error if is_bad else job.note
+        events.append(Event(job.finished_at, "Dead" if is_bad else "Done", job.finished_by or "", detail or "", is_bad))
+    first = events[0]
+    rest = sorted(events[1:], key=lambda event: event.at.timestamp() if event.at else 0.0)
+    return [first, *rest]
+
+
+def _failed(error: dict[str, Any]) -> Event:
+    try:
+        at = datetime.fromisoformat(str(error.get("at")))
+    except ValueError:
+        at = None
+    what = f"Attempt {error.get('attempt', '?')} failed"
+    return Event(at, what, str(error.get("worker") or ""), f"{error.get('kind')}: {error.get('message')}", True)

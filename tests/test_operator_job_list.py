@@ -1,0 +1,211 @@
+"""The list of jobs: what its head says, what its filters and its search find, and actions on many jobs."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import Group, User
+from django.urls import reverse
+
+from inbox.job_list import banner, filters
+from inbox.job_page import many
+from inbox.models import InboxAudit, InboxJob, InboxWorker
+from packets.codes import Channel
+from packets.open_packet import open_packet
+from tests.rows import job, seconds_ago, tracking_id
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("admin:inbox_inboxjob_changelist")
+CASE = tracking_id(1)
+REASON = "the other side is up again"
+
+
+@pytest.fixture
+def client(client):
+    client.force_login(User.objects.create_superuser("boss"))
+    return client
+
+
+@pytest.fixture(autouse=True)
+def look_anew():
+    banner.forget()
+    yield
+    banner.forget()
+
+
+def found(client, **query):
+    answer = client.get(LIST, query)
+    assert answer.status_code == 200
+    return {made.pk for made in answer.context["cl"].result_list}
+
+
+def text_of(answer):
+    return re.sub(r"\s+", " ", answer.content.decode())
+
+
+def dead(count):
+    return [job(status="DEAD", error_kind="Odd").pk for _ in range(count)]
+
+
+def ask(client, name, keys, query="", **more):
+    data = {"action": name, ACTION_CHECKBOX_NAME: keys, "select_across": "0", "index": "0"} | more
+    return client.post(LIST + query, data)
+
+
+def answer_form(client, shown, query="", **typed):
+    """POST the page that asks, as a browser would."""
+    hidden = dict(re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', shown.content.decode()))
+    keys = re.findall(rf'name="{ACTION_CHECKBOX_NAME}" value="(\d+)"', shown.content.decode())
+    data = hidden | {ACTION_CHECKBOX_NAME: keys, "reason": REASON} | typed
+    return client.post(LIST + query, data, follow=True)
+
+
+def statuses(keys):
+    return [InboxJob.objects.get(pk=key).status for key in keys]
+
+
+def test_the_head_says_idle_running_and_stalled_with_what_to_type(client):
+    assert "<strong>Idle</strong>" in text_of(client.get(LIST))
+    job(status="PROCESSING")
+    banner.forget()
+    assert "<strong>Running</strong>" in text_of(client.get(LIST))
+    job(source="integration", message_type="intake", next_attempt_at=seconds_ago(60))
+    banner.forget()
+    text = text_of(client.get(LIST))
+    assert "<strong>Stalled</strong>" in text
+    assert "no run_inbox_worker gives a sign of life" in text
+    assert "manage.py run_inbox_worker</code>" in text
+
+
+def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
+    monkeypatch.setattr(banner, "COUNT_LIMIT", 2)
+    for status in ("NEW", "NEW", "FAILED", "DEAD", "DEAD", "DEAD", "DONE"):
+        job(status=status, created_at=seconds_ago(3 * 86400), next_attempt_at=seconds_ago(7200))
+    counts = {count.status: (count.count, count.oldest) for count in banner.take_banner().counts}
+    assert counts == {
+        "NEW": ("2", "2 h"),
+        "PROCESSING": ("0", None),
+        "FAILED": ("1", "3 d"),
+        "WAITING": ("0", None),
+        "DEAD": ("more than 2", "3 d"),
+        "DONE": ("1 of the newest 2", None),
+    }
+
+
+def test_each_filter_finds_its_jobs(client):
+    old = job(created_at=seconds_ago(4000))
+    claimed = job(status="PROCESSING", locked_by="worker A")
+    failed = job(status="FAILED", error_kind="Odd", message_type="intake", source="integration")
+    job(status="DONE", created_at=seconds_ago(9000))
+    assert found(client, open_for="3600") == {old.pk}
+    assert found(client, locked_by="worker A") == {claimed.pk}
+    assert found(client, error_kind="Odd") == {failed.pk}
+    assert found(client, status__exact="FAILED") == {failed.pk}
+    assert found(client, message_type="intake") == found(client, source="integration") == {failed.pk}
+    text = text_of(client.get(LIST))
+    for link in ("?error_kind=Odd", "?locked_by=worker+A", "?open_for=86400", "?source=test", "?message_type=utn_fail"):
+        assert link in text
+
+
+def test_a_filter_without_an_index_looks_through_the_newest_and_says_so(client, monkeypatch):
+    monkeypatch.setattr(filters, "NEWEST_JOBS", 2)
+    jobs = [job(status="DEAD") for _ in range(3)]
+    assert len(found(client, source="test")) == 2
+    assert "the newest 200,000 jobs are looked through" in text_of(client.get(LIST, {"source": "test"}))
+    assert len(found(client, source="test", status__exact="DEAD")) == len(found(client)) == len(jobs)
+
+
+def test_a_search_finds_by_the_number_of_the_packet(client):
+    packet, _ = open_packet(CASE, channel=Channel.FAX, by="ada", reason="called")
+    made = job(decision_tracking_id=CASE)
+    job(decision_tracking_id=uuid4())
+    assert found(client, q=packet.external_id) == found(client, q=str(CASE)) == {made.pk}
+    assert found(client, q=f"x{packet.external_id}") == set()
+
+
+def test_the_selected_are_requeued_after_a_page_with_the_count_and_a_reason(client):
+    keys = [*dead(3), job(status="DONE").pk]
+    shown = ask(client, "requeue", keys[1:])
+    assert "<strong>2</strong> of the jobs you selected" in text_of(shown)
+    assert statuses(keys) == ["DEAD", "DEAD", "DEAD", "DONE"]
+    assert "errorlist" in text_of(answer_form(client, shown, reason=" "))
+    assert not InboxAudit.objects.exists()
+    assert "Requeue: 2 requeued." in text_of(answer_form(client, shown))
+    assert statuses(keys) == ["DEAD", "NEW", "NEW", "DONE"]
+    assert set(InboxAudit.objects.values_list("who", "reason", "verb")) == {("boss", REASON, "requeue")}
+
+
+def test_all_that_match_the_filter_are_taken_and_nothing_else(client, monkeypatch):
+    monkeypatch.setattr(many, "COUNT_LIMIT", 3)
+    keys, other = dead(5), job(status="DEAD", error_kind="Other").pk
+    query = "?error_kind=Odd"
+    shown = ask(client, "requeue", keys[:1], query, select_across="1")
+    assert "<strong>more than 3</strong> of the jobs that match <code>error_kind=Odd</code>" in text_of(shown)
+    assert "Requeue: 5 requeued." in text_of(answer_form(client, shown, query))
+    assert statuses([*keys, other]) == ["NEW"] * 5 + ["DEAD"]
+
+
+def test_what_has_changed_since_the_page_was_shown_is_left_alone_and_counted(client):
+    keys = dead(2)
+    shown = ask(client, "requeue", keys)
+    later = seconds_ago(-60)
+    InboxJob.objects.filter(pk=keys[0]).update(updated_at=later)
+    text = text_of(answer_form(client, shown))
+    assert "Requeue: 1 requeued. Changed meanwhile and left alone: 1." in text
+    assert statuses(keys) == ["DEAD", "NEW"]
+
+
+@pytest.mark.parametrize("name", ["requeue", "reschedule"])
+def test_when_time_is_up_the_page_asks_again_for_the_rest(client, monkeypatch, name):
+    monkeypatch.setattr(many, "WITHIN_S", -1.0)
+    monkeypatch.setattr(many, "in_batches", lambda jobs, verb: _one_by_one(jobs, verb))
+    keys = dead(3) if name == "requeue" else [job(status="FAILED").pk for _ in range(3)]
+    shown = ask(client, name, keys[:1], select_across="1")
+    for left in (2, 1):
+        shown = answer_form(client, shown)
+        text = text_of(shown)
+        assert "Submit again for the rest" in text
+        assert f"<strong>{left}</strong>" in text
+        assert "Changed meanwhile" not in text
+    answer_form(client, shown)
+    assert InboxAudit.objects.count() == 3
+
+
+def _one_by_one(jobs, verb):
+    from inbox.in_batches import in_batches
+
+    return in_batches(jobs, verb, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "after"), [("mark-dead", "FAILED", "DEAD"), ("release-lease", "PROCESSING", "NEW")]
+)
+def test_the_other_actions_on_many(client, name, status, after):
+    keys = [job(status=status).pk for _ in range(2)]
+    answer_form(client, ask(client, name, keys))
+    assert statuses(keys) == [after] * 2
+
+
+def test_an_action_is_not_done_by_get(client):
+    keys = dead(1)
+    client.get(LIST, {"action": "requeue", ACTION_CHECKBOX_NAME: keys, "confirmed": "yes", "reason": REASON})
+    assert statuses(keys) == ["DEAD"]
+
+
+@pytest.mark.parametrize("role", ["viewer", "staff reviewer"])
+def test_who_may_only_look_has_no_actions_and_a_forged_one_does_nothing(client, role):
+    keys = dead(1)
+    shown = ask(client, "requeue", keys)
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.groups.add(Group.objects.get(name=role))
+    client.force_login(viewer)
+    assert 'name="action"' not in text_of(client.get(LIST))
+    answer_form(client, shown)
+    assert statuses(keys) == ["DEAD"]
+
+
+def test_a_worker_with_nothing_in_hand_is_no_owner_to_choose(client):
+    InboxWorker.objects.create(instance_id=uuid4(), worker_id="idle:1", command="run_inbox_worker", host="h", pid=1)
+    assert "idle:1" not in text_of(client.get(LIST))
