@@ -1,7 +1,8 @@
 from inbox.models.audit import InboxAudit
 from inbox.models.job import InboxJob
 from inbox.models.pause import SourcePause
+from inbox.models.tally import InboxTally
 from inbox.models.watermark import PollWatermark
 from inbox.models.worker import InboxWorker
 
-__all__ = ["InboxAudit", "InboxJob", "InboxWorker", "PollWatermark", "SourcePause"]
+__all__ = ["InboxAudit", "InboxJob", "InboxTally", "InboxWorker", "PollWatermark", "SourcePause"]
