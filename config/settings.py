@@ -7,7 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import devdb
 from config.database_url import database
-from config.env import env, list_of_seconds, seconds, switch, web_address, whole_number
+from config.env import env, list_of_seconds, one_of, seconds, switch, web_address, whole_number
+from config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 if switch("READ_DOT_ENV", default=True):
@@ -160,13 +161,7 @@ JSON_GENERATOR_TOTAL_TIMEOUT = seconds("JSON_GENERATOR_TOTAL_TIMEOUT", 240)
 # Who may read /metrics from elsewhere than loopback.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-        for name in ("inbox", "packets", "decisions", "config")
-    },
-}
+# Logs on stderr; config/logs.py says what may stand in them.
+LOG_FORMAT = one_of("LOG_FORMAT", "human", "json")
+LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
+LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)

@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from prometheus_client.parser import text_string_to_metric_families
 
 from config import probes
-from inbox.models import InboxJob, InboxWorker, PollWatermark, SourcePause
+from inbox.models import InboxWorker, PollWatermark, SourcePause
 from tests.rows import job, seconds_ago, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
