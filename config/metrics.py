@@ -51,10 +51,10 @@ class InboxCollector(Collector):
         yield _gauge("inbox_due_jobs", "Jobs that could be claimed right now.", seen.due)
         yield _gauge("inbox_oldest_due_seconds", "How long the oldest due job is due; 0 if none is.", seen.oldest_due_s)
         yield _labelled(
-            "inbox_ended_jobs_newest", "Ended jobs among the newest 100,000.", "status", seen.ended.counts.items()
+            "inbox_ended_jobs_newest", "Ended jobs among the newest 50,000.", "status", seen.ended.counts.items()
         )
         dead = self.front.pulse.dead_by_kind.items()
-        yield _labelled("inbox_dead_jobs_newest", "DEAD jobs among the newest 100,000.", "kind", dead)
+        yield _labelled("inbox_dead_jobs_newest", "DEAD jobs among the newest 50,000.", "kind", dead)
         yield _gauge("inbox_stalls", "Reasons to say that the inbox stands still; 0 is fine.", len(self.front.stalls))
 
     def _sources(self) -> Iterator[Metric]:

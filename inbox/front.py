@@ -6,6 +6,9 @@ from inbox.stall import Stall, find_stalls
 from inbox.status.overview import Overview, take_overview
 from inbox.status.pulse import Pulse, take_pulse
 
+# Half of what inbox_status reads: a page is asked for every few seconds, by everyone who watches.
+NEWEST = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class Front:
@@ -22,6 +25,6 @@ class Front:
 
 
 def take_front() -> Front:
-    """Look at everything; reads no more than the newest 100,000 jobs and the open ones."""
-    seen = take_overview()
+    """Look at everything; reads no more than the newest 50,000 jobs and the open ones."""
+    seen = take_overview(NEWEST)
     return Front(seen, find_stalls(seen), take_pulse(seen.ended.since))

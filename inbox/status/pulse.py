@@ -95,7 +95,7 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What has happened lately. `dead_by_kind` counts the kinds of error among the newest 100,000 jobs."""
+    """What has happened lately. `dead_by_kind` counts the kinds of error among the newest jobs."""
 
     history: list[Bucket]
     latency: Latency
