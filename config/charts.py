@@ -23,16 +23,21 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Stacked bars. `summary` says in words what can be seen; `top` is the value at the upper edge."""
+    """Stacked bars. `sums` says in words what can be seen, by kind; `top` is the value at the upper edge."""
 
     bars: list[Bar]
     top: int
     start: str
     end: str
-    summary: str
+    sums: dict[str, int]
+
+    @property
+    def summary(self) -> str:
+        """For who can't see it."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in self.sums.items())
 
 
-def stacked(columns: Sequence[tuple[str, dict[str, int]]], summary: str) -> Chart:
+def stacked(columns: Sequence[tuple[str, dict[str, int]]]) -> Chart:
     """A chart of columns from left to right: each a label, such as a time, and the parts of which it is made."""
     top = max((sum(parts.values()) for _, parts in columns), default=0) or 1
     step = WIDTH / max(len(columns), 1)
@@ -46,8 +51,10 @@ def stacked(columns: Sequence[tuple[str, dict[str, int]]], summary: str) -> Char
             bottom -= height
             if count:
                 bars.append(Bar(_n(position * step + 0.5), _n(bottom), _n(step - 1), _n(height), kind, title))
+    kinds = columns[0][1] if columns else {}
+    sums = {kind: sum(parts[kind] for _, parts in columns) for kind in kinds}
     start, end = (columns[0][0], columns[-1][0]) if columns else ("", "")
-    return Chart(bars, top, start, end, summary)
+    return Chart(bars, top, start, end, sums)
 
 
 def _n(number: float) -> str:

@@ -99,13 +99,14 @@ def test_no_script_and_no_style_stands_in_the_page(client):
 
 
 def test_bars_are_stacked_and_small_parts_are_seen():
-    chart = stacked([("10:00", {"done": 1_000_000, "failed": 1}), ("10:05", {"done": 0, "failed": 0})], "x")
+    chart = stacked([("10:00", {"done": 1_000_000, "failed": 1}), ("10:05", {"done": 0, "failed": 0})])
     done, failed = chart.bars
+    assert chart.summary == "1,000,000 done, 1 failed"
     assert chart.top == 1_000_001
     assert float(failed.height) == 1.5
     assert float(failed.y) < float(done.y)
     assert float(done.y) + float(done.height) == 100
-    assert stacked([], "nothing").bars == []
+    assert stacked([]).bars == []
 
 
 @pytest.mark.parametrize(

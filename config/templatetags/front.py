@@ -40,8 +40,7 @@ def look(request: HttpRequest) -> dict[str, Any] | None:
 
 def _chart(history: list[Bucket], *kinds: str) -> Chart:
     columns = [(f"{bucket.at:%H:%M}", {kind: getattr(bucket, kind) for kind in kinds}) for bucket in history]
-    sums = {kind: sum(parts[kind] for _, parts in columns) for kind in kinds}
-    return stacked(columns, ", ".join(f"{count:,} {kind}" for kind, count in sums.items()))
+    return stacked(columns)
 
 
 @register.filter
