@@ -8,11 +8,13 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
+        from django.conf import settings
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
     except ImportError:
         sys.exit("manage.py: Django is not installed for this Python. Type `make run`, then use .venv/bin/python.")
     from config import process
+    from config.logs import report_uncaught
     from config.startup import start_database_for
 
     process.become(process.kind_of(sys.argv))
@@ -20,6 +22,9 @@ def main() -> None:
         start_database_for(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"manage.py: {error}")
+    if not settings.DEBUG:
+        # The text of an exception may quote a message.
+        sys.excepthook = report_uncaught
     execute_from_command_line(sys.argv)
 
 

@@ -76,6 +76,18 @@ def web_address(name: str) -> str:
     return _read(name, "", parse, "an address such as http://generator.example:8080")
 
 
+def one_of(name: str, default: str, *others: str) -> str:
+    """The setting `name` as one of these words. Raises ImproperlyConfigured."""
+    words = (default, *others)
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return _read(name, default, parse, f"one of {', '.join(words)}")
+
+
 def switch(name: str, default: bool = False) -> bool:
     """The setting `name` as on or off. Raises ImproperlyConfigured."""
     words = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}

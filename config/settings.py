@@ -1,12 +1,14 @@
 """Settings of the project, all from the environment (a `.env` beside manage.py is read first). README lists them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 from config import devdb, process
 from config.database_url import database, web_pool
-from config.env import env, list_of_seconds, seconds, switch, web_address, whole_number
+from config.env import env, list_of_seconds, one_of, seconds, switch, web_address, whole_number
+from config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 if switch("READ_DOT_ENV", default=True):
@@ -31,18 +33,24 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
 ]
 if DEBUG:
     INSTALLED_APPS.append("django_extensions")
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "config.probes.Probes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The last, as it turns a login that was refused into an answer.
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -103,6 +111,44 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# After 5 wrong passwords for a name from one address, neither gets in for 15 minutes, right password or not.
+AUTHENTICATION_BACKENDS = ["config.throttle.ThrottleBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
+# How browsers are told to behave. Django's own defaults do the rest: no sniffing, no referrer, cookies out of reach of
+# scripts.
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        # For the style attributes of some cells; no other style or script may stand in a page.
+        "style-src-attr": ["'unsafe-inline'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+SESSION_COOKIE_AGE = int(seconds("SESSION_AGE", 12 * 3600))
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# A browser that is told this never comes by HTTP again, for a year; so it is off where there is no HTTPS.
+HTTPS = switch("HTTPS", default=not DEBUG)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Probes come by HTTP, from inside.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Only behind a proxy that sets or removes this header itself: who can set it, chooses what is secure.
+if switch("TRUST_X_FORWARDED_PROTO"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -115,10 +161,6 @@ if not DEBUG:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
     }
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if switch("BEHIND_TLS_PROXY", default=not DEBUG):
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 # The inbox engine; durations in seconds. inbox/conf.py says what each does.
 INBOX_BATCH_SIZE = whole_number("INBOX_BATCH_SIZE", 200)
@@ -136,13 +178,10 @@ JSON_GENERATOR_CONNECT_TIMEOUT = seconds("JSON_GENERATOR_CONNECT_TIMEOUT", 30)
 JSON_GENERATOR_READ_TIMEOUT = seconds("JSON_GENERATOR_READ_TIMEOUT", 180)
 JSON_GENERATOR_TOTAL_TIMEOUT = seconds("JSON_GENERATOR_TOTAL_TIMEOUT", 240)
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-        for name in ("inbox", "packets", "decisions", "config")
-    },
-}
+# Who may read /metrics from elsewhere than loopback.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# Logs on stderr; config/logs.py says what may stand in them.
+LOG_FORMAT = one_of("LOG_FORMAT", "human", "json")
+LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
+LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)

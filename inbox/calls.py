@@ -6,7 +6,6 @@ at its own deadline; its claim is renewed until then), the connection breaks (an
 lease on a new one), the process is told to stop at once (all jobs are given back; the threads die with it).
 """
 
-import logging
 import select
 import socket
 import threading
@@ -16,6 +15,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from uuid import UUID
 
+import structlog
+
 from inbox.claim import Claim
 from inbox.heartbeat import beat
 from inbox.outbound import Call, prepare, write_answers
@@ -24,7 +25,7 @@ from inbox.registry import Source
 from inbox.release import release, release_left
 from inbox.work import Counts
 
-logger = logging.getLogger("inbox.calls")
+logger = structlog.get_logger("inbox.calls")
 
 CONCURRENCY = 8
 # An answer that breaks the connection each time it is written counts as a job that kills its worker.
@@ -111,7 +112,7 @@ class Calls:
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
             held = beat(lease_id, inbox_ids, presence_id)
             if held < len(inbox_ids):
-                logger.info("%d of %d claims could not be renewed", len(inbox_ids) - held, len(inbox_ids))
+                logger.info("claims could not be renewed", count=len(inbox_ids) - held, claims=len(inbox_ids))
 
     def give_back_queued(self, source: Source | None = None) -> int:
         """Give back the jobs whose call has not begun: of this source, or all; returns how many that were."""

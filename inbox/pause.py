@@ -5,9 +5,9 @@ the transaction that finishes the job. What can go wrong: the process that tries
 it the turn is free again), or the call it tries hangs (nobody else tries meanwhile).
 """
 
-import logging
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -17,7 +17,7 @@ from inbox.notify import notify
 from inbox.registry import Source
 from inbox.storable import storable
 
-logger = logging.getLogger("inbox.pause")
+logger = structlog.get_logger("inbox.pause")
 
 LONGEST_PAUSE_S = 60
 # 1, 2, 4, 8, … seconds and at most 60, up to a fifth less so that many sources don't try at the same moment.
@@ -53,7 +53,7 @@ def pause(source: Source, reason: str, lease_id: UUID) -> None:
         cursor.execute(PAUSE, {"source": source.name, "reason": storable(reason), "lease_id": lease_id})
         row = cursor.fetchone()
     if row == (0,):
-        logger.warning("%s pauses: %s", source.name, reason)
+        logger.warning("source pauses", source=source.name, reason=reason)
 
 
 def resume(source: Source) -> None:
@@ -61,7 +61,7 @@ def resume(source: Source) -> None:
     ended, _ = SourcePause.objects.filter(pk=source.name).delete()
     if ended:
         notify()
-        logger.info("%s goes on", source.name)
+        logger.info("source goes on", source=source.name)
 
 
 def try_again_now(claimed: Claim) -> None:

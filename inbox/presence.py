@@ -8,19 +8,19 @@ The connection must reach the server itself: DATABASE_DIRECT_URL, if DATABASE_UR
 there is no presence; claims are then taken back by age, and work is found by polling.
 """
 
-import logging
 import os
 import socket
 from typing import Any
 from uuid import uuid4
 
 import psycopg
+import structlog
 from django.conf import settings
 from django.db import OperationalError, connection
 
 from inbox.notify import CHANNEL
 
-logger = logging.getLogger("inbox.presence")
+logger = structlog.get_logger("inbox.presence")
 
 # With an inbox_worker.id, the key of the advisory lock. Any number that nobody else uses; this is "inbx".
 LOCK_CLASS = 0x696E6278

@@ -13,6 +13,7 @@ from inbox.models.job import InboxJob
 from inbox.presence import LOCK_CLASS, LOCK_IDS
 from inbox.reclaim import reclaim_gone
 from inbox.statuses import Status
+from inbox.tally import tally
 
 # Right after a server start nobody has its lock yet, though all are alive and on their way back.
 GRACE_S = 10
@@ -27,16 +28,19 @@ WITH seen AS (
        SET last_seen_at = now(), state = 'RUNNING',
            done_count = %(done)s, failed_count = %(failed)s, dead_count = %(dead)s
      WHERE id = %(me)s AND last_seen_at < now() - interval '{SEEN_EVERY_S} seconds'
+ RETURNING id
 ), held AS MATERIALIZED (
     SELECT objid::bigint AS id FROM pg_locks
      WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objsubid = 2 AND granted
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
-SELECT id FROM inbox_worker
+SELECT id, false FROM inbox_worker
  WHERE state = 'RUNNING' AND id IS DISTINCT FROM %(me)s
    AND CASE WHEN has_presence THEN mod(id, {LOCK_IDS}) NOT IN (SELECT id FROM held)
                                AND pg_postmaster_start_time() < now() - interval '{GRACE_S} seconds'
             ELSE last_seen_at < now() - interval '{SILENT_FOR_S} seconds' END
+ UNION ALL
+SELECT id, true FROM seen
 """
 
 
@@ -46,7 +50,10 @@ def roll_call(me: int | None, counts: Counter[str]) -> list[int]:
         cursor.execute(
             ROLL_CALL, {"me": me, "done": counts["DONE"], "failed": counts["FAILED"], "dead": counts["DEAD"]}
         )
-        return [worker_id for (worker_id,) in cursor.fetchall()]
+        rows = cursor.fetchall()
+    if me is not None and any(is_me for _, is_me in rows):
+        tally(me, counts)
+    return [worker_id for worker_id, is_me in rows if not is_me]
 
 
 def take_back_from(gone: list[int], *, max_attempts: int, batch_size: int) -> Counter[str]:
@@ -66,6 +73,7 @@ def take_back_from(gone: list[int], *, max_attempts: int, batch_size: int) -> Co
 
 def sign_off(worker: int, counts: Counter[str]) -> None:
     """Record that the process with this inbox_worker.id has ended by itself, and what it did."""
+    tally(worker, counts)
     InboxWorker.objects.filter(pk=worker).update(
         state=InboxWorker.State.STOPPED,
         last_seen_at=Now(),

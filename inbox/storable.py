@@ -1,10 +1,16 @@
 """Makes any text fit for the database, so that recording a failure can't fail itself; tells what else is fit for it."""
 
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+import psycopg
+from django.db import InterfaceError, OperationalError
+
 MAX_ERROR_LENGTH = 2000
+# From the first quote to the last: a value may hold some itself.
+QUOTED = re.compile(r'".*"', re.DOTALL)
 # Python's own reader and writer of JSON end at about 1,000, less where the stack is deep already.
 DEEPEST = 100
 
@@ -15,13 +21,37 @@ def storable(text: str, limit: int = MAX_ERROR_LENGTH) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
+class OwnText(Exception):
+    """An exception whose text is ours alone: it quotes nothing that came with a message."""
+
+
 def error_text(error: BaseException) -> str:
-    """What to keep of an exception; of a database error only its first line, as the detail quotes stored values."""
+    """What may be kept of an exception: a text that can't quote a message, or else what it was and where.
+
+    Of a database error the first line, as the detail quotes stored values; where the data itself is wrong (SQLSTATE
+    22…), without what that line quotes. Errors of the connection know no values.
+    """
     cause = error.__cause__ if getattr(error.__cause__, "diag", None) else error
     diag = getattr(cause, "diag", None)
     if diag is not None and diag.message_primary:
-        return storable(f"{diag.message_primary} (SQLSTATE {diag.sqlstate})")
-    return storable(str(error) or type(error).__name__)
+        text, sqlstate = diag.message_primary, diag.sqlstate or ""
+        if sqlstate.startswith("22"):
+            text = QUOTED.sub('"…"', text)
+        return storable(f"{text} (SQLSTATE {sqlstate})")
+    if isinstance(error, OwnText | OperationalError | InterfaceError | psycopg.OperationalError) and str(error):
+        return storable(str(error))
+    raised = "".join(f" at {place}" for place in places(error)[-1:])
+    return f"{type(error).__name__}{raised}; its own text is not kept: it may quote a message"
+
+
+def places(error: BaseException, limit: int = 8) -> list[str]:
+    """The innermost places that an exception went through, the last is where it was raised: such as `inbox.work:71`."""
+    frames = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        frames.append(f"{traceback.tb_frame.f_globals.get('__name__', '?')}:{traceback.tb_lineno}")
+        traceback = traceback.tb_next
+    return frames[-limit:]
 
 
 def is_storable(value: Any) -> bool:

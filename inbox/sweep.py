@@ -9,11 +9,11 @@ One process at a time does each, as the database's clock says; if that process d
 A step reads keys only and holds no lock; only a find is worth the watermark's lock.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from enum import Enum
 
+import structlog
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -22,7 +22,7 @@ from inbox.ingest import IS_NEW, SOON, ingest_named
 from inbox.models import PollWatermark
 from inbox.registry import ByWatermark, Source
 
-logger = logging.getLogger("inbox.sweep")
+logger = structlog.get_logger("inbox.sweep")
 
 # Rows per step: about 100 ms, so that a worker that sweeps a large table still works in between.
 STEP = 50_000
@@ -158,9 +158,11 @@ def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[in
     if not count:
         return 0  # another process was faster
     if floor is Floor.RECONCILE:
-        logger.error("incident: the reconcile of %s found %d rows that every other look had missed", source.name, count)
+        logger.error(
+            "incident: the reconcile found rows that every other look had missed", source=source.name, count=count
+        )
     else:
-        logger.info("the lookback of %s found %d rows that committed late", source.name, count)
+        logger.info("the lookback found rows that committed late", source=source.name, count=count)
     return count
 
 

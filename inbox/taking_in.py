@@ -3,9 +3,9 @@
 A sweep goes on step by step between the worker's batches, so that a large table stops no work.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 
+import structlog
 from django.db import OperationalError
 
 from inbox import conf
@@ -15,7 +15,7 @@ from inbox.registry import Source
 from inbox.storable import error_text
 from inbox.sweep import Floor, give_turn_back, sweep, take_turn
 
-logger = logging.getLogger("inbox.ingest")
+logger = structlog.get_logger("inbox.ingest")
 
 
 class TakingIn:
@@ -48,7 +48,7 @@ class TakingIn:
             if is_statement_timeout(error):
                 # Rows of many megabytes; a few at a time get through.
                 self._limit = max(self._limit // 8, 1)
-            logger.warning("no rows taken in this time (%s)", error_text(error))
+            logger.warning("no rows taken in this time", error=error_text(error))
             self.is_hindered = True
             return True
         self.is_hindered = False

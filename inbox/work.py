@@ -5,13 +5,13 @@ itself, so that only the culprit fails), the server breaks a deadlock (tried aga
 gone (nothing is written), the connection breaks (raised to the worker, which gives back what it still holds).
 """
 
-import logging
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 
 from inbox.claim import Claim
@@ -22,9 +22,9 @@ from inbox.outcomes import retry
 from inbox.registry import Handler, LockedJob
 from inbox.release import release
 from inbox.statuses import Status
-from inbox.storable import error_text
+from inbox.storable import OwnText, error_text
 
-logger = logging.getLogger("inbox.work")
+logger = structlog.get_logger("inbox.work")
 
 # Each try waits for the other transaction to end, so more than a few in a row means that something else is wrong.
 DEADLOCK_TRIES = 5
@@ -67,7 +67,7 @@ def work_on(
             raise
         if len(inbox_ids) == 1:
             return _fail(claim, inbox_ids[0], error)
-        logger.warning("batch of %d rolled back by %s; trying each alone", len(inbox_ids), type(error).__name__)
+        logger.warning("batch rolled back, trying each alone", jobs=len(inbox_ids), kind=type(error).__name__)
     counts: Counts = Counter()
     for position, inbox_id in enumerate(inbox_ids):
         if is_stopping():
@@ -93,7 +93,7 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
             if not is_deadlock(error):
                 raise
             if attempt == DEADLOCK_TRIES:
-                logger.error("%d jobs given back after %d deadlocks in a row", len(inbox_ids), attempt)
+                logger.error("jobs given back after deadlocks in a row", jobs=len(inbox_ids), attempt=attempt)
                 return Counter({"GIVEN_BACK": release(claim.lease_id, inbox_ids)})
             time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 not a secret
     raise AssertionError("unreachable")
@@ -105,7 +105,7 @@ def check_constraints_now() -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-class HandlerBug(Exception):
+class HandlerBug(OwnText):
     """A handler broke its contract: one outcome per job, in the same order."""
 
 
@@ -119,7 +119,7 @@ def lock_leased(lease_id: UUID, inbox_ids: Sequence[int]) -> list[LockedJob]:
 def _fail(claim: Claim, inbox_id: int, error: Exception) -> Counts:
     """Record the failure of a job that was alone. Guarded by the lease, so a late report changes nothing."""
     kind, text = type(error).__name__, error_text(error)
-    logger.warning("job %d failed: %s", inbox_id, kind)
+    logger.warning("job failed", job=inbox_id, source=claim.source.name, kind=kind, error=text)
     with transaction.atomic():
         jobs = lock_leased(claim.lease_id, [inbox_id])
         finished = finish(claim.lease_id, claim.worker_id, [(job, retry(text, kind)) for job in jobs])

@@ -7,13 +7,13 @@ Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE
 those of budget.py.
 """
 
-import logging
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+import structlog
 from django.db import Error, OperationalError, connection
 
 from inbox import conf
@@ -34,7 +34,7 @@ from inbox.storable import error_text
 from inbox.taking_in import TakingIn
 from inbox.work import Counts, work
 
-logger = logging.getLogger("inbox.worker")
+logger = structlog.get_logger("inbox.worker")
 
 ROLL_CALL_EVERY_S = 1.0
 # And before each connection that is opened. More often, an idle worker would send over two queries a second.
@@ -166,11 +166,11 @@ class Worker:
             self._ensure_presence()
             return step()
         except PresenceLost as error:
-            logger.warning("presence lost (%s); registering again", error_text(error))
+            logger.warning("presence lost, registering again", error=error_text(error))
             self._drop_presence()
         except Error as error:
             if is_connection_lost(error):
-                logger.warning("connection lost (%s); connecting again", error_text(error))
+                logger.warning("connection lost, connecting again", error=error_text(error))
                 connection.close()
                 self._has_lost_connection = self._held is not None
                 # Whatever broke it may have broken the other one too, without a sign.
@@ -178,7 +178,7 @@ class Worker:
             elif not isinstance(error, OperationalError):
                 raise
             else:
-                logger.warning("the database refused: %s; going on", error_text(error))
+                logger.warning("the database refused, going on", error=error_text(error))
         self._may_have_work = True
         pause_s = random.uniform(*RECONNECT_PAUSE_S)  # noqa: S311 not a secret
         # A wait ends at once when it shall stop, and what is still to be written must not be tried without a pause.
@@ -259,12 +259,12 @@ class Worker:
         if self.roll_call.is_due():
             gone = roll_call(self.presence.id if self.presence else None, self.counts)
             if gone and (taken := take_back_from(gone, **limits)):
-                logger.warning("took back %d jobs of %d workers that are gone", taken.total(), len(gone))
+                logger.warning("took back jobs of workers that are gone", jobs=taken.total(), workers=len(gone))
                 self._may_have_work = True
             self.roll_call.done()
         if self.reclaim.is_due():
             if taken := reclaim_all(stale_after_s=conf.stale_after_s(), **limits):
-                logger.warning("took back %d jobs whose claim was too old", taken.total())
+                logger.warning("took back jobs whose claim was too old", jobs=taken.total())
                 self._may_have_work = True
             self.reclaim.done()
 
@@ -275,9 +275,9 @@ class Worker:
         found = count_connections()
         self.connections.done()
         if found.level > self._level and found.warning:
-            logger.warning("connections: %s", found.warning)
+            logger.warning("connections are scarce", reason=found.warning)
         elif found.level is Level.FINE and self._level is not Level.FINE:
-            logger.info("connections: %d of %d in use again", found.background, found.share)
+            logger.info("connections are there again", count=found.background)
         self._level = found.level
         self._is_tight = found.used >= (EASE_AT if self._is_tight else TIGHT_AT)
 
@@ -289,6 +289,7 @@ class Worker:
         if self.presence is None and self.register is not None:
             # No further connection while they are scarce: claims are taken back by age only, work is found by polling.
             self.presence = self.register(has_own_connection=False) if self._is_tight else self.register()
+            logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
             if self.presence.is_seen:
                 self.poll.every_s = self._poll_interval_s * POLL_LESS_OFTEN
             if self.calls:
@@ -309,6 +310,7 @@ class Worker:
         if self.presence is not None:
             if self._leaves_nothing:
                 sign_off(self.presence.id, self.counts)
+                logger.info("worker signed off", worker=self.presence.id, **_told(self.counts))
             self.presence.close()
 
     def _claim_and_work(self, source: Source) -> Claim | None:
@@ -326,6 +328,7 @@ class Worker:
             self.claimed += len(claimed)
             counts = work(claimed, is_stopping=lambda: self.stop.is_asked)
             self.counts += counts
+            logger.debug("batch worked", source=source.name, jobs=len(claimed), **_told(counts))
             self.on_progress(counts)
         self._held = None
         return claimed
@@ -382,7 +385,7 @@ class Worker:
         self._has_lost_connection = False
         self.claimed -= given_back
         self.counts["GIVEN_BACK"] += given_back
-        logger.info("gave back %d jobs", given_back)
+        logger.info("gave back jobs", jobs=given_back)
 
     def _give_back_calls(self) -> None:
         """After StopNow, a bug or a database that is gone: return all jobs to NEW, whatever their calls do."""
@@ -392,4 +395,9 @@ class Worker:
         given_back, is_free = self.calls.give_back_all()
         self._leaves_nothing = leaves_nothing and is_free
         self.counts["GIVEN_BACK"] += given_back
-        logger.info("gave back %d jobs whose calls had not ended", given_back)
+        logger.info("gave back jobs whose calls had not ended", jobs=given_back)
+
+
+def _told(counts: Counts) -> dict[str, int]:
+    """Counts as keys of a log."""
+    return {key.lower(): counts[key] for key in ("DONE", "FAILED", "DEAD", "WAITING", "GIVEN_BACK") if counts[key]}

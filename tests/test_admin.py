@@ -15,7 +15,15 @@ from django.urls import reverse
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from inbox import admin_base
 from inbox.fields import UnreadableJson
-from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxWorker, PollWatermark, SourcePause
+from inbox.models import (
+    InboxAudit,
+    InboxCorrection,
+    InboxJob,
+    InboxTally,
+    InboxWorker,
+    PollWatermark,
+    SourcePause,
+)
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet
@@ -23,7 +31,13 @@ from tests.rows import esmd, job, send, tracking_id
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [model for app in ("inbox", "packets", "decisions") for model in apps.get_app_config(app).get_models()]
+# The front page shows the tallies, as a whole; the admin can't list a table whose key is a pair.
+MODELS = [
+    model
+    for app in ("inbox", "packets", "decisions")
+    for model in apps.get_app_config(app).get_models()
+    if model is not InboxTally
+]
 UNREADABLE_TIMES = ["-infinity", "4000-01-01 BC", "20000-01-01", "infinity"]
 UNREADABLE_JSON = ['{"number": %s}' % ("9" * 5000), "[" * 3000 + "]" * 3000]
 GARBAGE = [

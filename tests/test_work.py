@@ -10,6 +10,7 @@ from inbox.models import InboxJob
 from inbox.outcomes import dead, done, ignored, not_ready, retry
 from inbox.reclaim import reclaim
 from inbox.release import release
+from inbox.storable import OwnText
 from inbox.work import _fail, lock_leased, work
 from tests.probe import (
     claim_all,
@@ -181,19 +182,23 @@ def raises_on(key, error):
     return handler
 
 
+class Odd(OwnText):
+    """A bug whose text is ours."""
+
+
 def test_a_handler_that_raises_on_one_of_200_fails_only_that_one():
     keys = many_jobs(200)
-    source = probe_source(raises_on(keys[56], ValueError("what is this")))
+    source = probe_source(raises_on(keys[56], Odd("what is this")))
     counts = work(claim_all(source))
     assert (counts["DONE"], counts["FAILED"]) == (199, 1)
     assert witnesses() == [key for key in keys if key != keys[56]]
     failed = InboxJob.objects.get(pk=keys[56])
-    assert (failed.status, failed.error_kind, failed.last_error) == ("FAILED", "ValueError", "what is this")
+    assert (failed.status, failed.error_kind, failed.last_error) == ("FAILED", "Odd", "what is this")
     [entry] = failed.errors
     assert {name: entry[name] for name in ("attempt", "worker", "kind", "message")} == {
         "attempt": 1,
         "worker": "worker A",
-        "kind": "ValueError",
+        "kind": "Odd",
         "message": "what is this",
     }
     delay_s = (failed.next_attempt_at - failed.updated_at).total_seconds()
@@ -240,7 +245,7 @@ def test_a_job_that_waited_longer_than_the_limit_is_dead():
 
 def test_an_error_text_that_can_not_be_stored_as_it_is_fails_the_job_all_the_same():
     [key] = many_jobs(1)
-    work(claim_all(probe_source(raises_on(key, ValueError("nul \x00 surrogate \ud800 " + "x" * 100_000)))))
+    work(claim_all(probe_source(raises_on(key, Odd("nul \x00 surrogate \ud800 " + "x" * 100_000)))))
     failed = InboxJob.objects.get(pk=key)
     assert failed.status == "FAILED"
     assert failed.last_error.startswith("nul \ufffd surrogate ? xxx")

@@ -76,7 +76,7 @@ def test_a_running_worker_finds_what_commits_a_moment_and_an_hour_behind_the_wat
     out, err = worker.communicate(timeout=20)
     assert worker.returncode == 0, err
     assert PollWatermark.objects.get().reconcile_finds == 1
-    assert "incident: the reconcile of integration found" in err
+    assert "incident: the reconcile found rows" in err
 
 
 def make_the_lookback_due():

@@ -1,0 +1,94 @@
+"""What machines ask: /healthz, /readyz and /metrics. A middleware, as probes come by address and know no host name.
+
+/healthz tells that this process answers, without a database. /readyz tells that the system works: the database, its
+tables, a worker. Each is 200 or 503 with a text that names what is wrong. /metrics is for loopback, or a token.
+Setting: METRICS_TOKEN.
+"""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from secrets import compare_digest
+
+from django.conf import settings
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from config.metrics import CONTENT_TYPE, metrics_text
+from inbox.status.owners import find_owners
+from inbox.storable import error_text
+
+# Any of them: somebody passed the request on, so its sender is not who it came from.
+PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA", "HTTP_X_FORWARDED_HOST")
+
+
+class Probes:
+    """Answers the three paths, and leaves all others alone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.answers = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer = self.answers.get(request.path_info)
+        if answer is None:
+            return self.get_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return _text(405, "only GET and HEAD", Allow="GET, HEAD")
+        return answer(request)
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return _text(200, "alive")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """The first of these that is not so, as 503: a database, no migration to be applied, a worker seen lately."""
+    try:
+        connection.ensure_connection()
+        wrong = _what_is_wrong()
+    except Error as error:
+        wrong = f"database: {error_text(error)}"
+    return _text(503, wrong) if wrong else _text(200, "ready")
+
+
+def _what_is_wrong() -> str | None:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        first = missing[0][0]
+        return f"migrations: {len(missing)} not applied, the first is {first.app_label}.{first.name}"
+    if not find_owners().alive():
+        return "workers: none gives a sign of life; start one: manage.py run_inbox_worker"
+    return None
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The numbers, in Prometheus' text form."""
+    if not (_is_loopback(request) or _has_token(request)):
+        return _text(403, "only from loopback, or with `Authorization: Bearer` and METRICS_TOKEN")
+    try:
+        return HttpResponse(metrics_text(), content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+    except Error as error:
+        return _text(503, f"database: {error_text(error)}")
+
+
+def _is_loopback(request: HttpRequest) -> bool:
+    if any(name in request.META for name in PASSED_ON):
+        return False
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_token(request: HttpRequest) -> bool:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    expected = settings.METRICS_TOKEN
+    return bool(expected) and kind.lower() == "bearer" and compare_digest(token.strip().encode(), expected.encode())
+
+
+def _text(status: int, text: str, **headers: str) -> HttpResponse:
+    headers["Cache-Control"] = "no-store"
+    return HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8", headers=headers)

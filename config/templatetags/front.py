@@ -1,0 +1,62 @@
+"""The front page of the admin: one look at the inbox, for whoever may see its jobs."""
+
+from typing import Any
+
+from django import template
+from django.db import Error
+from django.http import HttpRequest
+
+from config.charts import Chart, stacked
+from inbox.front import take_front
+from inbox.stall import pauses
+from inbox.status.pulse import BUCKET_MIN, HOURS, Bucket
+from inbox.storable import error_text
+
+register = template.Library()
+
+
+@register.simple_tag
+def look(request: HttpRequest) -> dict[str, Any] | None:
+    """What the page shows; None if this user may not see jobs."""
+    if not request.user.has_perm("inbox.view_inboxjob"):
+        return None
+    try:
+        front = take_front()
+    except Error as error:
+        # The rest of the page may still work, and whoever comes here wants to know.
+        return {"error": error_text(error)}
+    history = front.pulse.history
+    return {
+        "front": front,
+        "state": "Stalled" if front.stalls else "Running" if front.is_busy else "Idle",
+        "finished": _chart(history, "done", "failed", "dead"),
+        "failures": _chart(history, "failed", "dead"),
+        "pauses": [said for _, said in pauses(front.seen)],
+        "dead": front.seen.dead[:8],
+        "hours": HOURS,
+        "bucket_min": BUCKET_MIN,
+    }
+
+
+def _chart(history: list[Bucket], *kinds: str) -> Chart:
+    columns = [(f"{bucket.at:%H:%M}", {kind: getattr(bucket, kind) for kind in kinds}) for bucket in history]
+    return stacked(columns)
+
+
+@register.filter
+def age(number_s: float | None) -> str:
+    """Seconds as people say them: 0.4 s, 12 s, 5 min, 3 h, 9 d; a dash for None."""
+    if number_s is None:
+        return "-"
+    if number_s < 10:
+        return f"{number_s:.2g} s"
+    for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if number_s < limit_s:
+            return f"{number_s / unit_s:,.0f} {unit}"
+    return f"{number_s / 86400:,.0f} d"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{number:,}"

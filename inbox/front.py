@@ -1,0 +1,30 @@
+"""Front: all that the front page and /metrics show, from one look, so that they never tell two stories."""
+
+from dataclasses import dataclass
+
+from inbox.stall import Stall, find_stalls
+from inbox.status.overview import Overview, take_overview
+from inbox.status.pulse import Pulse, take_pulse
+
+# Half of what inbox_status reads: a page is asked for every few seconds, by everyone who watches.
+NEWEST = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the inbox holds, whether it stands still, and what has happened lately."""
+
+    seen: Overview
+    stalls: list[Stall]
+    pulse: Pulse
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is being worked on, or could be."""
+        return self.seen.due > 0 or self.seen.jobs["PROCESSING"] > 0
+
+
+def take_front() -> Front:
+    """Look at everything; reads no more than the newest 50,000 jobs and the open ones."""
+    seen = take_overview(NEWEST)
+    return Front(seen, find_stalls(seen), take_pulse(seen.ended.since))

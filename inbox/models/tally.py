@@ -1,0 +1,20 @@
+"""What each worker process had done at the end of each minute: the inbox's throughput without a look at its jobs."""
+
+from django.db import models
+
+
+class InboxTally(models.Model):
+    pk = models.CompositePrimaryKey("minute", "worker_id")
+    minute = models.DateTimeField()
+    worker_id = models.BigIntegerField(help_text="inbox_worker.id")
+    done_count = models.BigIntegerField(help_text="Since the process began, as the other counts.")
+    failed_count = models.BigIntegerField()
+    dead_count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "inbox_tally"
+        verbose_name = "tally"
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"{self.worker_id} at {self.minute}"
