@@ -150,12 +150,16 @@ def count_connections() -> Connections:
             cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(COUNT, {"name": settings.DB_APPLICATION_NAME})
         usable, sessions, rank, kinds, counts = cursor.fetchone()
+    budget, reserved = settings.DB_CONNECTION_BUDGET, settings.DB_CONNECTIONS_RESERVED
+    if usable < budget:
+        # A small server has no twenty to keep; a quarter for the web leaves something to work with.
+        budget, reserved = usable, min(reserved, usable // 4)
     return Connections(
         by_kind=dict(zip(kinds, counts, strict=True)),
         sessions=sessions,
         usable=usable,
-        budget=min(settings.DB_CONNECTION_BUDGET, usable),
-        reserved=settings.DB_CONNECTIONS_RESERVED,
+        budget=budget,
+        reserved=reserved,
         rank=rank,
     )
 
