@@ -44,7 +44,9 @@ GRANT SELECT ON integration_send_serviceops TO serviceops_worker, serviceops_web
 GRANT SELECT, UPDATE (is_decision_ingested, is_payload_ingested, clinical_decision_applied_at)
    ON service_ops_send_serviceops TO serviceops_worker;
 GRANT SELECT ON service_ops_send_serviceops TO serviceops_web;
-GRANT SELECT, INSERT, UPDATE, DELETE ON integration_inbox, inbox_pause TO serviceops_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON integration_inbox, inbox_pause, inbox_tally TO serviceops_worker;
+-- Corrections go with their job when that is pruned.
+GRANT SELECT, DELETE ON inbox_correction TO serviceops_worker;
 GRANT SELECT, INSERT, UPDATE ON poll_watermark, inbox_worker TO serviceops_worker;
 -- Append-only tables have no UPDATE to give away.
 GRANT SELECT, INSERT ON inbox_audit, packet_event, packet_decision_message, send_integration, send_clinicalops
@@ -55,10 +57,11 @@ GRANT USAGE ON SEQUENCE packet_external_number TO serviceops_worker, serviceops_
 
 -- The web: staff decide and requeue, and see the rest.
 GRANT SELECT, INSERT, UPDATE ON integration_inbox TO serviceops_web;
-GRANT SELECT ON poll_watermark, inbox_worker, inbox_pause, packet_document TO serviceops_web;
+GRANT SELECT ON poll_watermark, inbox_worker, inbox_pause, inbox_tally, packet_document TO serviceops_web;
+GRANT SELECT, INSERT ON inbox_correction TO serviceops_web;
 GRANT SELECT, INSERT, UPDATE, DELETE
    ON auth_user, auth_group, auth_user_groups, auth_user_user_permissions, auth_group_permissions, django_session,
-      django_admin_log
+      django_admin_log, axes_accessattempt, axes_accessattemptexpiration, axes_accessfailurelog, axes_accesslog
    TO serviceops_web;
 GRANT SELECT ON auth_permission, django_content_type, django_migrations TO serviceops_web;
 

@@ -27,7 +27,9 @@ def command_environment(transactional_db):
     """The environment in which a manage.py command works on the test database."""
     parts = urlsplit(settings.DATABASE_URL)
     url = urlunsplit(parts._replace(path="/" + connection.settings_dict["NAME"]))
-    return {**os.environ, "DATABASE_URL": url, "DEBUG": "on", "DJANGO_SETTINGS_MODULE": "config.settings"}
+    # Buffered as it is for most people, whatever the environment of the tests says.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**environment, "DATABASE_URL": url, "DEBUG": "on", "DJANGO_SETTINGS_MODULE": "config.settings"}
 
 
 @pytest.fixture

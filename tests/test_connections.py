@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -222,10 +223,10 @@ def _answers(address):
 
 
 def post_login(address):
-    """A wrong password: the page asks the database for the user."""
+    """A wrong password, of somebody else each time: the page asks the database for the user."""
     with httpx.Client(timeout=30) as client:
         client.get(address)
-        data = {"username": "nobody", "password": "x", "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        data = {"username": f"nobody {uuid4()}", "password": "x", "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         return client.post(address, data=data).status_code
 
 

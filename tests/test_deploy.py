@@ -19,6 +19,9 @@ from tests.rows import esmd, job, send, tracking_id
 
 UNITS = sorted((PROJECT / "deploy" / "systemd").glob("*.service"))
 
+# As the proxy says it that ends HTTPS.
+BY_HTTPS = {"X-Forwarded-Proto": "https"}
+
 
 def read(unit):
     parser = configparser.ConfigParser(strict=False, interpolation=None)
@@ -53,6 +56,7 @@ def test_the_web_answers_behind_gunicorn_with_its_static_files_and_a_bound_of_se
         "DEBUG": "off",
         "SECRET_KEY": "only-for-tests-" * 4,
         "ALLOWED_HOSTS": "127.0.0.1",
+        "TRUST_X_FORWARDED_PROTO": "on",
         "STATIC_ROOT": str(tmp_path / "static"),
         "WEB_BIND": f"127.0.0.1:{port}",
         "WEB_WORKERS": "2",
@@ -70,10 +74,11 @@ def test_the_web_answers_behind_gunicorn_with_its_static_files_and_a_bound_of_se
     base = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: _status(f"{base}/admin/login/") == 200, timeout_s=30)
-        assert httpx.get(f"{base}/static/admin/css/base.css").status_code == 200
-        page = httpx.get(f"{base}/admin/login/", headers={"X-Forwarded-Proto": "https"})
+        assert httpx.get(f"{base}/static/admin/css/base.css", headers=BY_HTTPS).status_code == 200
+        page = httpx.get(f"{base}/admin/login/", headers=BY_HTTPS)
         assert "Secure" in page.headers["set-cookie"]
-        with httpx.Client(cookies={"sessionid": "n" * 32}) as client:
+        assert _status(f"{base}/admin/login/", headers={}) == 301
+        with httpx.Client(cookies={"sessionid": "n" * 32}, headers=BY_HTTPS) as client:
             for _ in range(10):
                 client.get(f"{base}/admin/")
         assert 1 <= count_connections().web <= 2
@@ -85,9 +90,9 @@ def test_the_web_answers_behind_gunicorn_with_its_static_files_and_a_bound_of_se
             process.wait()
 
 
-def _status(address):
+def _status(address, headers=BY_HTTPS):
     try:
-        return httpx.get(address, timeout=20).status_code
+        return httpx.get(address, timeout=20, headers=headers).status_code
     except httpx.TransportError:
         return None
 

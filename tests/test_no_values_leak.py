@@ -153,7 +153,9 @@ def generator_answers(settings) -> None:
     InboxJob.objects.filter(source="json_generator").delete()
     for number, status in enumerate((400, 422, 500, 302, 503), start=100):
         head = f"HTTP/1.1 {status} {MARK}\r\nLocation: /{MARK}\r\nContent-Length: %d\r\n\r\n".encode()
-        with answering(f'{{"error": "{MARK} is no NPI"}}'.encode(), head) as settings.JSON_GENERATOR_BASE_URL:
+        # What it says when it refuses is kept with the job, for the person who has to act on it; no log has it.
+        body = "no such decision" if 400 <= status < 500 else f"{MARK} is no NPI"
+        with answering(body.encode(), head) as settings.JSON_GENERATOR_BASE_URL:
             job_for(version(number))
             Worker(sources=[generator], worker_id="asker", batch_size=1, poll_interval_s=0.05).once()
 

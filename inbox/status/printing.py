@@ -1,6 +1,8 @@
 """Text for terminals and pipes: nothing in it moves the cursor, and nobody who stops reading causes a traceback."""
 
+import os
 import unicodedata
+from contextlib import suppress
 from typing import TextIO
 
 from django.core.management.base import OutputWrapper
@@ -49,8 +51,17 @@ def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
         stdout.write(_encodable(stdout, text if text.endswith("\n") else text + "\n"))
         stdout.flush()
     except BrokenPipeError:
+        _write_nowhere(stdout)
         return False
     return True
+
+
+def _write_nowhere(stdout: OutputWrapper | TextIO) -> None:
+    """What is still in the buffer would be written at the end of the process, and fail there: exit code 120."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stdout.fileno())
+        os.close(nowhere)
 
 
 def _encodable(stdout: OutputWrapper | TextIO, text: str) -> str:
