@@ -1,12 +1,11 @@
 """Lease: who has a job, since when, and whether its owner is alive."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 from inbox import conf
 from inbox.models import InboxJob, InboxWorker
-from inbox.rollcall import roll_call
+from inbox.rollcall import who_is_gone
 from inbox.status.age import Age
 from inbox.statuses import Status
 
@@ -41,6 +40,6 @@ def _sign_of_life(worker: InboxWorker | None) -> tuple[str, bool]:
         return "it shows no presence, so only the age of the claim tells", False
     if worker.state != InboxWorker.State.RUNNING:
         return "it has ended", True
-    if worker.pk in roll_call(None, Counter()):
+    if worker.pk in who_is_gone():
         return "it is gone; its jobs are taken back in a moment", True
     return "it is alive", False

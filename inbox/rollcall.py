@@ -22,6 +22,20 @@ SILENT_FOR_S = 60
 SEEN_EVERY_S = 10
 
 # pg_locks is read after the snapshot was taken: a claim that the snapshot shows was made under a lock that was held.
+HELD = f"""
+held AS MATERIALIZED (
+    SELECT objid::bigint AS id FROM pg_locks
+     WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objsubid = 2 AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
+GONE = f"""
+SELECT id, false FROM inbox_worker
+ WHERE state = 'RUNNING' AND id IS DISTINCT FROM %(me)s
+   AND CASE WHEN has_presence THEN mod(id, {LOCK_IDS}) NOT IN (SELECT id FROM held)
+                               AND pg_postmaster_start_time() < now() - interval '{GRACE_S} seconds'
+            ELSE last_seen_at < now() - interval '{SILENT_FOR_S} seconds' END
+"""
 ROLL_CALL = f"""
 WITH seen AS (
     UPDATE inbox_worker
@@ -29,19 +43,17 @@ WITH seen AS (
            done_count = %(done)s, failed_count = %(failed)s, dead_count = %(dead)s
      WHERE id = %(me)s AND last_seen_at < now() - interval '{SEEN_EVERY_S} seconds'
  RETURNING id
-), held AS MATERIALIZED (
-    SELECT objid::bigint AS id FROM pg_locks
-     WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objsubid = 2 AND granted
-       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-)
-SELECT id, false FROM inbox_worker
- WHERE state = 'RUNNING' AND id IS DISTINCT FROM %(me)s
-   AND CASE WHEN has_presence THEN mod(id, {LOCK_IDS}) NOT IN (SELECT id FROM held)
-                               AND pg_postmaster_start_time() < now() - interval '{GRACE_S} seconds'
-            ELSE last_seen_at < now() - interval '{SILENT_FOR_S} seconds' END
- UNION ALL
-SELECT id, true FROM seen
+), {HELD} {GONE} UNION ALL SELECT id, true FROM seen
 """
+# For who only looks, and may not write.
+LOOK = f"WITH {HELD} {GONE}"
+
+
+def who_is_gone() -> list[int]:
+    """The ids of worker processes that are gone, for who is none itself; writes nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK, {"me": None})
+        return [worker_id for worker_id, _ in cursor.fetchall()]
 
 
 def roll_call(me: int | None, counts: Counter[str]) -> list[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.db.models import Count, Min
 
 from inbox.models import InboxJob, InboxWorker
-from inbox.rollcall import roll_call
+from inbox.rollcall import who_is_gone
 from inbox.status.age import Age
 from inbox.statuses import Status
 
@@ -54,7 +54,7 @@ def find_owners() -> Owners:
 
 def _running() -> list[Owner]:
     # Called by nobody, the roll changes nothing; its verdict is the one by which jobs are taken back.
-    gone = set(roll_call(None, Counter()))
+    gone = set(who_is_gone())
     rows = (
         InboxWorker.objects.filter(state=InboxWorker.State.RUNNING)
         .order_by("command", "worker_id", "id")
