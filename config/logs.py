@@ -2,7 +2,8 @@
 
 What can go wrong: a text of somebody else quotes a message. So a key that is not allowed is left out and named, a
 traceback becomes the places it went through without the texts of its exceptions, and of what others log only the
-template is kept. Only the lines of `runserver`, which is for development, are as Django writes them.
+template is kept. Only of the lines of `runserver`, which is for development, all is kept but what was asked for behind
+the `?`.
 Settings: LOG_FORMAT (human, json), LOG_LEVEL.
 """
 
@@ -87,6 +88,8 @@ def _of_others(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
     record, args = event["_record"], event.pop("positional_args", None)
     # Without arguments it may be a text that was put together already.
     event["event"] = record.msg if args and isinstance(record.msg, str) else f"a {type(record.msg).__name__}"
+    if record.name == "django.server" and args:
+        event["event"] = (record.msg % args).partition("?")[0].replace('"', "")
     match = getattr(getattr(record, "request", None), "resolver_match", None)
     if match is not None:
         event["page"] = match.route
