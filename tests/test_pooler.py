@@ -77,7 +77,8 @@ def work_through(pooler, start_command, **environment):
     """Two workers and a poller take 200 intakes and 50 answers of ClinicalOps; one worker is killed on the way."""
     for number in range(200):
         send(esmd(), tracking_id(number))
-    environment = {"DATABASE_URL": pooler.url, "INBOX_STALE_AFTER": "2", **environment}
+    # An answer may look for its packet just before that comes, and begin to wait just after: the clock heals that.
+    environment = {"DATABASE_URL": pooler.url, "INBOX_STALE_AFTER": "2", "INBOX_BACKOFF": "1,2,5", **environment}
     workers = [start_command("run_inbox_worker", "--batch-size", "10", **environment) for _ in range(2)]
     poller = start_command("run_clinical_ops_poller", **environment)
     wait_until(lambda: count() > 20, timeout_s=60)
