@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^( *)```(sh|sql|python)\n(.*?)^ *```$", re.DOTALL | re.MULT
 # Those that go on until somebody ends them are ended, and must then end well.
 MANAGE = f"""#!/bin/sh
 case "$*" in
-  run_inbox_worker|run_clinical_ops_poller) exec timeout --preserve-status -s TERM 3 {sys.executable} manage.py "$@" ;;
+  run_inbox_worker|run_clinical_ops_poller) exec timeout --foreground --preserve-status -s TERM 3 {sys.executable} manage.py "$@" ;;
   runserver*) exec {sys.executable} manage.py help runserver >/dev/null ;;
   *) exec {sys.executable} manage.py "$@" ;;
 esac

@@ -22,6 +22,7 @@ from decisions.pretend.generator import Generator
 from inbox import registry
 from inbox.models import InboxJob, InboxWorker, SourcePause
 from inbox.outcomes import Verdict
+from inbox.stop import ONE_WISH_S
 from inbox.worker import Worker
 from packets.models import Packet
 from tests.clinical import write_decision
@@ -510,6 +511,7 @@ def test_a_first_signal_waits_for_running_calls_and_a_second_does_not(generator,
     poller.send_signal(signal.SIGTERM)
     wait_until(lambda: statuses() == {"PROCESSING": 3, "NEW": 5})
     assert poller.poll() is None
+    time.sleep(ONE_WISH_S)  # a second press comes later
     began = time.monotonic()
     poller.send_signal(signal.SIGTERM)
     out, err = poller.communicate(timeout=20)

@@ -2,11 +2,13 @@
 
 import json
 import signal
+import time
 
 import pytest
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxWorker
+from inbox.stop import ONE_WISH_S, Stop, StopNow
 from packets.models import Packet, PacketDocument
 from tests.cases import utn
 from tests.probe import lock_waiters, wait_until
@@ -128,12 +130,38 @@ def test_a_second_signal_stops_now_and_gives_back_what_was_in_hand(start_command
         worker = start_command("run_inbox_worker")
         wait_until(lock_waiters)
         signal_and_see_it_taken(worker)
+        time.sleep(ONE_WISH_S)  # a second press comes later
         worker.send_signal(signal.SIGTERM)
         out, err = worker.communicate(timeout=10)
     assert worker.returncode == 1
     assert "Stopped at once" in err
     job = InboxJob.objects.get(message_id=in_hand)
     assert (job.status, job.attempt_count) == ("NEW", 0)
+
+
+@pytest.fixture
+def asked_once():
+    """A Stop of this process that has had its first signal."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stop = Stop()
+    stop.install()
+    signal.raise_signal(signal.SIGTERM)
+    yield stop
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_one_wish_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
+    """As from GNU timeout, which signals a process and then its group."""
+    monkeypatch.setattr("inbox.stop.ONE_WISH_S", 60)
+    signal.raise_signal(signal.SIGINT)
+    assert asked_once.is_asked
+
+
+def test_a_second_signal_that_comes_later_stops_now(asked_once, monkeypatch):
+    monkeypatch.setattr("inbox.stop.ONE_WISH_S", 0)
+    with pytest.raises(StopNow):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_an_idle_worker_ends_at_once_on_sigint_and_signs_off(start_command):
