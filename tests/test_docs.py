@@ -21,10 +21,11 @@ DOCS = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 TYPED = sorted([PROJECT / "docs/quickstart.md", PROJECT / "docs/extend.md", *(PROJECT / "docs/howto").glob("*.md")])
 BLOCK = re.compile(r"^( *)```(sh|sql|python)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
-# Those that go on until somebody ends them are ended, and must then end well.
+# Those that go on until somebody ends them are ended, and must then end well. With --foreground, timeout signals once.
+ENDED = f"timeout --foreground --preserve-status -s TERM 3 {sys.executable}"
 MANAGE = f"""#!/bin/sh
 case "$*" in
-  run_inbox_worker|run_clinical_ops_poller) exec timeout --foreground --preserve-status -s TERM 3 {sys.executable} manage.py "$@" ;;
+  run_inbox_worker|run_clinical_ops_poller) exec {ENDED} manage.py "$@" ;;
   runserver*) exec {sys.executable} manage.py help runserver >/dev/null ;;
   *) exec {sys.executable} manage.py "$@" ;;
 esac
