@@ -17,9 +17,11 @@ from uuid import UUID
 
 import structlog
 
+from inbox.chore import Chore
 from inbox.claim import Claim
 from inbox.heartbeat import beat
 from inbox.outbound import Call, prepare, write_answers
+from inbox.pause import paused_for_s
 from inbox.reclaim import reclaim_own
 from inbox.registry import Source
 from inbox.release import release, release_left
@@ -35,8 +37,9 @@ MOST_WRITES = 3
 class Calls:
     """At most `concurrency` calls at a time, and as many again that are prepared and wait for their turn."""
 
-    def __init__(self, concurrency: int = CONCURRENCY) -> None:
+    def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
         self.concurrency = concurrency
+        self.heartbeat = Chore(beat_every_s)
         self._reset()
 
     def _reset(self) -> None:
@@ -63,9 +66,18 @@ class Calls:
 
     def take(self, claim: Claim) -> tuple[Counts, int]:
         """Prepare the jobs of a claim; returns the counts of what has ended by that, and how many calls it takes."""
+        if not self:
+            # A new claim needs no renewal yet.
+            self.heartbeat.done()
         counts, calls = prepare(claim)
         self._queue.extend(calls)
         return _counted(counts), len(calls)
+
+    def go_on(self, presence_id: int | None) -> None:
+        """Begin the calls whose turn it is, and renew claims."""
+        self.start()
+        if self.heartbeat.is_due():
+            self.beat(presence_id)
 
     def start(self) -> None:
         """Begin as many calls as may run."""
@@ -113,6 +125,7 @@ class Calls:
             held = beat(lease_id, inbox_ids, presence_id)
             if held < len(inbox_ids):
                 logger.info("claims could not be renewed", count=len(inbox_ids) - held, claims=len(inbox_ids))
+        self.heartbeat.done()
 
     def give_back_queued(self, source: Source | None = None) -> int:
         """Give back the jobs whose call has not begun: of this source, or all; returns how many that were."""
@@ -120,6 +133,11 @@ class Calls:
         count = sum(release(lease_id, inbox_ids) for lease_id, inbox_ids in self._by_lease(calls).items())
         self._queue = deque(call for call in self._queue if call not in calls)
         return count
+
+    def give_back_paused(self) -> int:
+        """Give back the jobs whose call has not begun, of the sources that pause; returns how many that were."""
+        sources = {call.claim.source.name: call.claim.source for call in self._queue}
+        return sum(self.give_back_queued(source) for source in sources.values() if paused_for_s(source) is not None)
 
     def give_back_all(self) -> tuple[int, bool]:
         """Give back all jobs, whatever their calls do; returns how many, and whether none is held any more."""

@@ -3,8 +3,7 @@
 Single-threaded; more speed is more processes. Only outbound calls run several at once, beside the loop (calls.py). What
 can go wrong: the connection breaks (it takes its own jobs back and goes on with a new one), its presence is lost (it
 claims nothing until it has a new one), or another process holds the watermark (it works on what is there already).
-Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER, and
-those of budget.py.
+Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER.
 """
 
 import random
@@ -17,19 +16,19 @@ import structlog
 from django.db import Error, OperationalError, connection
 
 from inbox import conf
-from inbox.budget import EASE_AT, TIGHT_AT, Level, count_connections
 from inbox.calls import CONCURRENCY, Calls
 from inbox.chore import Chore
 from inbox.claim import Claim, claim
 from inbox.database import is_connection_lost
 from inbox.look import has_work
+from inbox.membership import Membership
 from inbox.pause import claim_probe, paused_for_s, try_again_now
 from inbox.presence import Presence, PresenceLost
 from inbox.reclaim import reclaim_all, reclaim_own
 from inbox.registry import Source
 from inbox.release import release_left
-from inbox.rollcall import roll_call, sign_off, take_back_from
-from inbox.stop import Stop
+from inbox.rollcall import roll_call, take_back_from
+from inbox.stop import HasFileno, Stop
 from inbox.storable import error_text
 from inbox.taking_in import TakingIn
 from inbox.work import Counts, work
@@ -37,8 +36,6 @@ from inbox.work import Counts, work
 logger = structlog.get_logger("inbox.worker")
 
 ROLL_CALL_EVERY_S = 1.0
-# And before each connection that is opened. More often, an idle worker would send over two queries a second.
-COUNT_CONNECTIONS_EVERY_S = 45.0
 # While connections are scarce, a batch is this part of what it is otherwise.
 SMALL_BATCH = 10
 # While LISTEN works, polling only heals what a notification missed.
@@ -52,8 +49,7 @@ NEVER_S = 1e9
 class Worker:
     """Serves `sources` under the name `worker_id`.
 
-    `register` makes this process's presence; without it, claims are taken back by age only. It takes
-    `has_own_connection`, which is false while connections are scarce.
+    `register` makes this process's presence (membership.py); without it, claims are taken back by age only.
     `concurrency` is how many outbound calls run at once; `on_progress` is called with the counts of each batch.
     """
 
@@ -75,21 +71,16 @@ class Worker:
         self.batch_size = batch_size
         self.max_jobs = max_jobs
         self.stop = stop or Stop()
-        self.register = register
         self.on_progress = on_progress
         self.counts: Counts = Counter()
         self.claimed = 0
-        self.presence: Presence | None = None
+        self.membership = Membership(worker_id, register)
         self.taking_in = TakingIn(sources)
         self._poll_interval_s = poll_interval_s
         self.poll = Chore(poll_interval_s)
         self.roll_call = Chore(ROLL_CALL_EVERY_S)
         self.reclaim = Chore(conf.stale_after_s() / 4)
-        self.connections = Chore(COUNT_CONNECTIONS_EVERY_S)
-        self._level = Level.FINE
-        self._is_tight = False
-        self.calls = Calls(concurrency)
-        self.heartbeat = Chore(conf.stale_after_s() / 4)
+        self.calls = Calls(concurrency, beat_every_s=conf.stale_after_s() / 4)
         self.probe = Chore(NEVER_S)
         self._has_capacity = True
         self._may_have_work = True
@@ -135,7 +126,7 @@ class Worker:
             self.calls.close()
             with suppress(Error):
                 self.taking_in.close()
-                self._sign_off()
+                self.membership.end(self.counts, _told(self.counts), leaves_nothing=self._leaves_nothing)
 
     def _has_all_it_may(self) -> bool:
         return self.max_jobs is not None and self.claimed >= self.max_jobs
@@ -145,7 +136,7 @@ class Worker:
         tries_left = LAST_TRIES
         while self.calls:
             if self._or_recover(self._tick_calls) is not None:
-                self.calls.wait(min(self.roll_call.due_in_s(), self.heartbeat.due_in_s()))
+                self.calls.wait(min(self.roll_call.due_in_s(), self.calls.heartbeat.due_in_s()))
             elif self.stop.is_asked and not self.calls.are_running:
                 tries_left -= 1
                 if not tries_left:
@@ -162,19 +153,18 @@ class Worker:
         """One step; None if the database refused it, by a lost connection or a timeout. Bugs are raised."""
         try:
             self._give_back_what_is_held()
-            self._count_connections()
-            self._ensure_presence()
+            self._renew_membership()
             return step()
         except PresenceLost as error:
             logger.warning("presence lost, registering again", error=error_text(error))
-            self._drop_presence()
+            self._drop_membership()
         except Error as error:
             if is_connection_lost(error):
                 logger.warning("connection lost, connecting again", error=error_text(error))
                 connection.close()
                 self._has_lost_connection = self._held is not None
                 # Whatever broke it may have broken the other one too, without a sign.
-                self._drop_presence()
+                self._drop_membership()
             elif not isinstance(error, OperationalError):
                 raise
             else:
@@ -221,25 +211,16 @@ class Worker:
         return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
 
     def _write_answers(self) -> bool:
-        """Write what calls have answered, begin those whose turn it is, renew claims. True if there were answers."""
+        """Write what calls have answered and let the others go on; True if there were answers."""
         if not self.calls:
             return False
         counts = self.calls.write()
         self._count(counts)
         if counts["GIVEN_BACK"]:
             # Whoever was called is not there; those that wait for their turn need not find that out too.
-            self._count(Counter({"GIVEN_BACK": sum(map(self.calls.give_back_queued, self._paused()))}))
-        self.calls.start()
-        if self.heartbeat.is_due():
-            self._renew_claims()
+            self._count(Counter({"GIVEN_BACK": self.calls.give_back_paused()}))
+        self.calls.go_on(self.membership.claim_id)
         return counts.total() > 0
-
-    def _paused(self) -> list[Source]:
-        return [source for source in self.sources if source.is_outbound and paused_for_s(source) is not None]
-
-    def _renew_claims(self) -> None:
-        self.calls.beat(self._claim_id())
-        self.heartbeat.done()
 
     def _count(self, counts: Counts) -> None:
         self.claimed -= counts["GIVEN_BACK"]
@@ -249,15 +230,16 @@ class Worker:
 
     def _wait(self) -> None:
         """Until something is heard, or the next thing is due, or it shall stop."""
-        chores = [self.poll, self.roll_call, self.reclaim, self.probe] + [self.heartbeat] * bool(self.calls)
-        heard = [self.presence] if self.presence and self.presence.is_seen else []
-        answers = [self.calls] if self.calls.are_running else []
-        self.stop.wait(min(chore.due_in_s() for chore in chores), *heard, *answers)
+        chores = [self.poll, self.roll_call, self.reclaim, self.probe] + [self.calls.heartbeat] * bool(self.calls)
+        readers: list[HasFileno] = [self.calls] if self.calls.are_running else []
+        if self.membership.presence and self.membership.is_seen:
+            readers.append(self.membership.presence)
+        self.stop.wait(min(chore.due_in_s() for chore in chores), *readers)
 
     def _take_back_from_others(self) -> None:
         limits = {"max_attempts": conf.max_attempts(), "batch_size": self.batch_size}
         if self.roll_call.is_due():
-            gone = roll_call(self.presence.id if self.presence else None, self.counts)
+            gone = roll_call(self.membership.id, self.counts)
             if gone and (taken := take_back_from(gone, **limits)):
                 logger.warning("took back jobs of workers that are gone", jobs=taken.total(), workers=len(gone))
                 self._may_have_work = True
@@ -268,54 +250,22 @@ class Worker:
                 self._may_have_work = True
             self.reclaim.done()
 
-    def _count_connections(self) -> None:
-        """See how many connections all processes use together, warn, and do with less while they are scarce."""
-        if self.register is None or (self.presence is not None and not self.connections.is_due()):
-            return
-        found = count_connections()
-        self.connections.done()
-        if found.level > self._level and found.warning:
-            logger.warning("connections are scarce", reason=found.warning)
-        elif found.level is Level.FINE and self._level is not Level.FINE:
-            logger.info("connections are there again", count=found.background)
-        self._level = found.level
-        self._is_tight = found.used >= (EASE_AT if self._is_tight else TIGHT_AT)
-
-    def _ensure_presence(self) -> None:
-        """Register if this process is not, and hear what has come. Raises OperationalError, and PresenceLost."""
-        if self.presence and self.presence.is_makeshift and not self._is_tight:
-            sign_off(self.presence.id, self.counts)
-            self._drop_presence()
-        if self.presence is None and self.register is not None:
-            # No further connection while they are scarce: claims are taken back by age only, work is found by polling.
-            self.presence = self.register(has_own_connection=False) if self._is_tight else self.register()
-            logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
-            if self.presence.is_seen:
-                self.poll.every_s = self._poll_interval_s * POLL_LESS_OFTEN
-            if self.calls:
-                # Before anyone calls the roll and takes them for those of a process that is gone.
-                self._renew_claims()
-        if self.presence and self.presence.is_seen and self.presence.has_heard():
+    def _renew_membership(self) -> None:
+        """See to the registration, and hear what has come. Raises OperationalError, and PresenceLost."""
+        if self.membership.renew(self.counts):
+            self.poll.every_s = self._poll_interval_s * (POLL_LESS_OFTEN if self.membership.is_seen else 1)
+            # Before anyone calls the roll and takes them for those of a process that is gone.
+            self.calls.beat(self.membership.claim_id)
+        if self.membership.has_heard():
             self._may_have_work = True
 
-    def _drop_presence(self) -> None:
-        """Its old row stays on the roll, so that what it still holds there is taken back at once by anyone."""
-        if self.presence is not None:
-            self.presence.close()
-        self.presence = None
+    def _drop_membership(self) -> None:
+        self.membership.drop()
         self.poll.every_s = self._poll_interval_s
-
-    def _sign_off(self) -> None:
-        """Not if jobs stay behind: whoever is on the roll and gone has them taken back at once."""
-        if self.presence is not None:
-            if self._leaves_nothing:
-                sign_off(self.presence.id, self.counts)
-                logger.info("worker signed off", worker=self.presence.id, **_told(self.counts))
-            self.presence.close()
 
     def _claim_and_work(self, source: Source) -> Claim | None:
         """Claim and work on one batch; None if no more may be claimed."""
-        size = max(self.batch_size // SMALL_BATCH, 1) if self._is_tight else self.batch_size
+        size = max(self.batch_size // SMALL_BATCH, 1) if self.membership.is_tight else self.batch_size
         limit = size if self.max_jobs is None else min(size, self.max_jobs - self.claimed)
         if source.is_outbound:
             limit = min(limit, self.calls.room)
@@ -323,7 +273,7 @@ class Worker:
             return None
         if source.is_outbound:
             return self._claim_and_call(source, limit)
-        claimed = self._held = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
+        claimed = self._held = self._claim(source, limit)
         if claimed:
             self.claimed += len(claimed)
             counts = work(claimed, is_stopping=lambda: self.stop.is_asked)
@@ -341,15 +291,12 @@ class Worker:
             return None
         is_probe = pause_s is not None
         if is_probe:
-            claimed = claim_probe(source, worker_id=self.worker_id, presence_id=self._claim_id())
+            claimed = claim_probe(source, worker_id=self.worker_id, presence_id=self.membership.claim_id)
         else:
-            claimed = claim(source, worker_id=self.worker_id, limit=limit, presence_id=self._claim_id())
+            claimed = self._claim(source, limit)
         self._held = claimed
         if claimed:
             self.claimed += len(claimed)
-            if not self.calls:
-                # A new claim needs no renewal yet.
-                self.heartbeat.done()
             counts, calls = self.calls.take(claimed)
             # From here on they are renewed, finished and given back by `calls`.
             self._held = None
@@ -360,13 +307,13 @@ class Worker:
         self._held = None
         return claimed
 
+    def _claim(self, source: Source, limit: int) -> Claim:
+        return claim(source, worker_id=self.worker_id, limit=limit, presence_id=self.membership.claim_id)
+
     def _set_probe(self, in_s: float | None) -> None:
         """Look again in so many seconds, whatever else there is to do; None: there is nothing to look for."""
         self.probe.every_s = NEVER_S if in_s is None else in_s
         self.probe.done()
-
-    def _claim_id(self) -> int | None:
-        return self.presence.claim_id if self.presence else None
 
     def _give_back_what_is_held(self) -> None:
         """After a lost connection or StopNow: return to NEW what the last claim still holds. Calls go on."""

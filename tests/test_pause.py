@@ -249,7 +249,7 @@ def test_a_worker_that_seldom_looks_hears_that_another_one_has_ended_the_pause()
     with running(trying, service=first):
         first.wait_for(1)
         with running(listening):
-            wait_until(lambda: listening.presence is not None)
+            wait_until(lambda: listening.membership.presence is not None)
             wait_until(lambda: not listening._may_have_work)
             first.let_go(1)
             wait_until(lambda: second.calls)

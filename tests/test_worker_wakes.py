@@ -155,7 +155,7 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
 
 
 def chores(worker):
-    return worker.roll_call, worker.poll, worker.reclaim, worker.connections
+    return worker.roll_call, worker.poll, worker.reclaim, worker.membership.counting
 
 
 def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of_all(idle):

@@ -1,0 +1,98 @@
+"""Membership: a worker's place among the others: its registration, and its share of the database connections.
+
+While connections are scarce it has no connection of its own for its presence and takes small batches; as soon as there
+are enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
+registers again). Settings: those of budget.py.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from inbox.budget import EASE_AT, TIGHT_AT, Level, count_connections
+from inbox.chore import Chore
+from inbox.presence import Presence
+from inbox.rollcall import sign_off
+from inbox.work import Counts
+
+logger = structlog.get_logger("inbox.worker")
+
+# And before each connection that is opened. More often, an idle worker would send over two queries a second.
+COUNT_CONNECTIONS_EVERY_S = 45.0
+
+
+class Membership:
+    """Of the worker `worker_id`; `register` makes a Presence, and without it there is no membership.
+
+    `register` takes `has_own_connection`, which is false while connections are scarce.
+    """
+
+    def __init__(self, worker_id: str, register: Callable[..., Presence] | None) -> None:
+        self.worker_id = worker_id
+        self.register = register
+        self.presence: Presence | None = None
+        # Connections are scarce: use no more of them, and hold what is there for a shorter time.
+        self.is_tight = False
+        self.counting = Chore(COUNT_CONNECTIONS_EVERY_S)
+        self._level = Level.FINE
+
+    @property
+    def id(self) -> int | None:
+        """The row on the roll."""
+        return self.presence.id if self.presence else None
+
+    @property
+    def claim_id(self) -> int | None:
+        """What claims are marked with; None if others can't see whether this process lives."""
+        return self.presence.claim_id if self.presence else None
+
+    @property
+    def is_seen(self) -> bool:
+        """Others see at once when this process is gone, and it hears of new work."""
+        return self.presence is not None and self.presence.is_seen
+
+    def renew(self, counts: Counts) -> bool:
+        """Register if this process is not; True if it was not. Raises OperationalError, and PresenceLost."""
+        self._count_connections()
+        if self.presence and self.presence.is_makeshift and not self.is_tight:
+            sign_off(self.presence.id, counts)
+            self.drop()
+        if self.presence is not None or self.register is None:
+            return False
+        # No further connection while they are scarce: claims are taken back by age only, work is found by polling.
+        self.presence = self.register(has_own_connection=False) if self.is_tight else self.register()
+        logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
+        return True
+
+    def has_heard(self) -> bool:
+        """True if there may be new work; never waits. Raises PresenceLost."""
+        return self.presence is not None and self.presence.is_seen and self.presence.has_heard()
+
+    def drop(self) -> None:
+        """Its row stays on the roll, so that what it still holds there is taken back at once by anyone."""
+        if self.presence is not None:
+            self.presence.close()
+        self.presence = None
+
+    def end(self, counts: Counts, told: dict[str, Any], *, leaves_nothing: bool) -> None:
+        """Sign off; not if jobs stay behind: whoever is on the roll and gone has them taken back at once."""
+        if self.presence is None:
+            return
+        if leaves_nothing:
+            sign_off(self.presence.id, counts)
+            logger.info("worker signed off", worker=self.presence.id, **told)
+        self.presence.close()
+
+    def _count_connections(self) -> None:
+        """See how many connections all processes use together, warn, and do with less while they are scarce."""
+        if self.register is None or (self.presence is not None and not self.counting.is_due()):
+            return
+        found = count_connections()
+        self.counting.done()
+        if found.level > self._level and found.warning:
+            logger.warning("connections are scarce", reason=found.warning)
+        elif found.level is Level.FINE and self._level is not Level.FINE:
+            logger.info("connections are there again", count=found.background)
+        self._level = found.level
+        self.is_tight = found.used >= (EASE_AT if self.is_tight else TIGHT_AT)
