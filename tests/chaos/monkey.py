@@ -1,4 +1,4 @@
-"""Kills, freezes, disconnects and restarts; keeps as many workers alive as there should be."""
+"""Kills, freezes, disconnects, restarts, brings strangers; keeps as many workers alive as there should be."""
 
 import json
 import os
@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 
 from config.devdb import Server
+from tests.chaos.strangers import Strangers
+from tests.pooler import Pooler
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 4
@@ -28,15 +30,23 @@ SELECT worker.pid FROM integration_inbox AS job JOIN inbox_worker AS worker ON w
 
 
 class Monkey:
-    """Owns all processes of a run. Its random choices come from the seed."""
+    """Owns all processes of a run. Its random choices come from the seed.
 
-    def __init__(self, server: Server, url: str, seed: int, log: Path, mutant: str | None) -> None:
+    With a pooler all processes work through it, and every other one has a direct way to the server besides.
+    """
+
+    def __init__(
+        self, server: Server, seed: int, log: Path, mutant: str | None = None, pooler: Pooler | None = None
+    ) -> None:
         self.server = server
-        self.url = url
+        self.url = server.url()
+        self.pooler = pooler
+        self.strangers: Strangers | None = None
         self.rng = random.Random(seed)
         self.counts: Counter[str] = Counter()
         environment = {
-            "DATABASE_URL": url,
+            "DATABASE_URL": pooler.url if pooler else self.url,
+            "DATABASE_DIRECT_URL": self.url if pooler else "",
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             **({"CHAOS_MUTANT": mutant} if mutant else {}),
         }
@@ -56,7 +66,8 @@ class Monkey:
         """A manage.py command as a process; returns its pid."""
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(arguments) + "\n")
+        is_direct = self.pooler is None or self.rng.random() < 0.5
+        self._zygote.stdin.write(json.dumps([arguments, is_direct]) + "\n")
         self._zygote.stdin.flush()
         return int(self._zygote.stdout.readline())
 
@@ -133,12 +144,29 @@ class Monkey:
         if self._reclaimer is not None:
             _signal(self._reclaimer, signal.SIGKILL)
 
+    def restart_pooler(self) -> None:
+        assert self.pooler is not None
+        self.counts["restart_pooler"] += 1
+        self.pooler.kill()
+        self.pooler.start()
+
+    def bring_strangers(self) -> None:
+        """They take all connections of the server, until they are sent away."""
+        self.counts["bring_strangers"] += 1
+        self.strangers = Strangers(self.url)
+        self.strangers.start()
+
+    def send_strangers_away(self) -> None:
+        if self.strangers is not None:
+            self.strangers.go()
+
     def restart_server(self) -> None:
         self.counts["restart_server"] += 1
         self.server.restart("immediate")
 
     def end(self) -> None:
         """Kill all processes of this run."""
+        self.send_strangers_away()
         for pid in [*self._workers, self._reclaimer]:
             if pid is not None:
                 _signal(pid, signal.SIGKILL)

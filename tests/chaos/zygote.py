@@ -1,7 +1,8 @@
 """Forks manage.py commands from a process that has imported everything: a start costs milliseconds, not seconds.
 
-Reads one JSON array of arguments per line; answers with the pid of the child that runs that command. Children are real
-processes with connections of their own; each names itself `chaos <pid>` to the database.
+Reads one JSON array per line: the arguments, and whether the child has DATABASE_DIRECT_URL; answers with the pid of the
+child that runs that command. Children are real processes with connections of their own; each names itself `chaos <pid>`
+to the database.
 """
 
 import json
@@ -19,11 +20,12 @@ def main(log_path: str) -> None:
     for line in iter(sys.stdin.readline, ""):
         pid = os.fork()
         if pid == 0:
-            _become(json.loads(line), log_path)
+            _become(*json.loads(line), log_path)
         print(pid, flush=True)
 
 
-def _become(arguments: list[str], log_path: str) -> None:
+def _become(arguments: list[str], is_direct: bool, log_path: str) -> None:
+    from django.conf import settings
     from django.core.management import execute_from_command_line
     from django.db import connection
 
@@ -32,7 +34,10 @@ def _become(arguments: list[str], log_path: str) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for target, end in ((null, 0), (log, 1), (log, 2)):
         os.dup2(target, end)
-    connection.settings_dict["OPTIONS"]["application_name"] = f"chaos {os.getpid()}"
+    if not is_direct:
+        settings.DATABASE_DIRECT = None
+    for address in filter(None, (connection.settings_dict, settings.DATABASE_DIRECT)):
+        address["OPTIONS"]["application_name"] = f"chaos {os.getpid()}"
     code = 1
     try:
         execute_from_command_line(["manage.py", *arguments])
