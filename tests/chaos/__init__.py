@@ -3,7 +3,6 @@
     python -m tests.chaos --seconds 40 --seed 7 [--mutant NAME] [--pooler]
 
 run.py    one run, from start to end
-zygote.py starts processes cheaply, by forking
 app.py    the source that the workers serve; handlers.py, what they do with a message
 mutants.py the protections that can be taken away
 producers.py writes messages as badly as other programs do

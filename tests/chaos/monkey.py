@@ -1,11 +1,7 @@
 """Kills, freezes, disconnects, restarts, brings strangers; keeps as many workers alive as there should be."""
 
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -16,8 +12,8 @@ import psycopg
 from config.devdb import Server
 from tests.chaos.strangers import Strangers
 from tests.pooler import Pooler
+from tests.zygote import Zygote, is_alive, send_signal
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 4
 # Longer than INBOX_STALE_AFTER of the chaos settings. After the first, the others are just at the jobs of the frozen
 # one; the second is so much longer that who waits for what it holds is seen.
@@ -50,26 +46,15 @@ class Monkey:
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             **({"CHAOS_MUTANT": mutant} if mutant else {}),
         }
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.zygote", str(log)],
-            cwd=PROJECT,
-            env=os.environ | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._zygote = Zygote(environment, log)
         self._workers: list[int] = []
         self._reclaimer: int | None = None
         self._frozen: dict[int, float] = {}
 
     def start(self, *arguments: str) -> int:
         """A manage.py command as a process; returns its pid."""
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
         is_direct = self.pooler is None or self.rng.random() < 0.5
-        self._zygote.stdin.write(json.dumps([arguments, is_direct]) + "\n")
-        self._zygote.stdin.flush()
-        return int(self._zygote.stdout.readline())
+        return self._zygote.start(*arguments, name="chaos {pid}", is_direct=is_direct)
 
     def keep_workers(self) -> None:
         """Replace workers that have ended; most of them share a name, as those of a deployment may."""
@@ -95,12 +80,12 @@ class Monkey:
         action()
 
     def kill(self) -> None:
-        _signal(self.rng.choice(self._workers), signal.SIGKILL)
+        send_signal(self.rng.choice(self._workers), signal.SIGKILL)
 
     def freeze(self) -> None:
         """One or more at once: the others take over, and are at it when these wake up."""
         for pid in self._hold_by_lease_only() or self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
-            _signal(pid, signal.SIGSTOP)
+            send_signal(pid, signal.SIGSTOP)
             self._frozen[pid] = time.monotonic() + self.rng.choice(FREEZE_S)
 
     def _hold_by_lease_only(self) -> list[int]:
@@ -113,7 +98,7 @@ class Monkey:
         """Wake those that have been frozen long enough."""
         for pid, until in list(self._frozen.items()):
             if all_of_them or time.monotonic() >= until:
-                _signal(pid, signal.SIGCONT)
+                send_signal(pid, signal.SIGCONT)
                 del self._frozen[pid]
 
     def disconnect(self) -> None:
@@ -132,17 +117,17 @@ class Monkey:
             self.counts["monkey disconnected"] += 1
 
     def ask_to_stop(self) -> None:
-        _signal(self.rng.choice(self._workers), signal.SIGTERM)
+        send_signal(self.rng.choice(self._workers), signal.SIGTERM)
 
     def storm(self) -> None:
         """SIGTERM to all, twice to some."""
         for pid in self._workers:
             for _ in range(self.rng.randint(1, 3)):
-                _signal(pid, signal.SIGTERM)
+                send_signal(pid, signal.SIGTERM)
 
     def kill_reclaimer(self) -> None:
         if self._reclaimer is not None:
-            _signal(self._reclaimer, signal.SIGKILL)
+            send_signal(self._reclaimer, signal.SIGKILL)
 
     def restart_pooler(self) -> None:
         assert self.pooler is not None
@@ -169,19 +154,5 @@ class Monkey:
         self.send_strangers_away()
         for pid in [*self._workers, self._reclaimer]:
             if pid is not None:
-                _signal(pid, signal.SIGKILL)
-        self._zygote.kill()
-        self._zygote.communicate()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):  # it has ended by itself
-        os.kill(pid, number)
+                send_signal(pid, signal.SIGKILL)
+        self._zygote.end()

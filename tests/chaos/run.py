@@ -10,9 +10,10 @@ import psycopg
 
 from config import devdb
 from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
-from tests.chaos.monkey import Monkey, is_alive
+from tests.chaos.monkey import Monkey
 from tests.chaos.producers import MessageIds, Producer, write_backlog
 from tests.pooler import Pooler
+from tests.zygote import is_alive
 
 PRODUCERS = 2
 # Few enough that strangers take all of them at once; more than all who belong to a run ever have.
