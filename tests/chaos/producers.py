@@ -76,8 +76,9 @@ class Producer(threading.Thread):
                 action(connection)
                 self.counts[action.__name__.strip("_")] += 1
                 self._commit_late_ones(time.monotonic())
-            except psycopg.Error:
-                # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again.
+            except (psycopg.Error, psycopg.Rollback):
+                # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again. A Rollback
+                # comes out of its block if the connection breaks just then.
                 self.counts["connection lost"] += 1
                 if connection:
                     connection.close()
