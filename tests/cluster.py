@@ -72,6 +72,13 @@ class Server:
     def promote(self) -> None:
         self.program("pg_ctl", "-D", self.data, "-w", "promote")
 
+    def part_from_primary(self) -> None:
+        """From now on this standby hears nothing of its primary, as if the network between them had died."""
+        with self.connect() as raw:
+            raw.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            raw.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: raw.execute("SELECT count(*) FROM pg_stat_wal_receiver").fetchone() == (0,))
+
     def stop(self) -> None:
         if (self.data / "postmaster.pid").exists():
             run(launcher(self.folder), [binary("pg_ctl"), "-D", self.data, "-m", "immediate", "-w", "stop"])
