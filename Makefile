@@ -35,8 +35,8 @@ demo: .venv/installed .env ## Run everything with pretended neighbours for SECON
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
-chaos: .venv/installed-dev ## Break everything for SECONDS=300 and see that nothing is lost
-	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+chaos: .venv/installed-dev ## Break everything for SECONDS=300 and see that nothing is lost; POOLER=1: behind PgBouncer
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(POOLER),--pooler)
 
 mutants: .venv/installed-dev ## See the chaos test turn red without each protection
 	@$(BIN)/python -m tests.chaos.all_mutants

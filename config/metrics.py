@@ -85,7 +85,13 @@ class InboxCollector(Collector):
 
     def _server(self) -> Iterator[Metric]:
         server, transactions = self.front.pulse.server, self.front.seen.transactions
+        found = self.front.seen.connections
         yield _gauge("inbox_database_connections", "Sessions of the database.", server.connections)
+        kinds = found.by_kind.items()
+        yield _labelled("inbox_database_connections_of", "Sessions of this project, by kind of process.", "kind", kinds)
+        yield _gauge("inbox_database_connections_reserved", "DB_CONNECTIONS_RESERVED: for the web.", found.reserved)
+        text = "How much is in use of what the web leaves, whoever uses it; from 1 on, no worker starts."
+        yield _gauge("inbox_database_connections_used_ratio", text, found.used)
         yield _gauge("inbox_database_connection_budget", "DB_CONNECTION_BUDGET.", server.budget)
         deadlocks = CounterMetricFamily("inbox_database_deadlocks", "Deadlocks that the server broke.")
         deadlocks.add_metric([], server.deadlocks)

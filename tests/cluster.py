@@ -32,10 +32,14 @@ def free_ports(count: int) -> list[int]:
 
 
 class Server:
-    def __init__(self, folder: Path, port: int) -> None:
+    """`options` are settings of postgresql.conf, beside OPTIONS."""
+
+    def __init__(self, folder: Path, port: int, **options: str) -> None:
         self.folder = folder
         self.port = port
+        self.options = {**OPTIONS, **options, "port": str(port)}
         self.data = folder / "data"
+        self.log = folder / "log"
         folder.mkdir()
         if os.geteuid() == 0:
             os.chown(folder, account().uid, account().gid)
@@ -45,9 +49,8 @@ class Server:
         assert done.returncode == 0, done.stdout
 
     def start(self) -> None:
-        options = " ".join(f"-c {name}='{value}'" for name, value in {**OPTIONS, "port": str(self.port)}.items())
-        log = self.folder / "log"
-        self.program("pg_ctl", "-D", self.data, "-w", "-l", log, "-o", options, "start")
+        options = " ".join(f"-c {name}='{value}'" for name, value in self.options.items())
+        self.program("pg_ctl", "-D", self.data, "-w", "-l", self.log, "-o", options, "start")
 
     def make(self) -> None:
         self.program("initdb", "--no-sync", "--auth=trust", "-U", USER, "-E", "UTF8", "--locale=C", "-D", self.data)
@@ -68,6 +71,13 @@ class Server:
 
     def promote(self) -> None:
         self.program("pg_ctl", "-D", self.data, "-w", "promote")
+
+    def part_from_primary(self) -> None:
+        """From now on this standby hears nothing of its primary, as if the network between them had died."""
+        with self.connect() as raw:
+            raw.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            raw.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: raw.execute("SELECT count(*) FROM pg_stat_wal_receiver").fetchone() == (0,))
 
     def stop(self) -> None:
         if (self.data / "postmaster.pid").exists():

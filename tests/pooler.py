@@ -1,37 +1,44 @@
-"""A real PgBouncer in transaction mode before the test database, set up as deploy/pgbouncer.ini is."""
+"""A real PgBouncer in transaction mode before a database, set up as deploy/pgbouncer.ini is."""
 
 import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
-from django.conf import settings
 
-from config import devdb
 from config.devdb_programs import Launcher, account, launcher
-from tests.conftest import PROJECT
-from tests.probe import wait_until
+
+PROJECT = Path(__file__).resolve().parent.parent
+ANSWERS_WITHIN_S = 20.0
+MISSING = "pgbouncer is not installed: apt-get install pgbouncer"
 
 
-def program() -> str:
+def find() -> str | None:
+    """The program, if it is installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def need() -> None:
     """Skips the test where PgBouncer is not installed; where it has to be, fails."""
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        say = pytest.fail if os.environ.get("REQUIRE_PGBOUNCER") else pytest.skip
-        say("pgbouncer is not installed: apt-get install pgbouncer")
-    return found
+    if find() is None:
+        (pytest.fail if os.environ.get("REQUIRE_PGBOUNCER") else pytest.skip)(MISSING)
 
 
 class Pooler:
-    """Listens on a free port of loopback; has at most `size` server connections."""
+    """Listens on a free port of loopback; has at most `size` server connections.
 
-    def __init__(self, folder: Path, server: dict, size: int = 4) -> None:
+    `home` is the folder of an embedded server, whose socket only its own user can reach.
+    """
+
+    def __init__(self, folder: Path, server: dict, size: int = 4, home: Path | None = None) -> None:
         self.folder = folder
         self.server = server
         self.size = size
+        self.home = home
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -61,30 +68,41 @@ class Pooler:
         return "\n".join(lines) + "\n"
 
     def __enter__(self):
-        path = self.folder / "pgbouncer.ini"
-        path.write_text(self.config())
-        how = Launcher([], {})
+        need()
+        (self.folder / "pgbouncer.ini").write_text(self.config())
         if os.geteuid() == 0:
-            name, uid, gid = account()
-            for item in (self.folder, path):
-                os.chown(item, uid, gid)
-            if settings.USES_EMBEDDED_DATABASE:
-                how = launcher(devdb.server(settings.BASE_DIR).home)
-            else:
-                how = Launcher([], {"user": uid, "group": gid, "extra_groups": []})
+            for item in (self.folder, self.folder / "pgbouncer.ini"):
+                os.chown(item, account().uid, account().gid)
+        self.start()
+        deadline = time.monotonic() + ANSWERS_WITHIN_S
+        try:
+            while not self.answers():
+                assert time.monotonic() < deadline, "pgbouncer does not answer"
+                time.sleep(0.01)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self) -> None:
+        """Returns at once."""
+        how = Launcher([], {})
+        if self.home:
+            how = launcher(self.home)
+        elif os.geteuid() == 0:
+            how = Launcher([], {"user": account().uid, "group": account().gid, "extra_groups": []})
         self.process = subprocess.Popen(
-            [*how.prefix, program(), str(path)],
+            [*how.prefix, str(find()), str(self.folder / "pgbouncer.ini")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
             **how.arguments,
         )
-        try:
-            wait_until(self.answers)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+
+    def kill(self) -> None:
+        """As a crash: whoever is connected finds the connection gone."""
+        self.process.kill()
+        self.process.wait()
 
     def answers(self) -> bool:
         log = self.folder / "log"
@@ -96,8 +114,7 @@ class Pooler:
         return True
 
     def __exit__(self, *args):
-        self.process.kill()
-        self.process.wait()
+        self.kill()
 
 
 def _connect_query(given: str) -> str:

@@ -4,15 +4,21 @@ import secrets
 
 import pytest
 
-from tests.chaos.run import run
-
-SECONDS = 20
+from tests import pooler
+from tests.chaos.run import CONNECTIONS, run
 
 
 @pytest.mark.timeout(600)
-def test_nothing_is_lost_done_twice_or_stuck_whatever_breaks(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("seconds", "behind_pooler"), [(20, False), (16, True)], ids=["at the server itself", "behind a pooler"]
+)
+def test_nothing_is_lost_done_twice_or_stuck_whatever_breaks(tmp_path, capsys, seconds, behind_pooler):
+    if behind_pooler:
+        pooler.need()
     lines = []
-    broken = run(tmp_path, seconds=SECONDS, seed=secrets.randbelow(2**31), say=lines.append)
+    seed = secrets.randbelow(2**31)
+    broken = run(tmp_path, seconds=seconds, seed=seed, behind_pooler=behind_pooler, say=lines.append)
     with capsys.disabled():
-        print("", *[line for line in lines if not broken or line], sep="\n")
+        print("", *lines, sep="\n")
     assert not broken
+    assert f"strangers had {CONNECTIONS} of {CONNECTIONS} connections" in lines

@@ -21,6 +21,7 @@ from tests.probe import wait_until
 from tests.rows import esmd
 
 DATABASE = "failover"
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE 'INSERT INTO integration%'"
 
 
 @pytest.fixture
@@ -71,6 +72,10 @@ class Integration:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
+    def count_since(self, moment):
+        """How many were acknowledged later than that."""
+        return sum(at > moment for at in list(self.acknowledged.values()))
+
     def __enter__(self):
         self._thread.start()
         return self
@@ -112,10 +117,14 @@ def test_nothing_acknowledged_is_lost_and_workers_go_on_by_themselves(pair, caps
             with first.connect(DATABASE) as raw:
                 done = "SELECT count(*) FROM integration_inbox WHERE status = 'DONE'"
                 wait_until(lambda: raw.execute(done).fetchone()[0] > 200, timeout_s=60)
+                # What the standby does not get must not be acknowledged: they wait for it.
+                second.part_from_primary()
+                parted_at = time.monotonic()
+                wait_until(lambda: raw.execute(WAITS).fetchone()[0] or integration.count_since(parted_at) > 50)
             killed_at = time.monotonic()
             first.kill()
             second.promote()
-            wait_until(lambda: sum(at > killed_at for at in integration.acknowledged.values()) > 200, timeout_s=60)
+            wait_until(lambda: integration.count_since(killed_at) > 200, timeout_s=60)
         with second.connect(DATABASE) as raw:
             wait_until(
                 lambda: (

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 
+from config import devdb
 from inbox.models import InboxJob, InboxWorker
 from packets.models import IntegrationMessage, Packet
 from tests import clinical
@@ -36,7 +38,8 @@ def direct_url():
 @pytest.fixture
 def pooler():
     # Not in pytest's own folder: as root, the pooler runs as another user, who may not enter that.
-    with TemporaryDirectory(prefix="pgbouncer-") as folder, Pooler(Path(folder), server()) as running:
+    home = devdb.server(settings.BASE_DIR).home if settings.USES_EMBEDDED_DATABASE else None
+    with TemporaryDirectory(prefix="pgbouncer-") as folder, Pooler(Path(folder), server(), home=home) as running:
         yield running
 
 

@@ -146,6 +146,9 @@ def test_metrics_say_what_is_there(client):
     assert 3 < seen["inbox_latency_seconds", "0.5"] < 60
     assert seen["inbox_database_connections",] >= 1
     assert seen["inbox_database_connection_budget",] == project_settings.DB_CONNECTION_BUDGET
+    assert seen["inbox_database_connections_reserved",] == project_settings.DB_CONNECTIONS_RESERVED
+    assert seen["inbox_database_connections_of", "command"] >= 1
+    assert 0 < seen["inbox_database_connections_used_ratio",] < 1
     assert seen["inbox_database_deadlocks_total",] >= 0
 
 

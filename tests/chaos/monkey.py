@@ -1,11 +1,7 @@
-"""Kills, freezes, disconnects and restarts; keeps as many workers alive as there should be."""
+"""Kills, freezes, disconnects, restarts, brings strangers; keeps as many workers alive as there should be."""
 
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -14,8 +10,10 @@ from pathlib import Path
 import psycopg
 
 from config.devdb import Server
+from tests.chaos.strangers import Strangers
+from tests.pooler import Pooler
+from tests.zygote import Zygote, is_alive, send_signal
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 4
 # Longer than INBOX_STALE_AFTER of the chaos settings. After the first, the others are just at the jobs of the frozen
 # one; the second is so much longer that who waits for what it holds is seen.
@@ -28,37 +26,35 @@ SELECT worker.pid FROM integration_inbox AS job JOIN inbox_worker AS worker ON w
 
 
 class Monkey:
-    """Owns all processes of a run. Its random choices come from the seed."""
+    """Owns all processes of a run. Its random choices come from the seed.
 
-    def __init__(self, server: Server, url: str, seed: int, log: Path, mutant: str | None) -> None:
+    With a pooler all processes work through it, and every other one has a direct way to the server besides.
+    """
+
+    def __init__(
+        self, server: Server, seed: int, log: Path, mutant: str | None = None, pooler: Pooler | None = None
+    ) -> None:
         self.server = server
-        self.url = url
+        self.url = server.url()
+        self.pooler = pooler
+        self.strangers: Strangers | None = None
         self.rng = random.Random(seed)
         self.counts: Counter[str] = Counter()
         environment = {
-            "DATABASE_URL": url,
+            "DATABASE_URL": pooler.url if pooler else self.url,
+            "DATABASE_DIRECT_URL": self.url if pooler else "",
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             **({"CHAOS_MUTANT": mutant} if mutant else {}),
         }
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.zygote", str(log)],
-            cwd=PROJECT,
-            env=os.environ | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._zygote = Zygote(environment, log)
         self._workers: list[int] = []
         self._reclaimer: int | None = None
         self._frozen: dict[int, float] = {}
 
     def start(self, *arguments: str) -> int:
         """A manage.py command as a process; returns its pid."""
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(arguments) + "\n")
-        self._zygote.stdin.flush()
-        return int(self._zygote.stdout.readline())
+        is_direct = self.pooler is None or self.rng.random() < 0.5
+        return self._zygote.start(*arguments, name="chaos {pid}", is_direct=is_direct)
 
     def keep_workers(self) -> None:
         """Replace workers that have ended; most of them share a name, as those of a deployment may."""
@@ -84,12 +80,12 @@ class Monkey:
         action()
 
     def kill(self) -> None:
-        _signal(self.rng.choice(self._workers), signal.SIGKILL)
+        send_signal(self.rng.choice(self._workers), signal.SIGKILL)
 
     def freeze(self) -> None:
         """One or more at once: the others take over, and are at it when these wake up."""
         for pid in self._hold_by_lease_only() or self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
-            _signal(pid, signal.SIGSTOP)
+            send_signal(pid, signal.SIGSTOP)
             self._frozen[pid] = time.monotonic() + self.rng.choice(FREEZE_S)
 
     def _hold_by_lease_only(self) -> list[int]:
@@ -102,7 +98,7 @@ class Monkey:
         """Wake those that have been frozen long enough."""
         for pid, until in list(self._frozen.items()):
             if all_of_them or time.monotonic() >= until:
-                _signal(pid, signal.SIGCONT)
+                send_signal(pid, signal.SIGCONT)
                 del self._frozen[pid]
 
     def disconnect(self) -> None:
@@ -121,17 +117,33 @@ class Monkey:
             self.counts["monkey disconnected"] += 1
 
     def ask_to_stop(self) -> None:
-        _signal(self.rng.choice(self._workers), signal.SIGTERM)
+        send_signal(self.rng.choice(self._workers), signal.SIGTERM)
 
     def storm(self) -> None:
         """SIGTERM to all, twice to some."""
         for pid in self._workers:
             for _ in range(self.rng.randint(1, 3)):
-                _signal(pid, signal.SIGTERM)
+                send_signal(pid, signal.SIGTERM)
 
     def kill_reclaimer(self) -> None:
         if self._reclaimer is not None:
-            _signal(self._reclaimer, signal.SIGKILL)
+            send_signal(self._reclaimer, signal.SIGKILL)
+
+    def restart_pooler(self) -> None:
+        assert self.pooler is not None
+        self.counts["restart_pooler"] += 1
+        self.pooler.kill()
+        self.pooler.start()
+
+    def bring_strangers(self) -> None:
+        """They take all connections of the server, until they are sent away."""
+        self.counts["bring_strangers"] += 1
+        self.strangers = Strangers(self.url)
+        self.strangers.start()
+
+    def send_strangers_away(self) -> None:
+        if self.strangers is not None:
+            self.strangers.go()
 
     def restart_server(self) -> None:
         self.counts["restart_server"] += 1
@@ -139,21 +151,8 @@ class Monkey:
 
     def end(self) -> None:
         """Kill all processes of this run."""
+        self.send_strangers_away()
         for pid in [*self._workers, self._reclaimer]:
             if pid is not None:
-                _signal(pid, signal.SIGKILL)
-        self._zygote.kill()
-        self._zygote.communicate()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):  # it has ended by itself
-        os.kill(pid, number)
+                send_signal(pid, signal.SIGKILL)
+        self._zygote.end()

@@ -20,6 +20,11 @@ TIES = 70
 LONGEST_LATE_S = 3.0
 
 
+def connect(url: str, **options) -> psycopg.Connection:
+    """Behind a pooler, too."""
+    return psycopg.connect(url, prepare_threshold=None, **options)
+
+
 class MessageIds:
     """Each id once, in blocks of shuffled order: ids say nothing of time."""
 
@@ -41,7 +46,7 @@ class MessageIds:
 
 def write_backlog(url: str, ids: MessageIds, rng: random.Random) -> None:
     """Rows of the last six hours, many of one time."""
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+    with connect(url) as connection, connection.cursor() as cursor:
         for number, message_id in enumerate(ids.take(BACKLOG)):
             age_s = 6 * 3600 * (1 - number // TIES * TIES / BACKLOG) + 60
             _insert(cursor, message_id, _payload(rng), rng.randrange(CASES), f"now() - interval '{age_s:.0f} seconds'")
@@ -67,12 +72,13 @@ class Producer(threading.Thread):
         while not self.stop.is_set():
             action = self.rng.choice(actions)
             try:
-                connection = connection or psycopg.connect(self.url, autocommit=True)
+                connection = connection or connect(self.url, autocommit=True)
                 action(connection)
                 self.counts[action.__name__.strip("_")] += 1
                 self._commit_late_ones(time.monotonic())
-            except psycopg.Error:
-                # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again.
+            except (psycopg.Error, psycopg.Rollback):
+                # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again. A Rollback
+                # comes out of its block if the connection breaks just then.
                 self.counts["connection lost"] += 1
                 if connection:
                     connection.close()
@@ -90,7 +96,7 @@ class Producer(threading.Thread):
 
     def _late_commit(self, _: psycopg.Connection) -> None:
         """Stamped now, committed when the watermark has long passed."""
-        other = psycopg.connect(self.url)
+        other = connect(self.url)
         self._late.append((time.monotonic() + self.rng.uniform(0.05, LONGEST_LATE_S), other))
         for message_id in self.ids.take(3):
             _insert(other.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES))
@@ -131,12 +137,13 @@ class Producer(threading.Thread):
         created_at = "now() - interval '1 hour'" if odd is None else f"'{odd}'::timestamptz"
         _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), created_at)
 
-    def bring_everything(self) -> None:
+    def bring_everything(self, url: str) -> None:
         """Whatever anyone may still wait for; and with each thing one more who waits for it, at the same moment.
 
         Their ids are shuffled, so two workers have them in hand: one looks, the other brings, the first begins to wait.
+        By the address of the server itself: a pooler refuses until it has seen that the server has connections again.
         """
-        with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
+        with connect(url) as connection, connection.cursor() as cursor:
             for case in range(CASES):
                 for kind in ("waits", "brings"):
                     [message_id] = self.ids.take()

@@ -2,36 +2,53 @@
 
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import psycopg
 
-from config.devdb import Server
+from config import devdb
 from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
-from tests.chaos.monkey import Monkey, is_alive
+from tests.chaos.monkey import Monkey
 from tests.chaos.producers import MessageIds, Producer, write_backlog
+from tests.pooler import Pooler
+from tests.zygote import is_alive
 
 PRODUCERS = 2
+# Few enough that strangers take all of them at once; more than all who belong to a run ever have.
+CONNECTIONS = 60
+POOL_SIZE = 30
+# Beside the restarts, one of which is to strike while the strangers are there.
+RESTARTS_AT = (0.35, 0.7)
+STRANGERS_AT = 0.45
+STRANGERS_STAY_S = 10.0
+POOLER_DIES_AT = 0.2
 LOOK_EVERY_S = 1.0
 # More than the lookback, the reconcile and the longest backoff of the chaos settings together.
 STUCK_AFTER_S = 12.0
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 
-def run(folder: Path, *, seconds: float, seed: int, mutant: str | None = None, say=print) -> dict[str, list[tuple]]:
+def run(
+    folder: Path, *, seconds: float, seed: int, mutant: str | None = None, behind_pooler: bool = False, say=print
+) -> dict[str, list[tuple]]:
     """Break things for `seconds`; returns the invariants that did not hold, each with rows that show it."""
-    server = Server(folder / ".postgres")
-    server.start()
-    url = server.url()
+    server = devdb.Server(folder / ".postgres")
     log = folder / "processes.log"
-    monkey = Monkey(server, url, seed, log, mutant)
-    say(f"chaos: seed {seed}, {seconds:g} s" + (f", without a protection: {mutant}" if mutant else ""))
-    try:
-        found = _run(monkey, url, seconds, seed, say)
-    finally:
-        monkey.end()
-        server.stop()
+    say(
+        f"chaos: seed {seed}, {seconds:g} s"
+        + (", behind a pooler" if behind_pooler else "")
+        + (f", without a protection: {mutant}" if mutant else "")
+    )
+    with ExitStack() as ends:
+        with patch.dict(devdb.SERVER_OPTIONS, max_connections=str(CONNECTIONS)):
+            server.start()
+        ends.callback(server.stop)
+        pooler = ends.enter_context(_pooler(folder / "pooler", server)) if behind_pooler else None
+        monkey = Monkey(server, seed, log, mutant, pooler)
+        ends.callback(monkey.end)
+        found = _run(monkey, seconds, seed, say)
     for name, rows in found.items():
         say(f"BROKEN: {name}")
         for row in rows:
@@ -41,37 +58,50 @@ def run(folder: Path, *, seconds: float, seed: int, mutant: str | None = None, s
     return found
 
 
-def _run(monkey: Monkey, url: str, seconds: float, seed: int, say) -> dict[str, list[tuple]]:
+def _pooler(folder: Path, server: devdb.Server) -> Pooler:
+    folder.mkdir()
+    address = {"host": server.socket_dir, "port": devdb.PORT, "dbname": devdb.DATABASE, "user": devdb.USER}
+    return Pooler(folder, address, size=POOL_SIZE, home=server.home)
+
+
+def _run(monkey: Monkey, seconds: float, seed: int, say) -> dict[str, list[tuple]]:
+    url = monkey.url
     _wait_for_end(monkey.start("migrate", "--verbosity", "0"))
     ids = MessageIds(monkey.rng)
     with psycopg.connect(url) as connection:
         connection.execute(SCHEMA.read_text())
     write_backlog(url, ids, monkey.rng)
     monkey.keep_workers()
-    producers = [Producer(url, ids, seed + number) for number in range(PRODUCERS)]
+    their_url = monkey.pooler.url if monkey.pooler else url
+    producers = [Producer(their_url, ids, seed + number) for number in range(PRODUCERS)]
     for producer in producers:
         producer.start()
     watch = Watch(url)
     watch.start()
     began = time.monotonic()
-    restarts = [began + seconds * share for share in (0.35, 0.7)]
+    strangers_at = began + seconds * STRANGERS_AT
+    planned = [(began + seconds * share, monkey.restart_server) for share in RESTARTS_AT]
+    planned += [(strangers_at, monkey.bring_strangers), (strangers_at + STRANGERS_STAY_S, monkey.send_strangers_away)]
+    if monkey.pooler:
+        planned.append((began + seconds * POOLER_DIES_AT, monkey.restart_pooler))
+    planned.sort(key=lambda plan: plan[0])
     next_act = began
     while time.monotonic() < began + seconds and not watch.found:
-        if restarts and time.monotonic() > restarts[0]:
-            restarts.pop(0)
-            monkey.restart_server()
+        if planned and time.monotonic() > planned[0][0]:
+            planned.pop(0)[1]()
         if time.monotonic() >= next_act:
             monkey.act()
             next_act = time.monotonic() + monkey.rng.uniform(0.2, 1.0)
         monkey.thaw()
         monkey.keep_workers()
         time.sleep(0.05)
+    monkey.send_strangers_away()
     for producer in producers:
         producer.stop.set()
     for producer in producers:
         producer.join()
     if not watch.found:
-        producers[0].bring_everything()
+        producers[0].bring_everything(url)
         _settle(monkey, watch)
     _report(monkey, producers, watch, url, say)
     return watch.found
@@ -129,6 +159,8 @@ def _settle(monkey: Monkey, watch: Watch) -> None:
 
 def _report(monkey: Monkey, producers: list[Producer], watch: Watch, url: str, say) -> None:
     say("done to them: " + ", ".join(f"{count} {name}" for name, count in sorted(monkey.counts.items())))
+    if monkey.strangers:
+        say(f"strangers had {monkey.strangers.most} of {CONNECTIONS} connections")
     written = sum((producer.counts for producer in producers), start=type(producers[0].counts)())
     say("transactions: " + ", ".join(f"{count} {name}" for name, count in sorted(written.items())))
     with psycopg.connect(url, autocommit=True) as connection:

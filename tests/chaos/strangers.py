@@ -1,0 +1,53 @@
+"""Other programs take every connection that the server has, and each that becomes free, until they let go."""
+
+import threading
+from contextlib import ExitStack
+
+import psycopg
+
+TRY_AGAIN_S = 0.005
+# Whoever has a session loses it: else all of them would sit out the time on the ones they have.
+PUSH_OUT = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE application_name <> 'a stranger' AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+class Strangers(threading.Thread):
+    """Fills the server from `start` until `go`; `most` is how many connections they had at once."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.url = url
+        self.most = 0
+        self._go = threading.Event()
+
+    def run(self) -> None:
+        with ExitStack() as all_of_them:
+            taken: list[psycopg.Connection] = []
+            while not self._go.is_set():
+                try:
+                    taken.append(all_of_them.enter_context(self._connect()))
+                    self.most = max(self.most, len(taken))
+                except psycopg.OperationalError:
+                    if not self._push_out(taken):
+                        # The server was restarted, and they have to begin again.
+                        all_of_them.close()
+                        taken.clear()
+                    self._go.wait(TRY_AGAIN_S)
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.url, application_name="a stranger", autocommit=True, connect_timeout=5)
+
+    def _push_out(self, taken: list[psycopg.Connection]) -> bool:
+        """False if they have no session that works."""
+        try:
+            taken[0].execute(PUSH_OUT)
+        except (IndexError, psycopg.Error):
+            return False
+        return True
+
+    def go(self) -> None:
+        """Give all back."""
+        self._go.set()
+        self.join()
