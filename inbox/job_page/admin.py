@@ -5,14 +5,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.text import Truncator
 
-from inbox.admin_base import REVEAL, QuietChangeList, ReadOnlyAdmin
+from inbox.admin_base import QuietChangeList, ReadOnlyAdmin
 from inbox.content import content_of
 from inbox.job_list import banner
 from inbox.job_list.distinct import sources_seen
@@ -28,11 +26,12 @@ from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.job_page.correct import can_correct, correct_view
 from inbox.job_page.many import act_on_many
-from inbox.job_page.payload import log_reveal, shown
+from inbox.job_page.payload import shown
 from inbox.job_page.timeline import LIMIT, timeline
 from inbox.lease import lease_of
 from inbox.links import cases_of, links_of
 from inbox.models import InboxAudit, InboxJob
+from inbox.private import REVEAL, is_revealed
 
 # Other jobs of the case that the page links; a search shows the rest.
 OTHERS = 20
@@ -115,11 +114,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
             )
             for action in ACTIONS
         ]
-        others = [
-            path("<int:inbox_id>/correct/", view(self.correct_view), name="inbox_inboxjob_correct"),
-            path("<int:inbox_id>/reveal/", view(self.reveal_view), name="inbox_inboxjob_reveal"),
-        ]
-        return [*actions, *others, *super().get_urls()]
+        correct = path("<int:inbox_id>/correct/", view(self.correct_view), name="inbox_inboxjob_correct")
+        return [*actions, correct, *super().get_urls()]
 
     def action_view(self, request: HttpRequest, inbox_id: int, action: Action) -> HttpResponse:
         banner.forget()
@@ -129,27 +125,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
         banner.forget()
         return correct_view(self, request, inbox_id)
 
-    def reveal_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
-        """The page of the job with its payload as it is. By POST only, as it writes down who looks."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        return self.changeform_view(request, str(inbox_id), extra_context={"is_reveal": True})
-
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> Any:
-        if (extra_context or {}).get("is_reveal"):
-            return self._reveal(request, object_id or "", extra_context)
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _reveal(self, request: HttpRequest, object_id: str, extra_context: Any) -> Any:
-        if not request.user.has_perm(REVEAL) or not self.has_view_permission(request):
-            raise PermissionDenied
-        job = get_object_or_404(InboxJob, pk=object_id)
-        log_reveal(request, job, "on the page of the job")
-        # The stock view takes a POST for an edit, which it refuses.
-        request.method = "GET"
-        return super().changeform_view(request, object_id, "", extra_context)
+    def audited_name(self, row: Any) -> str:
+        return f"job:{row.pk}"
 
     def render_change_form(
         self,
@@ -160,7 +137,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         form_url: str = "",
         obj: InboxJob | None = None,
     ) -> Any:
-        more = self._job_context(request, obj, bool(context.get("is_reveal"))) if obj else {}
+        more = self._job_context(request, obj, is_revealed(request)) if obj else {}
         return super().render_change_form(request, context | more, add, change, form_url, obj)
 
     def _job_context(self, request: HttpRequest, job: InboxJob, is_reveal: bool) -> dict[str, Any]:
@@ -181,20 +158,18 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "correction": shown(content.corrected, revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL),
+            "may_correct": may(CORRECT) and may(REVEAL) and can_correct(job),
             "OTHERS": OTHERS,
         }
 
     def _buttons(self, request: HttpRequest, job: InboxJob) -> list[tuple[str, str]]:
         may = request.user.has_perm
         this = InboxJob.objects.filter(pk=job.pk)
-        buttons = [
+        return [
             (action.label, reverse(f"admin:inbox_inboxjob_{action.name}", args=[job.pk]))
             for action in ACTIONS
             if may(action.permission) and action.possible(this).exists()
         ]
-        if may(CORRECT) and may(REVEAL) and can_correct(job):
-            buttons.append(("Correct and requeue", reverse("admin:inbox_inboxjob_correct", args=[job.pk])))
-        return buttons
 
     def _others(self, job: InboxJob) -> list[InboxJob]:
         if job.decision_tracking_id is None:
