@@ -18,6 +18,8 @@ from inbox.work import work
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet
 from packets.open_packet import open_packet
+from packets.samples import sample_messages
+from tests.clinical import decision, payload
 from tests.probe import probe_source
 from tests.rows import esmd, job, seconds_ago, send, tracking_id
 
@@ -258,12 +260,28 @@ def test_a_payload_is_redacted_and_a_reveal_shows_it_and_is_logged(client):
 
 
 def test_redacted_json_keeps_structure_types_and_lengths_and_no_value():
-    value = {"a": [MARKED, 7, 1.5, True, None], MARKED: {"b c": MARKED}, "Good Key": ""}
+    value = {"payload": [MARKED, 7, 1.5, True, None], MARKED: {"b c": MARKED}, "Facility Provider NPI": ""}
     assert redacted(value) == {
-        "a": [f"text, {len(MARKED)} characters", "number", "number", "true or false", None],
+        "payload": [f"text, {len(MARKED)} characters", "number", "number", "true or false", None],
         f"key 2, {len(MARKED)} characters": {"key 1, 3 characters": f"text, {len(MARKED)} characters"},
-        "Good Key": "text, 0 characters",
+        "Facility Provider NPI": "text, 0 characters",
     }
+
+
+@pytest.mark.parametrize("key", ["fileName", "file_name", "Beneficiary First Name", "esmdTransactionId", "NPI"])
+def test_a_key_of_known_words_is_shown(key):
+    assert redacted({key: 1}) == {key: "number"}
+
+
+@pytest.mark.parametrize("key", ["", " ", "John Doe", "JOHN", "name1", "name\n", "Nname", "фамилия", "name of John"])
+def test_a_key_that_may_be_a_value_is_not_shown(key):
+    assert key not in redacted({key: 1})
+
+
+def test_the_keys_of_good_messages_are_shown():
+    good = [json.loads(message.payload) for message in sample_messages(50, seed=1, broken_share=0)]
+    for message in [*good, payload(), decision()]:
+        assert "key " not in json.dumps(redacted(message))
 
 
 @pytest.mark.parametrize("payload", ['{"n": %s}' % ("9" * 5000), "[" * 3000 + "]" * 3000, "null", "{}", "[]", '"x"'])

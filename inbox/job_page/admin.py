@@ -4,7 +4,9 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import SuspiciousOperation
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
@@ -94,6 +96,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if not all(key.isascii() and key.isdigit() for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise SuspiciousOperation("a selection of what is no job")
         context = {"banner": banner.banner(), "limit": limit(request.GET)}
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -142,7 +146,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
 
     def _job_context(self, request: HttpRequest, job: InboxJob, is_reveal: bool) -> dict[str, Any]:
         may = request.user.has_perm
-        deeds = list(InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")[:LIMIT])
+        audit = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")
+        deeds = list(audit[:LIMIT]) if may("inbox.view_inboxaudit") else []
         content = content_of(job)
         return {
             "job": job,
@@ -151,7 +156,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "events": timeline(job, deeds),
             "links": links_of(job, may),
             "others": self._others(job),
-            "deeds": deeds if may("inbox.view_inboxaudit") else [],
+            "deeds": deeds,
             "content": content,
             "original": job,
             "payload": shown(content.original, revealed=is_reveal) if content else None,

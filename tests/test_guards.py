@@ -1,0 +1,294 @@
+"""Who may do what on the pages of operators and staff, and what a forged request comes to: nothing."""
+
+import html
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from decisions.models import PacketDecision
+from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
+from inbox.job_page.actions import ACTIONS as JOB_ACTIONS
+from inbox.models import InboxAudit, InboxCorrection, InboxJob
+from packets.models import Packet, PacketEvent
+from tests.cases import packet
+from tests.rows import esmd, job, send, tracking_id
+
+pytestmark = pytest.mark.django_db
+
+CASE = tracking_id(1)
+LIST = reverse("admin:inbox_inboxjob_changelist")
+JOB_PAGES = [action.name for action in JOB_ACTIONS] + ["correct", "reveal"]
+PACKET_PAGES = [action.name for action in PACKET_ACTIONS]
+
+
+def page(of, action="change"):
+    return reverse(f"admin:{of._meta.app_label}_{of._meta.model_name}_{action}", args=[of.pk])
+
+
+def somebody(*codenames, is_staff=True):
+    """A client of a person with these permissions."""
+    user = User.objects.create_user(f"user {uuid4()}", is_staff=is_staff)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text_of(answer):
+    return answer.content.decode()
+
+
+@pytest.fixture
+def dead_message():
+    message_id = send(esmd(CASE), CASE)
+    fields = {"source": "integration", "message_type": "intake", "message_id": message_id}
+    return job(status="DEAD", decision_tracking_id=CASE, **fields)
+
+
+def rows():
+    models = (InboxJob, InboxAudit, InboxCorrection, Packet, PacketEvent, PacketDecision)
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
+FORGED = {
+    "reason": "x",
+    "seen": "",
+    "to": "AFFIRM",
+    "content": "{}",
+    "message_type": "intake",
+    "denial_reason": "OTHER",
+}
+
+
+def test_only_staff_gets_to_a_form_and_no_browser_keeps_it(dead_message):
+    """Whatever else somebody may: the forms are pages of the admin."""
+    everything = Permission.objects.values_list("codename", flat=True)
+    clients = [Client(), somebody(*everything, is_staff=False)]
+    boss = Client()
+    boss.force_login(User.objects.create_superuser("boss"))
+    of = packet()
+    before = rows()
+    pages = [page(dead_message, name) for name in JOB_PAGES] + [page(of, name) for name in PACKET_PAGES]
+    for address in pages:
+        for client in clients:
+            for got in (client.get(address), client.post(address, FORGED)):
+                assert (got.status_code, "/login/" in got.headers.get("Location", "")) == (302, True), address
+        assert "no-store" in boss.get(address).headers["Cache-Control"]
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    ("codenames", "may_correct", "may_reveal"),
+    [
+        (["view_inboxjob", "correct_job", "reveal_payload"], True, True),
+        (["view_inboxjob", "correct_job"], False, False),
+        (["view_inboxjob", "reveal_payload"], False, True),
+        (["view_inboxjob", "operate_job"], False, False),
+        (["correct_job", "reveal_payload", "operate_job"], False, False),
+    ],
+)
+def test_to_correct_takes_to_see_and_to_see_takes_the_page(dead_message, codenames, may_correct, may_reveal):
+    client = somebody(*codenames)
+    text = text_of(client.get(page(dead_message)))
+    assert ("Correct and requeue" in text) == may_correct
+    assert ("Reveal (this is logged)" in text) == may_reveal
+    assert (client.post(page(dead_message, "correct"), {"open": "yes"}).status_code == 200) == may_correct
+    assert (client.post(page(dead_message, "correct"), FORGED).status_code != 403) == may_correct
+    assert (client.post(page(dead_message, "reveal")).status_code == 200) == may_reveal
+    assert not InboxCorrection.objects.exists()
+
+
+def test_an_action_on_a_job_takes_the_permission_to_see_jobs(dead_message):
+    client = somebody("operate_job", "correct_job", "reveal_payload")
+    for name in JOB_PAGES:
+        assert client.post(page(dead_message, name), FORGED).status_code == 403
+    assert client.post(LIST, {"action": "requeue", ACTION_CHECKBOX_NAME: [dead_message.pk]}).status_code == 403
+
+
+def test_a_page_links_and_tells_only_what_the_person_may_see(dead_message):
+    of = packet()
+    InboxAudit.objects.create(who="ada", verb="requeue", reason="told by nobody", object=f"job:{dead_message.pk}")
+    source = reverse("admin:packets_integrationmessage_change", args=[dead_message.message_id])
+    text = text_of(somebody("view_inboxjob").get(page(dead_message)))
+    assert page(of) not in text
+    assert source not in text
+    assert "told by nobody" not in text
+    text = text_of(somebody("view_inboxjob", "view_packet", "view_inboxaudit").get(page(dead_message)))
+    assert page(of) in text
+    assert source not in text
+    assert "told by nobody" in text
+
+
+def test_a_correction_becomes_only_what_its_source_has(dead_message):
+    client = somebody("view_inboxjob", "correct_job", "reveal_payload")
+    shown = client.post(page(dead_message, "correct"), {"open": "yes"})
+    forged = FORGED | {"seen": shown.context["seen"], "message_type": "generate_payload"}
+    assert client.post(page(dead_message, "correct"), forged).status_code == 200
+    assert InboxJob.objects.get().status == "DEAD"
+    assert not InboxCorrection.objects.exists()
+
+
+def test_what_has_no_message_is_not_corrected_by_a_forged_post():
+    made = job(status="DEAD", source="json_generator", message_type="generate_payload")
+    client = somebody("view_inboxjob", "correct_job", "reveal_payload")
+    seen = f"DEAD - {made.updated_at.isoformat()}"
+    assert client.post(page(made, "correct"), FORGED | {"seen": seen}).status_code in (200, 302)
+    assert not InboxCorrection.objects.exists()
+    assert InboxJob.objects.get().status == "DEAD"
+
+
+@pytest.mark.parametrize("name", PACKET_PAGES)
+def test_a_key_of_something_else_does_nothing(name):
+    """Such as that of a job, where there is no packet of that number, and what was seen of another packet."""
+    of, other = packet(1), packet(2)
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    form = client.get(page(other, name)).context["form"] if name != "operational-decision" else None
+    hidden = {field.name: field.value() or "" for field in form.hidden_fields()} if form else {}
+    of_other = FORGED | hidden | {"seen": "Intake" if name == "move" else "999999", "correlation_id": uuid4()}
+    before = rows()
+    assert client.post(page(of, name), of_other).status_code in (200, 409)
+    gone = page(of, name).replace(f"/{of.pk}/", "/999999/")
+    assert client.post(gone, of_other).status_code == 404
+    assert rows() == before
+
+
+def test_fields_that_a_form_has_not_are_not_taken():
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    forged = {
+        *("packet_id", "external_id", "case_id", "detailed_status", "validation_status", "beneficiary_last_name"),
+        *("due_date", "has_documents", "intake_message_id", "created_at", "updated_at", "submission_type"),
+    }
+    values = dict.fromkeys(forged, "7") | {"detailed_status": "Decision Complete", "has_documents": "on"}
+    values |= {"documents-TOTAL_FORMS": "1", "documents-INITIAL_FORMS": "0", "documents-0-file_name": "x"}
+    new = {"decision_tracking_id": str(CASE), "channel_type_id": "2", "reason": "called", "_continue": "1"}
+    client.post(reverse("admin:packets_packet_add"), new | values)
+    made = Packet.objects.get()
+    assert (made.detailed_status, made.case_id, made.has_documents) == ("Pending - New", None, False)
+    assert not made.documents.exists()
+    assert made.pk != 7
+    form = client.get(page(made, "approve")).context["form"]
+    hidden = {field.name: field.value() or "" for field in form.hidden_fields()}
+    more = {"created_by": "eve", "by": "eve", "utn": "7", "decision_round": "7", "to": "AFFIRM", "is_active": ""}
+    client.post(page(made, "approve"), hidden | {"reason": "x"} | values | more)
+    version = PacketDecision.objects.get()
+    assert (version.created_by, version.utn, version.decision_round) == ("boss", None, 1)
+    assert (version.clinical_decision, version.is_active) == ("PENDING", True)
+    made = job(status="FAILED", attempt_count=3)
+    seen = client.get(page(made, "reschedule")).context["seen"]
+    fields = {"status": "DONE", "attempt_count": "0", "locked_by": "eve", "who": "eve", "message_type": "intake"}
+    client.post(page(made, "reschedule"), fields | {"seen": seen, "reason": "x", "to": ""})
+    changed = InboxJob.objects.get(pk=made.pk)
+    assert (changed.status, changed.attempt_count, changed.message_type) == ("FAILED", 3, "probe")
+    assert InboxAudit.objects.get().who == "boss"
+
+
+def operator():
+    return somebody("view_inboxjob", "operate_job")
+
+
+def confirmed(shown, **more):
+    """What a browser sends from the page that asks."""
+    names = ("action", "select_across", "confirmed", "filters", "shown_at")
+    context = shown.context
+    values = {
+        "action": context["action_name"],
+        "select_across": "1" if context["is_all"] else "0",
+        "confirmed": "yes",
+        "filters": html.unescape(context["filters"]),
+        "shown_at": context["shown_at"],
+        ACTION_CHECKBOX_NAME: context["selected"],
+    }
+    assert all(f'name="{name}"' in text_of(shown) for name in names)
+    return values | {"reason": "x"} | more
+
+
+@pytest.mark.parametrize("arrives_at", ["", "?status__exact=DEAD", "?status__exact=FAILED&source=test"])
+def test_what_was_asked_of_a_filter_is_not_done_to_another(arrives_at):
+    """A request can lose its query on the way; without it all jobs would be meant."""
+    client = operator()
+    asked = "?status__exact=FAILED"
+    made = [job(status=status) for status in ("FAILED", "DEAD", "FAILED")]
+    ask = {"action": "requeue", ACTION_CHECKBOX_NAME: [made[0].pk], "select_across": "1"}
+    shown = client.post(LIST + asked, ask)
+    again = client.post(LIST + arrives_at, confirmed(shown))
+    assert again.status_code == 200
+    assert "confirmed" in text_of(again)
+    assert not InboxAudit.objects.exists()
+    assert client.post(LIST + arrives_at, confirmed(again)).status_code == 302
+    expected = {"": 3, "?status__exact=DEAD": 1, "?status__exact=FAILED&source=test": 2}[arrives_at]
+    assert InboxAudit.objects.count() == expected
+
+
+@pytest.mark.parametrize("key", ["x", "-1", "1 OR 1=1", "", "٣"])
+def test_a_selection_of_what_is_no_job_does_nothing(key):
+    client = operator()
+    made = job(status="FAILED")
+    shown = client.post(LIST, {"action": "requeue", ACTION_CHECKBOX_NAME: [made.pk], "select_across": "0"})
+    data = confirmed(shown) | {ACTION_CHECKBOX_NAME: [key]}
+    assert client.post(LIST, data).status_code == 400
+    assert InboxJob.objects.get().status == "FAILED"
+
+
+@pytest.mark.parametrize("name", [action.name for action in JOB_ACTIONS])
+def test_on_many_too_an_action_takes_only_what_it_can_be_done_to(name):
+    made = [job(status=status) for status in ("NEW", "PROCESSING", "FAILED", "WAITING", "DEAD", "DONE")]
+    [action] = [action for action in JOB_ACTIONS if action.name == name]
+    possible = set(action.possible(InboxJob.objects.all()).values_list("pk", flat=True))
+    client = operator()
+    shown = client.post(LIST, {"action": name, ACTION_CHECKBOX_NAME: [one.pk for one in made], "select_across": "1"})
+    assert shown.context["count"] == len(possible)
+    client.post(LIST, confirmed(shown, to=""))
+    assert {int(entry.object.partition(":")[2]) for entry in InboxAudit.objects.all()} == possible
+
+
+def test_an_action_that_is_none_does_nothing():
+    made = job(status="FAILED")
+    for name in ("delete_selected", "correct", "reveal", "approve", ""):
+        data = {
+            "action": name,
+            ACTION_CHECKBOX_NAME: [made.pk],
+            "select_across": "1",
+            "post": "yes",
+            "confirmed": "yes",
+        }
+        operator().post(LIST, data)
+    assert InboxJob.objects.get().status == "FAILED"
+    assert not InboxAudit.objects.exists()
+
+
+def test_who_loses_the_permission_between_the_form_and_its_post_does_nothing():
+    client = operator()
+    made = job(status="FAILED")
+    seen = client.get(page(made, "requeue")).context["seen"]
+    shown = client.post(LIST, {"action": "requeue", ACTION_CHECKBOX_NAME: [made.pk], "select_across": "0"})
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    user.user_permissions.set(Permission.objects.filter(codename="view_inboxjob"))
+    assert client.post(page(made, "requeue"), {"seen": seen, "reason": "x"}).status_code == 403
+    client.post(LIST, confirmed(shown))
+    assert InboxJob.objects.get().status == "FAILED"
+    user.is_active = False
+    user.save()
+    assert "/login/" in client.get(page(made)).url
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "editor"])
+def test_no_role_of_operators_decides_or_opens_a_packet(role):
+    user = User.objects.create_user("somebody", is_staff=True)
+    user.groups.set(Group.objects.filter(name=role))
+    client = Client()
+    client.force_login(user)
+    of = packet()
+    before = rows()
+    text = text_of(client.get(page(of)))
+    for name in PACKET_PAGES:
+        assert page(of, name) not in text
+        assert client.get(page(of, name)).status_code == client.post(page(of, name), FORGED).status_code == 403
+    new = {"decision_tracking_id": str(tracking_id(2)), "channel_type_id": "2", "reason": "called"}
+    assert client.post(reverse("admin:packets_packet_add"), new).status_code == 403
+    assert rows() == before
