@@ -123,6 +123,25 @@ def test_a_page_links_and_tells_only_what_the_person_may_see(dead_message):
     assert "told by nobody" in text
 
 
+def test_what_somebody_elses_program_said_is_shown_by_a_reveal_only():
+    error = {
+        "attempt": 1,
+        "worker": "w",
+        "at": "2031-02-03T04:05:06+00:00",
+        "kind": "Refused",
+        "message": "answered 422",
+    }
+    fields = {"source": "json_generator", "message_type": "generate_payload", "status": "DEAD"}
+    made = job(errors=[error | {"said": "no such SECRET"}], last_error="answered 422", error_kind="Refused", **fields)
+    for client in (somebody("view_inboxjob", "operate_job"), editor := somebody("view_inboxjob", "reveal_payload")):
+        text = text_of(client.get(page(made)))
+        assert "Refused: answered 422. It said: not shown" in text
+        assert "SECRET" not in text
+    assert "Reveal (this is logged)" in text
+    assert "It said: no such SECRET" in text_of(editor.post(page(made, "reveal")))
+    assert InboxAudit.objects.get().object == f"job:{made.pk}"
+
+
 def test_a_correction_becomes_only_what_its_source_has(dead_message):
     client = somebody("view_inboxjob", "correct_job", "reveal_payload")
     shown = client.post(page(dead_message, "correct"), {"open": "yes"})

@@ -170,8 +170,7 @@ def generator_answers(settings) -> None:
     InboxJob.objects.filter(source="json_generator").delete()
     for number, status in enumerate((400, 422, 500, 302, 503), start=100):
         head = f"HTTP/1.1 {status} {MARK}\r\nLocation: /{MARK}\r\nContent-Length: %d\r\n\r\n".encode()
-        # What it says when it refuses is kept with the job, for the person who has to act on it; no log has it.
-        body = "no such decision" if 400 <= status < 500 else f"{MARK} is no NPI"
+        body = f"{MARK} is no NPI"
         with answering(body.encode(), head) as settings.JSON_GENERATOR_BASE_URL:
             job_for(version(number))
             Worker(sources=[generator], worker_id="asker", batch_size=1, poll_interval_s=0.05).once()
@@ -194,8 +193,11 @@ def everything_kept():
     """All rows of the engine's own tables, of histories and of sessions, and what machines are told of them."""
     told = []
     kept = (InboxJob, InboxAudit, InboxWorker, InboxTally, SourcePause, PollWatermark, PacketEvent, LogEntry)
-    for model in kept:
-        told += [f"{model.__name__} {row}" for row in model.objects.values()]
+    rows = [(model.__name__, row) for model in kept for row in model.objects.values()]
+    # What the generator says when it refuses is kept beside the error, for a reveal; all else is searched.
+    said = [error.pop("said", None) for name, row in rows if name == "InboxJob" for error in row["errors"]]
+    assert sum(MARK in text for text in said if text) == 2
+    told += [f"{name} {row}" for name, row in rows]
     told += [str(session.get_decoded()) for session in Session.objects.all()]
     told += [str(row) for model in MODELS for row in model.objects.all()]
     for path in ("/metrics", "/healthz", "/readyz"):

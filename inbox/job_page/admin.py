@@ -29,7 +29,7 @@ from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.job_page.correct import can_correct, correct_view
 from inbox.job_page.many import act_on_many
 from inbox.job_page.payload import shown
-from inbox.job_page.timeline import LIMIT, timeline
+from inbox.job_page.timeline import LIMIT, has_said, timeline
 from inbox.lease import lease_of
 from inbox.links import cases_of, links_of
 from inbox.models import InboxAudit, InboxJob
@@ -153,7 +153,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "job": job,
             "lease": lease_of(job),
             "buttons": self._buttons(request, job),
-            "events": timeline(job, deeds),
+            "events": timeline(job, deeds, is_revealed=is_reveal),
             "links": links_of(job, may),
             "others": self._others(job),
             "deeds": deeds,
@@ -162,7 +162,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "payload": shown(content.original, revealed=is_reveal) if content else None,
             "correction": shown(content.corrected, revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
-            "may_reveal": may(REVEAL),
+            "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
             "may_correct": may(CORRECT) and may(REVEAL) and can_correct(job),
             "OTHERS": OTHERS,
         }
