@@ -1,21 +1,32 @@
 """Who may do what on the pages of operators and staff, and what a forged request comes to: nothing."""
 
 import html
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
 from inbox.job_page.actions import ACTIONS as JOB_ACTIONS
+from inbox.job_page.many import act_on_many
+from inbox.job_page.seen import as_seen, seen
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
+from inbox.requeue import requeueable
+from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent
+from packets.move_packet import MoveRefused, move_packet
 from tests.cases import packet
-from tests.rows import esmd, job, send, tracking_id
+from tests.probe import in_threads
+from tests.rows import esmd, job, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db
 
@@ -42,11 +53,15 @@ def text_of(answer):
     return answer.content.decode()
 
 
+def message(status):
+    """A job of Integration with its source row."""
+    fields = {"source": "integration", "message_type": "intake", "message_id": send(esmd(CASE), CASE)}
+    return job(status=status, decision_tracking_id=CASE, **fields)
+
+
 @pytest.fixture
 def dead_message():
-    message_id = send(esmd(CASE), CASE)
-    fields = {"source": "integration", "message_type": "intake", "message_id": message_id}
-    return job(status="DEAD", decision_tracking_id=CASE, **fields)
+    return message("DEAD")
 
 
 def rows():
@@ -154,10 +169,96 @@ def test_a_correction_becomes_only_what_its_source_has(dead_message):
 def test_what_has_no_message_is_not_corrected_by_a_forged_post():
     made = job(status="DEAD", source="json_generator", message_type="generate_payload")
     client = somebody("view_inboxjob", "correct_job", "reveal_payload")
-    seen = f"DEAD - {made.updated_at.isoformat()}"
-    assert client.post(page(made, "correct"), FORGED | {"seen": seen}).status_code in (200, 302)
+    assert client.post(page(made, "correct"), FORGED | {"seen": seen(made), "message_type": made.message_type}).url
+    assert client.post(page(made, "correct"), {"open": "yes"}).url
     assert not InboxCorrection.objects.exists()
     assert InboxJob.objects.get().status == "DEAD"
+
+
+@pytest.mark.parametrize("status", ["NEW", "PROCESSING", "FAILED", "WAITING", "DEAD", "DONE"])
+def test_what_is_not_possible_is_not_done_by_a_forged_post_either(status):
+    """One that knows what is to be seen: the verbs themselves take only what they can be done to."""
+    of = message(status)
+    client = somebody("view_inboxjob", "operate_job", "correct_job", "reveal_payload")
+    jobs, before = InboxJob.objects.all(), rows()
+    for action in JOB_ACTIONS:
+        if not action.possible(jobs).exists():
+            got = client.post(page(of, action.name), FORGED | {"seen": seen(of), "to": ""})
+            assert got.status_code == 409, action.name
+    if not requeueable(jobs).exists():
+        assert client.post(page(of, "correct"), FORGED | {"seen": seen(of)}).status_code == 409
+        # Nor is it opened to be corrected, which would reveal it.
+        assert client.post(page(of, "correct"), {"open": "yes"}).status_code == 302
+    assert rows() == before
+
+
+def test_what_changes_between_the_look_and_the_lock_is_found_under_the_lock():
+    for changed in ({"updated_at": seconds_ago(-1)}, {"status": "DEAD"}, {"lease_id": uuid4()}):
+        made = job(status="FAILED")
+        jobs = as_seen(made.pk, seen(made))
+        assert jobs.exists()
+        InboxJob.objects.filter(pk=made.pk).update(**changed)
+        assert not jobs.exists(), changed
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"), [(LockNotAvailable, 409), (DeadlockDetected, 409), (QueryCanceled, 500)], ids=lambda v: str(v)
+)
+def test_what_is_in_use_is_said_and_what_is_broken_is_an_error(monkeypatch, cause, status):
+    def fail(jobs, limit):
+        raise OperationalError from cause()
+
+    monkeypatch.setattr(type(JOB_ACTIONS[0]), "deed", lambda *arguments: fail)
+    client = operator()
+    client.raise_request_exception = False
+    made = job(status="FAILED")
+    assert client.post(page(made, "requeue"), {"seen": seen(made), "reason": "x"}).status_code == status
+
+
+def test_only_get_head_and_post_are_known(dead_message):
+    of, client = packet(), Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    pages = [page(dead_message, name) for name in JOB_PAGES] + [page(of, name) for name in PACKET_PAGES]
+    for address in pages:
+        for method in (client.put, client.patch, client.delete, client.options):
+            assert method(address).status_code == 405, address
+
+
+def test_an_action_on_many_asks_for_its_permission_itself():
+    request = SimpleNamespace(user=User.objects.create_user("nobody"), POST={}, GET={})
+    with pytest.raises(PermissionDenied):
+        act_on_many(site.get_model_admin(InboxJob), request, InboxJob.objects.all(), JOB_ACTIONS[0])
+
+
+def test_a_packet_is_not_opened_by_get_and_who_may_only_open_is_not_led_to_its_page():
+    address = reverse("admin:packets_packet_add")
+    new = {"decision_tracking_id": str(CASE), "channel_type_id": "2", "reason": "called"}
+    client = somebody("add_packet")
+    assert client.get(address, new).status_code == 200
+    assert not Packet.objects.exists()
+    assert client.post(address, new).url == reverse("admin:index")
+    assert Packet.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_move_locks_the_packet_itself():
+    of = packet()
+
+    def move():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '50ms'")
+            with transaction.atomic():
+                move_packet(of.pk, to=DetailedStatus.INTAKE, seen=of.detailed_status, by="ada", reason="x")
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        Packet.objects.select_for_update(no_key=True).get()
+        with pytest.raises(OperationalError, match="lock timeout"):
+            in_threads(move)
+    with pytest.raises(MoveRefused, match="by whom and why"):
+        move_packet(of.pk, to=DetailedStatus.INTAKE, seen=of.detailed_status, by="ada", reason=" ")
 
 
 @pytest.mark.parametrize("name", PACKET_PAGES)
@@ -199,9 +300,8 @@ def test_fields_that_a_form_has_not_are_not_taken():
     assert (version.created_by, version.utn, version.decision_round) == ("boss", None, 1)
     assert (version.clinical_decision, version.is_active) == ("PENDING", True)
     made = job(status="FAILED", attempt_count=3)
-    seen = client.get(page(made, "reschedule")).context["seen"]
     fields = {"status": "DONE", "attempt_count": "0", "locked_by": "eve", "who": "eve", "message_type": "intake"}
-    client.post(page(made, "reschedule"), fields | {"seen": seen, "reason": "x", "to": ""})
+    client.post(page(made, "reschedule"), fields | {"seen": seen(made), "reason": "x", "to": ""})
     changed = InboxJob.objects.get(pk=made.pk)
     assert (changed.status, changed.attempt_count, changed.message_type) == ("FAILED", 3, "probe")
     assert InboxAudit.objects.get().who == "boss"
@@ -284,11 +384,10 @@ def test_an_action_that_is_none_does_nothing():
 def test_who_loses_the_permission_between_the_form_and_its_post_does_nothing():
     client = operator()
     made = job(status="FAILED")
-    seen = client.get(page(made, "requeue")).context["seen"]
     shown = client.post(LIST, {"action": "requeue", ACTION_CHECKBOX_NAME: [made.pk], "select_across": "0"})
     user = User.objects.get(pk=client.session["_auth_user_id"])
     user.user_permissions.set(Permission.objects.filter(codename="view_inboxjob"))
-    assert client.post(page(made, "requeue"), {"seen": seen, "reason": "x"}).status_code == 403
+    assert client.post(page(made, "requeue"), {"seen": seen(made), "reason": "x"}).status_code == 403
     client.post(LIST, confirmed(shown))
     assert InboxJob.objects.get().status == "FAILED"
     user.is_active = False
