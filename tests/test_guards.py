@@ -1,6 +1,7 @@
 """Who may do what on the pages of operators and staff, and what a forged request comes to: nothing."""
 
 import html
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent
 from packets.move_packet import MoveRefused, move_packet
 from tests.cases import packet
-from tests.probe import in_threads
+from tests.probe import lock_waiters, wait_until
 from tests.rows import esmd, job, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db
@@ -241,24 +242,33 @@ def test_a_packet_is_not_opened_by_get_and_who_may_only_open_is_not_led_to_its_p
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_move_locks_the_packet_itself():
+def test_a_move_waits_for_whoever_has_the_packet_and_then_looks_at_what_it_is():
     of = packet()
 
     def move():
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("SET lock_timeout = '50ms'")
             with transaction.atomic():
                 move_packet(of.pk, to=DetailedStatus.INTAKE, seen=of.detailed_status, by="ada", reason="x")
         finally:
             connection.close()
 
-    with transaction.atomic():
-        Packet.objects.select_for_update(no_key=True).get()
-        with pytest.raises(OperationalError, match="lock timeout"):
-            in_threads(move)
-    with pytest.raises(MoveRefused, match="by whom and why"):
-        move_packet(of.pk, to=DetailedStatus.INTAKE, seen=of.detailed_status, by="ada", reason=" ")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            move_packet(of.pk, to=DetailedStatus.VALIDATION, seen=of.detailed_status, by="bob", reason="x")
+            late = pool.submit(move)
+            wait_until(lock_waiters)
+        with pytest.raises(MoveRefused, match="it has become Validation meanwhile"):
+            late.result(20)
+    assert PacketEvent.objects.get().by == "bob"
+
+
+def test_a_move_says_by_whom_and_why():
+    of = packet()
+    for empty in ({"by": " "}, {"reason": " "}):
+        with pytest.raises(MoveRefused, match="by whom and why"):
+            move_packet(
+                of.pk, to=DetailedStatus.INTAKE, seen=of.detailed_status, **{"by": "ada", "reason": "x"} | empty
+            )
 
 
 @pytest.mark.parametrize("name", PACKET_PAGES)
