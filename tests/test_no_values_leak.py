@@ -246,7 +246,10 @@ def forms_of(model, actions, *others):
 
 def look_at(client, models):
     """What these pages show, by GET, and forms by an empty and a forged POST too, each line behind its address."""
-    answers = [(page, client.get(page)) for model in models for page in pages_of(model)]
+    refused = InboxJob.objects.filter(error_kind="Refused").values_list("pk", flat=True)
+    pages = [reverse("admin:inbox_inboxjob_change", args=[pk]) for pk in refused]
+    pages += [page for model in models for page in pages_of(model)]
+    answers = [(page, client.get(page)) for page in pages]
     forged = {"reason": "x", "seen": "DEAD -", "post": "yes", "open": "yes", "correlation_id": tracking_id(9)}
     for page in forms_of(InboxJob, JOB_ACTIONS, "correct", "reveal") + forms_of(Packet, PACKET_ACTIONS):
         answers += [(page, answer) for answer in (client.get(page), client.post(page, {}), client.post(page, forged))]
@@ -280,12 +283,16 @@ def errors(client, monkeypatch):
 def acts(client):
     """What staff do to the marked case: it is logged, shown among the recent actions, and said in messages."""
     of = Packet.objects.filter(beneficiary_first_name__startswith=MARK).earliest("pk")
+    shown = ""
     for to in ("NON_AFFIRM", "AFFIRM"):
         address = reverse("admin:packets_packet_clinical-decision", args=[of.pk])
         form = client.get(address).context["form"]
         hidden = {field.name: field.value() or "" for field in form.hidden_fields()}
-        assert client.post(address, hidden | {"to": to, "reason": "a test"}, follow=True).status_code == 200
+        answer = client.post(address, hidden | {"to": to, "reason": "a test"}, follow=True)
+        shown += answer.content.decode()
+    assert shown.count("done. The packet is at") == 2
     assert LogEntry.objects.filter(object_id=of.pk).count() == 2
+    return shown
 
 
 def find(text: str) -> list[str]:
@@ -318,9 +325,9 @@ def test_no_value_of_a_message_leaves_its_place(log_format, boss, settings, monk
         with monkeypatch.context() as broken:
             breaking_page(boss, broken)
         reviewer = staff("reviewer", *DECIDE)
-        acts(reviewer)
+        seen = acts(reviewer)
         failed = errors(reviewer, monkeypatch)
-        seen = reviewer.get("/admin/").content.decode()
+        seen += reviewer.get("/admin/").content.decode()
         # What a page shows does not depend on the format of logs.
         if log_format == "json":
             seen += look_at(staff("viewer"), MODELS) + look_at(staff("operator", *OPERATE), [InboxJob, Packet])
