@@ -11,7 +11,6 @@ __all__ = ["DecidedPacketAdmin"]
 
 @admin.register(PacketDecision)
 class PacketDecisionAdmin(ReadOnlyAdmin):
-    harmless_json = ("denial_details",)
     list_display = [
         "packet_decision_id",
         "packet",

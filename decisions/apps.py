@@ -5,11 +5,12 @@ class DecisionsConfig(AppConfig):
     name = "decisions"
 
     def ready(self) -> None:
-        from decisions import generate_payload, links, source
+        from decisions import generate_payload, links, source, words
         from decisions.clinical_ops.answer import handle_clinical_decision
         from decisions.clinical_ops.payload import handle_generated_payload
         from decisions.utn.handler import handle_utn_fail, handle_utn_success
         from inbox.links import register_links
+        from inbox.redact import know_words
         from packets.source import INTEGRATION
 
         INTEGRATION.handles("utn_success")(handle_utn_success)
@@ -17,4 +18,5 @@ class DecisionsConfig(AppConfig):
         source.CLINICAL_DECISION.handles("clinical_decision")(handle_clinical_decision)
         source.GENERATED_PAYLOAD.handles("generated_payload")(handle_generated_payload)
         source.JSON_GENERATOR.calls("generate_payload", generate_payload.OUTBOUND)
+        know_words(words.WORDS.split())
         register_links(links.links)

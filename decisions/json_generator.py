@@ -159,7 +159,7 @@ def _outcome(status: int, text: str) -> Outcome:
             f"{said}, a redirect, and none is followed: JSON_GENERATOR_BASE_URL has to lead to itself", "Refused"
         )
     if 400 <= status < 500 and status not in TRY_AGAIN:
-        return dead(f"{said}: {_one_line(text) or 'no text'}", "Refused")
+        return dead(said, "Refused", said=_one_line(text) or None)
     return retry(said, f"Http{status}")
 
 

@@ -9,25 +9,25 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.utils import get_fields_from_path, quote, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from inbox.audit import Change, record
 from inbox.fields import ReadableDateTimeField, UnreadableJson
+from inbox.private import NOT_SHOWN, REVEAL, is_revealed, reveal, withheld
 from inbox.redact import redacted
 
 COUNT_LIMIT = 10_000
 JSON_LENGTH_LIMIT = 100_000
 NOT_READABLE = "not readable"
-REVEAL = "inbox.reveal_payload"
 
 Column = str | Callable[[Any], Any]
 
@@ -64,7 +64,7 @@ class ReadOnly:
 
     model: type[models.Model]
     hidden_fields: tuple[str, ...] = ()
-    # JSON that holds no payload. All other is shown redacted, unless the person may see payloads.
+    # JSON that holds no payload. All other is shown redacted, unless the request reveals it.
     harmless_json: tuple[str, ...] = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -84,23 +84,33 @@ class ReadOnly:
 
     @cached_property
     def redacted_columns(self) -> dict[str, Column]:
-        """The same without values of payloads."""
-        return self.columns | {
-            field.name: _column(field, redacted_json_text) for field in self.payloads if field.name in self.columns
-        }
+        """The same without values, of those that not everybody sees."""
+        private = self.payloads | (self.model.private.fields if hasattr(self.model, "private") else frozenset())
+        fields = self.model._meta.concrete_fields
+        return {field.name: _redacted_column(field) for field in fields if field.name in private & self.columns.keys()}
 
     @cached_property
-    def payloads(self) -> list[models.Field]:
-        """The fields that hold payloads."""
-        fields = self.model._meta.concrete_fields
-        return [field for field in fields if isinstance(field, models.JSONField) and self._is_payload(field)]
+    def payloads(self) -> frozenset[str]:
+        """The fields that hold payloads, which only a reveal shows."""
+        private = self.model.private.fields if hasattr(self.model, "private") else ()
+        return frozenset(
+            field.name
+            for field in self.model._meta.concrete_fields
+            if isinstance(field, models.JSONField) and field.name not in (*self.harmless_json, *private)
+        )
 
-    def _is_payload(self, field: models.Field) -> bool:
-        return field.name not in self.harmless_json
+    def not_shown(self, request: HttpRequest) -> frozenset[str]:
+        """The fields whose values this request may not see."""
+        payloads = frozenset() if is_revealed(request) else self.payloads
+        return payloads | withheld(request, self.model)
+
+    def shown_columns(self, request: HttpRequest) -> dict[str, Column]:
+        """How this request shows each field."""
+        hidden = self.not_shown(request)
+        return self.columns | {name: column for name, column in self.redacted_columns.items() if name in hidden}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        may_see = request.user.has_perm(REVEAL)
-        return list((self.columns if may_see else self.redacted_columns).values())
+        return list(self.shown_columns(request).values())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
@@ -113,9 +123,13 @@ class ReadOnlyInline(ReadOnly, admin.TabularInline):
 
 
 class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
-    """A list, and a page per row. A search finds exact values of `search_fields`; other text finds nothing."""
+    """A list, and a page per row. A search finds exact values of `search_fields`; other text finds nothing.
+
+    Where a page withholds something, whoever may reveal has a button for it: a POST to `…/reveal/`, which is logged.
+    """
 
     actions = None
+    change_form_template = "admin/inbox/row_page.html"
     list_per_page = 50
     ordering = ["-pk"]
     paginator = CappedPaginator
@@ -133,14 +147,48 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> Any:
-        """A page that shows a payload is a reveal, and logged as one."""
-        if obj and self.payloads and request.user.has_perm(REVEAL):
-            seen = Change(f"{self.opts.model_name}:{obj.pk}", None, None)
-            record([seen], who=request.user.get_username(), verb="reveal", reason="its page was opened")
+        if obj and self.not_shown(request) and request.user.has_perm(REVEAL):
+            context["reveal_url"] = reverse(f"admin:{self._reveal_name}", args=[quote(obj.pk)])
+        context["is_revealed"] = is_revealed(request)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    @property
+    def _reveal_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_reveal"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.reveal_view)
+        return [path("<path:object_id>/reveal/", view, name=self._reveal_name), *super().get_urls()]
+
+    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page of a row with all that it withholds. By POST only: no link and no prefetch reveals or is logged."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not request.user.has_perm(REVEAL) or not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        reveal(request, self.audited_name(row), "on its page")
+        # The stock view takes a POST for an edit, which it refuses.
+        request.method = "GET"
+        return self.changeform_view(request, object_id)
+
+    def audited_name(self, row: models.Model) -> str:
+        """What the audit calls the row."""
+        return f"{self.opts.model_name}:{row.pk}"
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Not by what isn't shown: whoever can ask whether a name begins with A, then with AB, can read it."""
+        try:
+            name = self.opts.get_field(lookup.partition("__")[0]).name
+        except FieldDoesNotExist:
+            name = ""
+        return name not in self.not_shown(request) and super().lookup_allowed(lookup, value, request)
+
     def get_list_display(self, request: HttpRequest) -> Any:
-        return [self.columns.get(name, name) if isinstance(name, str) else name for name in self.list_display]
+        shown = self.shown_columns(request)
+        return [shown.get(name, name) if isinstance(name, str) else name for name in self.list_display]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
@@ -152,16 +200,24 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         if not term:
             return queryset, False
         matches = models.Q(pk__in=[])
-        for path in self.get_search_fields(request):
-            field = get_fields_from_path(self.model, path)[-1]
+        for lookup in self.get_search_fields(request):
+            field = get_fields_from_path(self.model, lookup)[-1]
             try:
-                matches |= models.Q(**{path: field.to_python(term)})
+                matches |= models.Q(**{lookup: field.to_python(term)})
             except ValidationError:
                 continue
         return queryset.filter(matches), False
 
 
-def _column(field: models.Field, show_json: Callable[[Any], Any] | None = None) -> Column:
+def _redacted_column(field: models.Field) -> Column:
+    return _column(field, redacted_json_text, not_shown_text)
+
+
+def _column(
+    field: models.Field,
+    show_json: Callable[[Any], Any] | None = None,
+    show_text: Callable[[Any], Any] | None = None,
+) -> Column:
     show: Callable[[Any], Any]
     if isinstance(field, models.JSONField):
         show = show_json or json_text
@@ -169,6 +225,8 @@ def _column(field: models.Field, show_json: Callable[[Any], Any] | None = None) 
         show = time_or_not_readable
     elif isinstance(field, models.DateTimeField):
         show = time_text
+    elif show_text:
+        show = show_text
     else:
         return field.name
 
@@ -190,6 +248,11 @@ def time_text(value: datetime | None) -> str | None:
 
 def time_or_not_readable(value: datetime | None) -> str | None:
     return NOT_READABLE if value is None else time_text(value)
+
+
+def not_shown_text(value: Any) -> str | None:
+    """Says that there is something, not what."""
+    return None if value is None else NOT_SHOWN
 
 
 def redacted_json_text(value: Any) -> SafeString | str | None:

@@ -40,15 +40,17 @@ UPDATE integration_inbox AS job
        error_kind = coalesce(ended.error_kind, job.error_kind),
        last_error = coalesce(ended.error, job.last_error),
        errors = CASE WHEN ended.error IS NULL THEN job.errors
-                     ELSE job.errors || jsonb_build_object('attempt', job.attempt_count, 'worker', %(worker_id)s::text,
-                                                           'at', now(), 'kind', ended.error_kind,
-                                                           'message', ended.error) END,
+                     ELSE job.errors || (
+                         jsonb_build_object('attempt', job.attempt_count, 'worker', %(worker_id)s::text, 'at', now(),
+                                            'kind', ended.error_kind, 'message', ended.error)
+                         || CASE WHEN ended.said IS NULL THEN '{{}}' ELSE jsonb_build_object('said', ended.said) END
+                     ) END,
        finished_at = CASE WHEN ended.status IN ('DONE', 'DEAD') THEN now() END,
        finished_by = CASE WHEN ended.status IN ('DONE', 'DEAD') THEN %(worker_id)s::text END,
        updated_at = now()
   FROM jsonb_to_recordset(%(ended)s::jsonb) AS ended(
            inbox_id bigint, status text, attempts_given_back int, delay_s float8,
-           note text, error_kind text, error text)
+           note text, error_kind text, error text, said text)
  WHERE job.inbox_id = ended.inbox_id
    AND {HELD}
 RETURNING job.status
@@ -88,7 +90,8 @@ def _columns(job: LockedJob, outcome: Outcome) -> dict[str, Any]:
         case Verdict.DONE:
             return {"status": Status.DONE, "attempts_given_back": 0, "note": text}
         case Verdict.DEAD:
-            return {"status": Status.DEAD, "attempts_given_back": 0, **error}
+            said = None if outcome.said is None else storable(outcome.said)
+            return {"status": Status.DEAD, "attempts_given_back": 0, "said": said, **error}
         case Verdict.RETRY if job.attempt_count >= conf.max_attempts():
             return {"status": Status.DEAD, "attempts_given_back": 0, **error}
         case Verdict.RETRY:

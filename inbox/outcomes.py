@@ -20,11 +20,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A verdict; `text` is the note of a done or waiting job, and the error of a failed or dead one."""
+    """A verdict; `text` is the note of a done or waiting job, and the error of a failed or dead one.
+
+    `said` is what somebody else's program said, who may have quoted anything: only a reveal shows it.
+    """
 
     verdict: Verdict
     text: str | None = None
     kind: str | None = None
+    said: str | None = None
 
 
 DONE = Outcome(Verdict.DONE)
@@ -42,9 +46,9 @@ def ignored(reason: str) -> Outcome:
     return Outcome(Verdict.DONE, reason)
 
 
-def dead(reason: str, kind: str = "BadMessage") -> Outcome:
-    """It can never work. `reason` is for a person and holds no payload values."""
-    return Outcome(Verdict.DEAD, reason, kind)
+def dead(reason: str, kind: str = "BadMessage", said: str | None = None) -> Outcome:
+    """It can never work. `reason` is for a person and holds no payload values; `said` may, and is withheld."""
+    return Outcome(Verdict.DEAD, reason, kind, said)
 
 
 def retry(reason: str, kind: str = "Retry") -> Outcome:

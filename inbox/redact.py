@@ -1,10 +1,23 @@
-"""Redact: JSON without its values. Keys, structure, types and lengths stay, so that one sees what is wrong with it."""
+"""Redact: JSON without its values. Keys, structure, types and lengths stay, so that one sees what is wrong with it.
+
+A key can be a value itself, such as a person's name as sent by a broken program. So only keys of known words are shown,
+which other apps name in their AppConfig.ready().
+"""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-# A key that could itself be a value, such as a person's name as sent by a broken program, is not shown.
-GOOD_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}( [A-Z][A-Za-z0-9_]{0,39}){0,3}")
+# As in `fileName`, `file_name` and `Facility Provider NPI`; nothing else may stand in a key that is shown.
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+BETWEEN = re.compile(r"[ _-]*")
+
+_words: set[str] = set()
+
+
+def know_words(words: Iterable[str]) -> None:
+    """Have keys that are made of these words, in lower case, shown."""
+    _words.update(words)
 
 
 def redacted(value: Any) -> Any:
@@ -24,7 +37,12 @@ def redacted(value: Any) -> Any:
 
 
 def _key(key: str, number: int) -> str:
-    return key if GOOD_KEY.fullmatch(key) else f"key {number}, {_characters(len(key))}"
+    return key if _is_known(key) else f"key {number}, {_characters(len(key))}"
+
+
+def _is_known(key: str) -> bool:
+    words = WORD.findall(key)
+    return bool(words) and BETWEEN.fullmatch(WORD.sub("", key)) is not None and _words.issuperset(map(str.lower, words))
 
 
 def _characters(count: int) -> str:

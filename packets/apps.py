@@ -6,11 +6,13 @@ class PacketsConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox.links import register_links, register_search
-        from packets import links, source
+        from inbox.redact import know_words
+        from packets import links, source, words
         from packets.intake import handler
         from packets.unknown import explain
 
         source.INTEGRATION.handles("intake")(handler.handle_intake)
         source.INTEGRATION.handles("unknown")(explain)
+        know_words(words.WORDS.split())
         register_links(links.links)
         register_search(links.search)

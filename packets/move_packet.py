@@ -1,5 +1,7 @@
 """Moves a packet by hand, one of the steps that no message and no decision makes. Recorded in the packet's history."""
 
+from uuid import UUID
+
 from inbox.fields import now
 from inbox.storable import storable
 from packets.codes import DetailedStatus
@@ -11,8 +13,10 @@ class MoveRefused(Exception):
     """The packet may not move so; the text says why, for a person."""
 
 
-def move_packet(packet_id: int, *, to: DetailedStatus, seen: str, by: str, reason: str) -> Packet:
-    """Set detailed_status to `to`. `seen` is the status that the person saw.
+def move_packet(
+    packet_id: int, *, to: DetailedStatus, seen: str, by: str, reason: str, correlation_id: UUID | None = None
+) -> Packet:
+    """Set detailed_status to `to`. `seen` is the status that the person saw; `correlation_id` names the request.
 
     Runs in the caller's transaction. Raises MoveRefused, and Packet.DoesNotExist.
     """
@@ -23,12 +27,28 @@ def move_packet(packet_id: int, *, to: DetailedStatus, seen: str, by: str, reaso
         raise MoveRefused(f"it has become {packet.detailed_status} meanwhile; you saw {seen}")
     if (DetailedStatus(seen), to) not in STAFF_STEPS:
         raise MoveRefused(f"no step leads by hand from {seen} to {to}")
-    record_move(packet, to, what=PacketEvent.What.MOVED, by=by, reason=reason)
+    record_move(packet, to, what=PacketEvent.What.MOVED, by=by, reason=reason, correlation_id=correlation_id)
     return packet
 
 
-def record_move(packet: Packet, to: DetailedStatus, *, what: PacketEvent.What, by: str, reason: str) -> None:
+def record_move(
+    packet: Packet,
+    to: DetailedStatus,
+    *,
+    what: PacketEvent.What,
+    by: str,
+    reason: str,
+    correlation_id: UUID | None = None,
+) -> None:
     """Write the new status of a locked packet, and its line in the history."""
     from_status, packet.detailed_status = packet.detailed_status, to
     Packet.objects.filter(pk=packet.pk).update(detailed_status=to, updated_at=now())
-    PacketEvent.objects.create(packet=packet, what=what, by=by, from_status=from_status, to_status=to, reason=reason)
+    PacketEvent.objects.create(
+        packet=packet,
+        what=what,
+        by=by,
+        from_status=from_status,
+        to_status=to,
+        reason=reason,
+        correlation_id=correlation_id,
+    )

@@ -1,20 +1,31 @@
-"""Marked values go through every path, and none is found in a log, an error text, a note, a metric or the audit."""
+"""Marked values go through every path; none is found in a log, an error text, a note, a metric, the audit, or on any
+page of who may not see it.
+"""
 
+import io
 import json
 
 import pytest
+from django.apps import apps
 from django.contrib.admin import site
-from django.contrib.auth.models import User
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
+from decisions.models import PacketDecision
+from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
 from inbox import registry
-from inbox.models import InboxAudit, InboxJob, InboxTally, InboxWorker, PollWatermark, SourcePause
+from inbox.job_page.actions import ACTIONS as JOB_ACTIONS
+from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxTally, InboxWorker, PollWatermark, SourcePause
 from inbox.requeue import requeue
 from inbox.work import work
 from inbox.worker import Worker
 from packets.intake import handler as intake
-from packets.models import Packet
+from packets.models import Packet, PacketDocument, PacketEvent
 from tests.clinical import decision, payload, write
 from tests.drain import drain_all
 from tests.outbound import Service, outbound_source, outbound_worker
@@ -27,6 +38,12 @@ from tests.test_logs import lines
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MARK = "MARKED"
+MODELS = [
+    model
+    for app in ("inbox", "packets", "decisions")
+    for model in apps.get_app_config(app).get_models()
+    if model is not InboxTally
+]
 
 
 def marked(name: str) -> str:
@@ -153,8 +170,7 @@ def generator_answers(settings) -> None:
     InboxJob.objects.filter(source="json_generator").delete()
     for number, status in enumerate((400, 422, 500, 302, 503), start=100):
         head = f"HTTP/1.1 {status} {MARK}\r\nLocation: /{MARK}\r\nContent-Length: %d\r\n\r\n".encode()
-        # What it says when it refuses is kept with the job, for the person who has to act on it; no log has it.
-        body = "no such decision" if 400 <= status < 500 else f"{MARK} is no NPI"
+        body = f"{MARK} is no NPI"
         with answering(body.encode(), head) as settings.JSON_GENERATOR_BASE_URL:
             job_for(version(number))
             Worker(sources=[generator], worker_id="asker", batch_size=1, poll_interval_s=0.05).once()
@@ -173,16 +189,110 @@ def breaking_page(client: Client, monkeypatch) -> None:
     assert client.get("/admin/").status_code == 500
 
 
-def everything_kept() -> str:
-    """All rows of the engine's own tables, and what machines and people are shown of them."""
+def everything_kept():
+    """All rows of the engine's own tables, of histories and of sessions, and what machines are told of them."""
     told = []
-    for model in (InboxJob, InboxAudit, InboxWorker, InboxTally, SourcePause, PollWatermark):
-        told += [f"{model.__name__} {row}" for row in model.objects.values()]
-    boss = Client()
-    boss.force_login(User.objects.get(username="boss"))
-    for path in ("/metrics", "/admin/", "/admin/inbox/inboxjob/", "/readyz"):
-        told.append(boss.get(path).content.decode())
+    kept = (InboxJob, InboxAudit, InboxWorker, InboxTally, SourcePause, PollWatermark, PacketEvent, LogEntry)
+    rows = [(model.__name__, row) for model in kept for row in model.objects.values()]
+    # What the generator says when it refuses is kept beside the error, for a reveal; all else is searched.
+    said = [error.pop("said", None) for name, row in rows if name == "InboxJob" for error in row["errors"]]
+    assert sum(MARK in text for text in said if text) == 2
+    told += [f"{name} {row}" for name, row in rows]
+    told += [str(session.get_decoded()) for session in Session.objects.all()]
+    told += [str(row) for model in MODELS for row in model.objects.all()]
+    for path in ("/metrics", "/healthz", "/readyz"):
+        told.append(Client().get(path).content.decode())
+    for options in ([], ["--json"], ["--exact"]):
+        status = io.StringIO()
+        call_command("inbox_status", *options, stdout=status)
+        told.append(status.getvalue())
     return "\n".join(told)
+
+
+# By permission, not by group: a test that empties the database takes the groups with it.
+OPERATE = ["operate_job"]
+DECIDE = ["decide_packet", "move_packet", "add_packet"]
+# Rows of each table that are looked at: as many of the oldest, which the good messages made, and of the newest.
+ROWS = 3
+
+
+def staff(name, *codenames):
+    """Somebody who may view everything, and has these permissions besides."""
+    client = Client(raise_request_exception=False)
+    user = User.objects.create_user(name, is_staff=True)
+    views = [f"view_{model._meta.model_name}" for model in MODELS]
+    user.user_permissions.set(Permission.objects.filter(codename__in=[*views, *codenames]))
+    client.force_login(user)
+    return client
+
+
+def pages_of(model):
+    """The lists, the pages and histories of some rows, and the forms of a few."""
+    name = f"{model._meta.app_label}_{model._meta.model_name}"
+    listing = reverse(f"admin:{name}_changelist")
+    pages = [listing, f"{listing}?q={tracking_id(1)}", f"{listing}?o=1.2.3&all=", reverse(f"admin:{name}_add")]
+    ordered = list(model.objects.order_by("pk").values_list("pk", flat=True))
+    for pk in {*ordered[:ROWS], *ordered[-ROWS:]}:
+        pages += [reverse(f"admin:{name}_{kind}", args=[pk]) for kind in ("change", "history")]
+    return pages
+
+
+def forms_of(model, actions, *others):
+    name = f"{model._meta.app_label}_{model._meta.model_name}"
+    kinds = ["delete", *others, *(action.name for action in actions)]
+    pks = (model.objects.earliest("pk").pk, model.objects.latest("pk").pk)
+    return [reverse(f"admin:{name}_{kind}", args=[pk]) for pk in pks for kind in kinds]
+
+
+def look_at(client, models):
+    """What these pages show, by GET, and forms by an empty and a forged POST too, each line behind its address."""
+    refused = InboxJob.objects.filter(error_kind="Refused").values_list("pk", flat=True)
+    pages = [reverse("admin:inbox_inboxjob_change", args=[pk]) for pk in refused]
+    pages += [page for model in models for page in pages_of(model)]
+    answers = [(page, client.get(page)) for page in pages]
+    forged = {"reason": "x", "seen": "DEAD -", "post": "yes", "open": "yes", "correlation_id": tracking_id(9)}
+    for page in forms_of(InboxJob, JOB_ACTIONS, "correct", "reveal") + forms_of(Packet, PACKET_ACTIONS):
+        answers += [(page, answer) for answer in (client.get(page), client.post(page, {}), client.post(page, forged))]
+    for model, field in ((PacketDocument, "packet"), (InboxCorrection, "job")):
+        query = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field}
+        answers.append(("autocomplete", client.get(reverse("admin:autocomplete"), query | {"term": "SVC"})))
+    return "\n".join(f"{page} {line}" for page, answer in answers for line in answer.content.decode().split("\n"))
+
+
+def errors(client, monkeypatch):
+    """The pages of errors: not found, not allowed, no token, a bad request, a bug."""
+    of = Packet.objects.filter(beneficiary_first_name__startswith=MARK).latest("pk")
+    page = reverse("admin:packets_packet_change", args=[of.pk])
+    strict = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    strict.cookies = client.cookies
+    answers = [
+        client.get("/nothing/"),
+        client.get("/admin/packets/packet/999999/approve/"),
+        client.get(reverse("admin:packets_packet_delete", args=[of.pk])),
+        strict.post(page, {"case_id": "x"}),
+        client.get(reverse("admin:packets_packet_changelist") + f"?case_id__startswith={MARK[0]}"),
+        client.get(page, headers={"host": "elsewhere.example"}),
+    ]
+    with monkeypatch.context() as broken:
+        broken.setattr("decisions.packet_page.admin.history", bug_of_python(ValueError(marked(of.case_id))))
+        answers.append(client.get(page))
+    assert [answer.status_code for answer in answers] == [404, 404, 403, 403, 400, 400, 500]
+    return "\n".join(answer.content.decode() for answer in answers)
+
+
+def acts(client):
+    """What staff do to the marked case: it is logged, shown among the recent actions, and said in messages."""
+    of = Packet.objects.filter(beneficiary_first_name__startswith=MARK).earliest("pk")
+    shown = ""
+    for to in ("NON_AFFIRM", "AFFIRM"):
+        address = reverse("admin:packets_packet_clinical-decision", args=[of.pk])
+        form = client.get(address).context["form"]
+        hidden = {field.name: field.value() or "" for field in form.hidden_fields()}
+        answer = client.post(address, hidden | {"to": to, "reason": "a test"}, follow=True)
+        shown += answer.content.decode()
+    assert shown.count("done. The packet is at") == 2
+    assert LogEntry.objects.filter(object_id=of.pk).count() == 2
+    return shown
 
 
 def find(text: str) -> list[str]:
@@ -214,8 +324,20 @@ def test_no_value_of_a_message_leaves_its_place(log_format, boss, settings, monk
         pages(boss)
         with monkeypatch.context() as broken:
             breaking_page(boss, broken)
+        reviewer = staff("reviewer", *DECIDE)
+        seen = acts(reviewer)
+        failed = errors(reviewer, monkeypatch)
+        seen += reviewer.get("/admin/").content.decode()
+        # What a page shows does not depend on the format of logs.
+        if log_format == "json":
+            seen += look_at(staff("viewer"), MODELS) + look_at(staff("operator", *OPERATE), [InboxJob, Packet])
+            control = look_at(staff("who sees people", "see_people"), [Packet, PacketDocument, PacketDecision])
+            for name in ("Beneficiary-Last-Name", "Facility-Provider-NPI", "packet", "file.pdf", "utn", "code"):
+                assert marked(name) in control
     assert len(told) > 10
     assert Packet.objects.filter(beneficiary_first_name__startswith=MARK).exists()
     assert InboxJob.objects.filter(status="DEAD").count() > 5
     assert find("\n".join(map(str, told))) == []
     assert find(everything_kept()) == []
+    assert find(failed) == []
+    assert find(seen) == []

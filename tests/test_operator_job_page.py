@@ -18,6 +18,8 @@ from inbox.work import work
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet
 from packets.open_packet import open_packet
+from packets.samples import sample_messages
+from tests.clinical import decision, payload
 from tests.probe import probe_source
 from tests.rows import esmd, job, seconds_ago, send, tracking_id
 
@@ -56,9 +58,15 @@ def text_of(answer):
     return answer.content.decode()
 
 
+def open_form(client, of, action):
+    """The form of an action; that of a correction shows the message, so a POST opens it."""
+    address = page(of, action)
+    return client.post(address, {"open": "yes"}) if action == "correct" else client.get(address)
+
+
 def submit(client, of, action, **typed):
-    """GET the form, then POST it as a browser would."""
-    shown = client.get(page(of, action))
+    """Open the form, then POST it as a browser would."""
+    shown = open_form(client, of, action)
     assert shown.status_code == 200
     return post(client, of, action, shown.context["seen"], **typed)
 
@@ -130,7 +138,7 @@ def test_the_old_owner_of_a_released_lease_writes_nothing(client):
 @pytest.mark.parametrize("name", ["requeue", "reschedule", "mark-dead", "correct"])
 def test_a_job_claimed_since_the_form_was_shown_is_left_alone_and_nothing_typed_is_lost(client, name):
     made = dead_message({}) if name == "correct" else job(status="FAILED")
-    before = client.get(page(made, name)).context["seen"]
+    before = open_form(client, made, name).context["seen"]
     with recorded_move("test"):
         InboxJob.objects.filter(pk=made.pk).update(status="NEW", updated_at=seconds_ago(0))
     claimed = {"status": "PROCESSING", "locked_by": "worker B", "locked_at": seconds_ago(0), "lease_id": CASE}
@@ -182,13 +190,14 @@ def test_a_reason_is_needed(client):
 
 @pytest.mark.parametrize("name", [*POSSIBLE, "correct", "reveal"])
 def test_nothing_is_done_by_get(client, name):
-    made = dead_message(esmd(CASE)) if name != "release-lease" else job(status="PROCESSING")
+    made = dead_message(esmd(CASE, beneficiary=MARKED)) if name != "release-lease" else job(status="PROCESSING")
     row = InboxJob.objects.values().get()
     for method in (client.get, client.head, client.put, client.delete):
-        answer = method(page(made, name) + f"?reason={REASON}&seen=x")
+        answer = method(page(made, name) + f"?reason={REASON}&seen=x&open=yes")
         assert answer.status_code in (200, 302, 405)
+        assert MARKED not in text_of(answer)
     assert InboxJob.objects.values().get() == row
-    assert not InboxAudit.objects.exclude(verb="reveal").exists()
+    assert not InboxAudit.objects.exists()
 
 
 def test_a_post_without_a_token_is_refused(client):
@@ -251,12 +260,28 @@ def test_a_payload_is_redacted_and_a_reveal_shows_it_and_is_logged(client):
 
 
 def test_redacted_json_keeps_structure_types_and_lengths_and_no_value():
-    value = {"a": [MARKED, 7, 1.5, True, None], MARKED: {"b c": MARKED}, "Good Key": ""}
+    value = {"payload": [MARKED, 7, 1.5, True, None], MARKED: {"b c": MARKED}, "Facility Provider NPI": ""}
     assert redacted(value) == {
-        "a": [f"text, {len(MARKED)} characters", "number", "number", "true or false", None],
+        "payload": [f"text, {len(MARKED)} characters", "number", "number", "true or false", None],
         f"key 2, {len(MARKED)} characters": {"key 1, 3 characters": f"text, {len(MARKED)} characters"},
-        "Good Key": "text, 0 characters",
+        "Facility Provider NPI": "text, 0 characters",
     }
+
+
+@pytest.mark.parametrize("key", ["fileName", "file_name", "Beneficiary First Name", "esmdTransactionId", "NPI"])
+def test_a_key_of_known_words_is_shown(key):
+    assert redacted({key: 1}) == {key: "number"}
+
+
+@pytest.mark.parametrize("key", ["", " ", "John Doe", "JOHN", "name1", "name\n", "Nname", "фамилия", "name of John"])
+def test_a_key_that_may_be_a_value_is_not_shown(key):
+    assert key not in redacted({key: 1})
+
+
+def test_the_keys_of_good_messages_are_shown():
+    good = [json.loads(message.payload) for message in sample_messages(50, seed=1, broken_share=0)]
+    for message in [*good, payload(), decision()]:
+        assert "key " not in json.dumps(redacted(message))
 
 
 @pytest.mark.parametrize("payload", ['{"n": %s}' % ("9" * 5000), "[" * 3000 + "]" * 3000, "null", "{}", "[]", '"x"'])
@@ -264,7 +289,7 @@ def test_any_payload_is_shown(client, payload):
     made = dead_message(payload)
     assert client.get(page(made)).status_code == 200
     assert client.post(page(made, "reveal")).status_code == 200
-    assert client.get(page(made, "correct")).status_code == 200
+    assert open_form(client, made, "correct").status_code == 200
 
 
 def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
@@ -318,7 +343,7 @@ def test_the_correction_of_a_pruned_job_goes_with_it_and_none_is_changed(client)
 def test_a_job_without_a_message_can_not_be_corrected(client):
     made = job(status="DEAD", source="json_generator", message_type="generate_payload")
     assert "Correct and requeue" not in text_of(client.get(page(made)))
-    assert client.get(page(made, "correct")).status_code == 302
+    assert open_form(client, made, "correct").status_code == 302
 
 
 def test_the_page_tells_the_story_of_a_job_and_what_goes_with_it(client):

@@ -224,6 +224,18 @@ def test_a_double_click_does_it_once_and_says_so(client, action):
     assert rows() == before
 
 
+def test_a_late_second_click_does_not_move_a_packet_that_is_back_where_it_was(client):
+    of = packet()
+    form = form_of(client, of, "move")
+    submit(client, of, "move", form, to="Intake")
+    submit(client, of, "move", to="Pending - New")
+    before = rows()
+    assert "this was done already" in text_of(submit(client, of, "move", form, to="Intake"))
+    assert rows() == before
+    submit(client, of, "move", to="Intake")
+    assert fresh(of).detailed_status == "Intake"
+
+
 @pytest.mark.parametrize("action", NAMES)
 def test_a_stale_page_is_told_so_and_keeps_what_was_typed(client, action):
     of = case_for(action)

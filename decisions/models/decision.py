@@ -14,7 +14,8 @@ from decisions.codes import (
     UtnStatus,
 )
 from inbox.fields import now
-from packets.models import Packet
+from inbox.private import Private
+from packets.models import SEE_PEOPLE, Packet
 
 
 def one_of(field: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
@@ -59,6 +60,13 @@ class PacketDecision(models.Model):
     correlation_id = models.UUIDField(help_text="The request that made it: asked again, it returns this version.")
     created_by = models.TextField()
     created_at = models.DateTimeField(db_default=now())
+
+    private = Private(
+        SEE_PEOPLE,
+        frozenset(
+            ["denial_details", "esmd_error", "utn", "utn_error_code", "utn_error_description", "utn_action_required"]
+        ),
+    )
 
     class Meta:
         db_table = "packet_decision"

@@ -4,6 +4,8 @@ from django.db import models
 
 from decisions.codes import OutboxStatus
 from inbox.fields import now
+from inbox.private import Private
+from packets.models import SEE_PEOPLE
 
 
 def outbox_constraints(table: str) -> list[models.BaseConstraint]:
@@ -44,6 +46,8 @@ class SendIntegration(OutboxMessage):
 class SendClinicalOps(OutboxMessage):
     is_picked = models.BooleanField(null=True, help_text="Null: waits. True: taken. False: refused, see error_reason.")
     error_reason = models.TextField(null=True)
+
+    private = Private(SEE_PEOPLE, frozenset(["error_reason"]))
 
     class Meta:
         db_table = "send_clinicalops"

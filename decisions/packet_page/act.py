@@ -23,6 +23,7 @@ from decisions.packet_page.actions import Action, why_not
 from decisions.packet_page.changes import PAYLOAD
 from decisions.packet_page.forms import ActionForm
 from decisions.packet_page.permissions import sees_decisions
+from inbox.private import masked
 from packets.models import Packet
 from packets.move_packet import MoveRefused
 
@@ -122,7 +123,7 @@ def _show(
         "media": admin.media + form.media,
         "packet": packet,
         "page": page_of(packet),
-        "decision": case.active,
+        "decision": masked(case.active, request),
         "sees_decisions": sees_decisions(request.user),
         "last_event": packet.events.order_by("-pk").first(),
         "refused": refused,

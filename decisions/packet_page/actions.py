@@ -134,7 +134,7 @@ class SetOperationalDecision(Action):
 
 
 class Move(Action):
-    """Makes no version, so its repetition is known by the packet's last event."""
+    """Makes no version, so its repetition is known by the packet's event of the same request."""
 
     name, label = "move", "Move"
     does = "Sets the packet's status by hand."
@@ -152,13 +152,13 @@ class Move(Action):
 
     def perform(self, case: Case, data: dict[str, Any], by: str) -> bool:
         to = DetailedStatus(data["to"])
-        move_packet(case.packet.pk, to=to, seen=data["seen"], by=by, reason=data["reason"])
+        request = {name: data[name] for name in ("reason", "correlation_id", "seen")}
+        move_packet(case.packet.pk, to=to, by=by, **request)
         return True
 
     def is_done(self, case: Case, data: dict[str, Any], by: str) -> bool:
-        asked = (PacketEvent.What.MOVED, by, data["seen"], data["to"], data["reason"])
-        last = case.packet.events.order_by("-pk").values_list("what", "by", "from_status", "to_status", "reason")
-        return last.first() == asked
+        moves = case.packet.events.filter(what=PacketEvent.What.MOVED, correlation_id=data["correlation_id"])
+        return moves.filter(from_status=data["seen"], to_status=data["to"]).exists()
 
 
 ACTIONS: tuple[Action, ...] = (

@@ -6,10 +6,12 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 
+from decisions.models import PacketDecision
 from decisions.packet_page.act import act, read_case
 from decisions.packet_page.actions import ACTIONS, possible_actions
 from decisions.packet_page.history import history
 from decisions.packet_page.permissions import sees_decisions, sees_events
+from inbox.private import masked, withheld
 from packets.admin import DocumentInline, PacketAdmin
 from packets.models import Packet
 
@@ -52,13 +54,13 @@ class DecidedPacketAdmin(PacketAdmin):
         case = read_case(packet)
         return {
             "packet": packet,
-            "decision": case.active,
+            "decision": masked(case.active, request),
             "actions": [
                 (action, reverse(f"admin:packets_packet_{action.name}", args=[packet.pk]))
                 for action in possible_actions(case)
                 if request.user.has_perm(action.permission)
             ],
-            "history": history(packet),
+            "history": history(packet, withheld(request, PacketDecision)),
             "sees_decisions": sees_decisions(request.user),
             "sees_events": sees_events(request.user),
         }

@@ -1,7 +1,7 @@
 """What a version of a decision changed against the one before: every field that a version copies is compared."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -37,8 +37,11 @@ def comparable(versions: models.QuerySet[PacketDecision]) -> models.QuerySet[Pac
     return versions.defer(PAYLOAD).annotate(**{PAYLOAD_DIGEST: digest})
 
 
-def changes(before: PacketDecision | None, after: PacketDecision) -> list[Change]:
-    """The fields in which `after` differs from the version before it, in the model's order; both `comparable`."""
+def changes(before: PacketDecision | None, after: PacketDecision, withheld: Collection[str] = ()) -> list[Change]:
+    """The fields in which `after` differs from the version before it, in the model's order; both `comparable`.
+
+    Of `withheld` fields it is only told that they changed.
+    """
     changed = []
     for field in PacketDecision._meta.concrete_fields:
         if field.attname not in COPIED or field.attname == "packet_id":
@@ -47,7 +50,8 @@ def changes(before: PacketDecision | None, after: PacketDecision) -> list[Change
         old = getattr(before, name) if before else FIRST.get(name)
         new = getattr(after, name)
         if old != new:
-            told = (None, None) if field.name == PAYLOAD else (_text(old), _text(new))
+            is_told = field.name != PAYLOAD and field.name not in withheld
+            told = (_text(old), _text(new)) if is_told else (None, None)
             changed.append(Change(str(field.verbose_name), *told))
     return changed
 

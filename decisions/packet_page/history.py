@@ -3,6 +3,7 @@
 Only the newest LIMIT of each are shown; lists of their own show the rest.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,15 +32,15 @@ class History:
     has_earlier_events: bool
 
 
-def history(packet: Packet) -> History:
-    """Read the packet's history."""
+def history(packet: Packet, withheld: Collection[str] = ()) -> History:
+    """Read the packet's history; what became of `withheld` fields is not told."""
     # The one more is there to compare with, and to know that there is more.
     versions = list(comparable(PacketDecision.objects.filter(packet=packet)).order_by("-pk")[: LIMIT + 1])[::-1]
     events = list(PacketEvent.objects.filter(packet=packet).order_by("-pk")[: LIMIT + 1])[::-1]
     # Both have the time of their transaction, which makes at most one version of a packet.
     reasons = {event.at: event.reason for event in events if event.what in _DECIDING}
     steps = [
-        Step(version, changes(before, version), reasons.get(version.created_at))
+        Step(version, changes(before, version, withheld), reasons.get(version.created_at))
         for before, version in zip([None, *versions], versions, strict=False)
     ]
     return History(steps[-LIMIT:], len(steps) > LIMIT, events[-LIMIT:], len(events) > LIMIT)

@@ -4,15 +4,15 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import SuspiciousOperation
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.text import Truncator
 
-from inbox.admin_base import REVEAL, QuietChangeList, ReadOnlyAdmin
+from inbox.admin_base import QuietChangeList, ReadOnlyAdmin
 from inbox.content import content_of
 from inbox.job_list import banner
 from inbox.job_list.distinct import sources_seen
@@ -28,11 +28,12 @@ from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.job_page.correct import can_correct, correct_view
 from inbox.job_page.many import act_on_many
-from inbox.job_page.payload import log_reveal, shown
-from inbox.job_page.timeline import LIMIT, timeline
+from inbox.job_page.payload import shown
+from inbox.job_page.timeline import LIMIT, has_said, timeline
 from inbox.lease import lease_of
 from inbox.links import cases_of, links_of
 from inbox.models import InboxAudit, InboxJob
+from inbox.private import REVEAL, is_revealed
 
 # Other jobs of the case that the page links; a search shows the rest.
 OTHERS = 20
@@ -95,6 +96,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if not all(key.isascii() and key.isdigit() for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise SuspiciousOperation("a selection of what is no job")
         context = {"banner": banner.banner(), "limit": limit(request.GET)}
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -115,11 +118,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
             )
             for action in ACTIONS
         ]
-        others = [
-            path("<int:inbox_id>/correct/", view(self.correct_view), name="inbox_inboxjob_correct"),
-            path("<int:inbox_id>/reveal/", view(self.reveal_view), name="inbox_inboxjob_reveal"),
-        ]
-        return [*actions, *others, *super().get_urls()]
+        correct = path("<int:inbox_id>/correct/", view(self.correct_view), name="inbox_inboxjob_correct")
+        return [*actions, correct, *super().get_urls()]
 
     def action_view(self, request: HttpRequest, inbox_id: int, action: Action) -> HttpResponse:
         banner.forget()
@@ -129,27 +129,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
         banner.forget()
         return correct_view(self, request, inbox_id)
 
-    def reveal_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
-        """The page of the job with its payload as it is. By POST only, as it writes down who looks."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        return self.changeform_view(request, str(inbox_id), extra_context={"is_reveal": True})
-
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> Any:
-        if (extra_context or {}).get("is_reveal"):
-            return self._reveal(request, object_id or "", extra_context)
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _reveal(self, request: HttpRequest, object_id: str, extra_context: Any) -> Any:
-        if not request.user.has_perm(REVEAL) or not self.has_view_permission(request):
-            raise PermissionDenied
-        job = get_object_or_404(InboxJob, pk=object_id)
-        log_reveal(request, job, "on the page of the job")
-        # The stock view takes a POST for an edit, which it refuses.
-        request.method = "GET"
-        return super().changeform_view(request, object_id, "", extra_context)
+    def audited_name(self, row: Any) -> str:
+        return f"job:{row.pk}"
 
     def render_change_form(
         self,
@@ -160,41 +141,40 @@ class InboxJobAdmin(ReadOnlyAdmin):
         form_url: str = "",
         obj: InboxJob | None = None,
     ) -> Any:
-        more = self._job_context(request, obj, bool(context.get("is_reveal"))) if obj else {}
+        more = self._job_context(request, obj, is_revealed(request)) if obj else {}
         return super().render_change_form(request, context | more, add, change, form_url, obj)
 
     def _job_context(self, request: HttpRequest, job: InboxJob, is_reveal: bool) -> dict[str, Any]:
         may = request.user.has_perm
-        deeds = list(InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")[:LIMIT])
+        audit = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")
+        deeds = list(audit[:LIMIT]) if may("inbox.view_inboxaudit") else []
         content = content_of(job)
         return {
             "job": job,
             "lease": lease_of(job),
             "buttons": self._buttons(request, job),
-            "events": timeline(job, deeds),
+            "events": timeline(job, deeds, is_revealed=is_reveal),
             "links": links_of(job, may),
             "others": self._others(job),
-            "deeds": deeds if may("inbox.view_inboxaudit") else [],
+            "deeds": deeds,
             "content": content,
             "original": job,
             "payload": shown(content.original, revealed=is_reveal) if content else None,
             "correction": shown(content.corrected, revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
-            "may_reveal": may(REVEAL),
+            "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
+            "may_correct": may(CORRECT) and may(REVEAL) and can_correct(job),
             "OTHERS": OTHERS,
         }
 
     def _buttons(self, request: HttpRequest, job: InboxJob) -> list[tuple[str, str]]:
         may = request.user.has_perm
         this = InboxJob.objects.filter(pk=job.pk)
-        buttons = [
+        return [
             (action.label, reverse(f"admin:inbox_inboxjob_{action.name}", args=[job.pk]))
             for action in ACTIONS
             if may(action.permission) and action.possible(this).exists()
         ]
-        if may(CORRECT) and may(REVEAL) and can_correct(job):
-            buttons.append(("Correct and requeue", reverse("admin:inbox_inboxjob_correct", args=[job.pk])))
-        return buttons
 
     def _others(self, job: InboxJob) -> list[InboxJob]:
         if job.decision_tracking_id is None:

@@ -1,22 +1,27 @@
-"""The form by which a person corrects the message of a job and requeues it. Who sees it, sees the payload: a reveal."""
+"""The form by which a person corrects the message of a job and requeues it.
+
+Who sees it, sees the payload: a reveal, which is logged, so it takes a POST to open it.
+"""
 
 from types import SimpleNamespace
 
+from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from inbox.admin_base import REVEAL
 from inbox.content import content_of, has_content
 from inbox.correct import correct
-from inbox.job_page.act import attempt, go_to, job_to_act_on, refuse, show
+from inbox.job_page.act import attempt, go_to, job_to_act_on, page_of, refuse, show
 from inbox.job_page.actions import CORRECT
 from inbox.job_page.forms import MAX_CONTENT_LENGTH, CorrectionForm
-from inbox.job_page.payload import indented, log_reveal
+from inbox.job_page.payload import indented
 from inbox.models import InboxJob
+from inbox.private import REVEAL, reveal
 from inbox.requeue import requeueable
 
+BY_BUTTON = "To open a message shows it, which is logged; use the button."
 ACTION = SimpleNamespace(
     name="correct",
     label="Correct and requeue",
@@ -30,14 +35,17 @@ def can_correct(job: InboxJob) -> bool:
 
 
 def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> HttpResponse:
-    """GET shows the message as it is handled now; POST keeps the corrected one."""
+    """A POST of `open` shows the message as it is handled now; any other keeps the corrected one. GET leads back."""
     job = job_to_act_on(admin, request, inbox_id, CORRECT)
     if not request.user.has_perm(REVEAL):
         raise PermissionDenied
     if request.method in ("GET", "HEAD"):
-        return _offer(admin, request, job)
+        admin.message_user(request, BY_BUTTON, messages.WARNING)
+        return HttpResponseRedirect(page_of(job))
     if request.method != "POST":
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    if "open" in request.POST:
+        return _offer(admin, request, job)
     form = CorrectionForm(request.POST, job=job)
     if not has_content(job):
         return refuse(admin, request, job, ACTION.label)
@@ -66,6 +74,6 @@ def _offer(admin: ModelAdmin, request: HttpRequest, job: InboxJob) -> HttpRespon
     text = content.handled if content else None
     if not can_correct(job) or text is None or len(text) > MAX_CONTENT_LENGTH:
         return refuse(admin, request, job, ACTION.label)
-    log_reveal(request, job, "to correct it")
+    reveal(request, f"job:{job.pk}", "to correct it")
     form = CorrectionForm(job=job, initial={"content": indented(text), "message_type": job.message_type})
     return show(admin, request, job, ACTION, form)

@@ -1,8 +1,9 @@
 """Carries out an action on many jobs, those selected or all that match the list's filters, a batch per transaction.
 
 The first POST, from the list, shows how many it would be and asks for a reason; only the second one does it. What can
-go wrong: a job has changed since that page was shown (it is left alone, and counted), or there are more jobs than one
-request has time for (what is done is done, and the page asks again for the rest).
+go wrong: a job has changed since that page was shown (it is left alone, and counted), the filters are not those of
+that page (it asks again), or there are more jobs than one request has time for (what is done is done, and the page asks
+again for the rest).
 """
 
 import time
@@ -32,7 +33,9 @@ def act_on_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Acti
     if not request.user.has_perm(action.permission):
         raise PermissionDenied
     jobs = action.possible(jobs.order_by())
-    shown_at = parse_datetime(request.POST.get("shown_at", "")) if "confirmed" in request.POST else None
+    # Of a request that has lost its filters on the way, all jobs would be meant.
+    is_confirmed = "confirmed" in request.POST and request.POST.get("filters") == request.GET.urlencode()
+    shown_at = parse_datetime(request.POST.get("shown_at", "")) if is_confirmed else None
     if shown_at is None:
         return _ask(admin, request, jobs, action, action.form(), _now())
     form = action.form(request.POST)

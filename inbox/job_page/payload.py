@@ -2,12 +2,8 @@
 
 import json
 
-from django.http import HttpRequest
-
 from inbox.admin_base import JSON_LENGTH_LIMIT, json_text, redacted_json_text
-from inbox.audit import Change, record
 from inbox.fields import UnreadableJson
-from inbox.models import InboxJob
 
 
 def indented(text: str) -> str:
@@ -29,8 +25,3 @@ def shown(text: str | None, *, revealed: bool) -> object:
     except (ValueError, RecursionError):
         value = UnreadableJson(text)
     return json_text(value) if revealed else redacted_json_text(value)
-
-
-def log_reveal(request: HttpRequest, job: InboxJob, why: str) -> None:
-    """Write down who sees the payload."""
-    record([Change(f"job:{job.pk}", None, None)], who=request.user.get_username(), verb="reveal", reason=why)

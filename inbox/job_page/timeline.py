@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from inbox.models import InboxAudit, InboxJob
+from inbox.private import NOT_SHOWN
 from inbox.statuses import Status
 
 # Newest of each kind that the page shows.
@@ -21,12 +22,11 @@ class Event(NamedTuple):
     is_bad: bool = False
 
 
-def timeline(job: InboxJob, deeds: Sequence[InboxAudit]) -> list[Event]:
-    """All events of the job; `deeds` are its audit entries, in any order."""
+def timeline(job: InboxJob, deeds: Sequence[InboxAudit], *, is_revealed: bool) -> list[Event]:
+    """All events of the job; `deeds` are its audit entries, in any order. What others said only if revealed."""
     events = [Event(job.source_created_at, "Source row written", "", f"{job.source} {job.message_id}.{job.revision}")]
     events.append(Event(job.created_at, "Taken in", "", f"as {job.message_type}"))
-    errors = job.errors if isinstance(job.errors, list) else []
-    events += [_failed(error) for error in errors[-LIMIT:] if isinstance(error, dict)]
+    events += [_failed(error, is_revealed) for error in _errors(job)]
     events += [Event(deed.at, deed.verb.capitalize(), deed.who, deed.reason) for deed in deeds if deed.verb != "reveal"]
     if job.status == Status.PROCESSING:
         events.append(Event(job.locked_at, "Claimed", job.locked_by or "", f"attempt {job.attempt_count}"))
@@ -39,10 +39,23 @@ def timeline(job: InboxJob, deeds: Sequence[InboxAudit]) -> list[Event]:
     return [first, *rest]
 
 
-def _failed(error: dict[str, Any]) -> Event:
+def has_said(job: InboxJob) -> bool:
+    """True if somebody else's words are among its errors, which only a reveal shows."""
+    return any("said" in error for error in _errors(job))
+
+
+def _errors(job: InboxJob) -> list[dict[str, Any]]:
+    errors = job.errors if isinstance(job.errors, list) else []
+    return [error for error in errors[-LIMIT:] if isinstance(error, dict)]
+
+
+def _failed(error: dict[str, Any], is_revealed: bool) -> Event:
     try:
         at = datetime.fromisoformat(str(error.get("at")))
     except ValueError:
         at = None
     what = f"Attempt {error.get('attempt', '?')} failed"
-    return Event(at, what, str(error.get("worker") or ""), f"{error.get('kind')}: {error.get('message')}", True)
+    detail = f"{error.get('kind')}: {error.get('message')}"
+    if "said" in error:
+        detail += f". It said: {error['said'] if is_revealed else NOT_SHOWN}"
+    return Event(at, what, str(error.get("worker") or ""), detail, True)

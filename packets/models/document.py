@@ -2,7 +2,8 @@
 
 from django.db import models
 
-from packets.models.packet import Packet
+from inbox.private import Private
+from packets.models.packet import SEE_PEOPLE, Packet
 
 
 class PacketDocument(models.Model):
@@ -12,6 +13,8 @@ class PacketDocument(models.Model):
     mime_type = models.TextField()
     file_size = models.BigIntegerField(null=True, help_text="Bytes; null if unknown.")
     blob_path = models.TextField(null=True)
+
+    private = Private(SEE_PEOPLE, frozenset(["document_unique_identifier", "file_name", "mime_type", "blob_path"]))
 
     class Meta:
         db_table = "packet_document"
@@ -25,4 +28,4 @@ class PacketDocument(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.document_unique_identifier
+        return f"document {self.pk}"

@@ -24,6 +24,7 @@ class PacketEvent(models.Model):
     from_status = models.TextField(null=True)
     to_status = models.TextField(null=True)
     reason = models.TextField(null=True)
+    correlation_id = models.UUIDField(null=True, help_text="Of a move by hand: the request that made it.")
 
     class Meta:
         db_table = "packet_event"

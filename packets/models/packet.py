@@ -3,7 +3,10 @@
 from django.db import models
 
 from inbox.fields import now
+from inbox.private import Private
 from packets.codes import CLOSED_STATUSES, Channel, DetailedStatus, SubmissionType, ValidationStatus
+
+SEE_PEOPLE = "packets.see_people"
 
 
 class NextExternalId(models.Func):
@@ -41,8 +44,23 @@ class Packet(models.Model):
     created_at = models.DateTimeField(db_default=now())
     updated_at = models.DateTimeField(db_default=now())
 
+    private = Private(
+        SEE_PEOPLE,
+        frozenset(
+            [
+                "case_id",
+                "beneficiary_first_name",
+                "beneficiary_last_name",
+                "beneficiary_medicare_id",
+                "provider_name",
+                "provider_npi",
+            ]
+        ),
+    )
+
     class Meta:
         db_table = "packet"
+        permissions = [("see_people", "Can see beneficiaries, providers and other texts of messages")]
         constraints = [
             models.UniqueConstraint(fields=["external_id"], name="packet_external_id_once"),
             models.CheckConstraint(
