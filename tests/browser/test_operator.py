@@ -25,11 +25,12 @@ def died() -> InboxJob:
 
 
 def find(page, text):
-    """Search the job list, as a person does, for the only job of a case; its page is open then."""
+    """Go to the list of jobs and search it, as a person does."""
     page.goto("/admin/")
     page.get_by_role("link", name="Jobs", exact=True).first.click()
     page.get_by_role("textbox", name="Search").fill(str(text))
     page.get_by_role("button", name="Search").click()
+    page.wait_for_url("**/?q=*")
 
 
 def status(page):
@@ -52,7 +53,7 @@ def test_an_editor_corrects_what_died_and_watches_it_end(visit, run_command):
     keep(page, "job-dead")
     page.get_by_role("link", name="Correct and requeue").click()
 
-    message = page.get_by_label("Message", exact=False).first
+    message = page.get_by_label("Message:", exact=True)
     corrected = json.loads(message.input_value()) | {"documents": esmd()["documents"]}
     message.fill("{" + json.dumps(corrected))
     page.get_by_label("Reason").fill("the sender says the list was lost")
@@ -100,6 +101,7 @@ def test_an_operator_requeues_one_and_then_many_with_a_reason(visit, run_command
         job(status="FAILED", error_kind="ReadTimeout", last_error="no answer within 30 s", message_id=100 + number)
     page.goto("/admin/inbox/inboxjob/")
     page.get_by_role("link", name="FAILED").first.click()
+    page.wait_for_url("**/?status__exact=FAILED")
     page.locator("#action-toggle").check()
     page.get_by_label("Action:").select_option(label="Requeue")
     keep(page, "job-list-selected")

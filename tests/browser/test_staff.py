@@ -25,6 +25,7 @@ def find(page, of: Packet):
     page.get_by_role("textbox", name="Search").fill(of.external_id)
     page.keyboard.press("Enter")
     page.locator("#result_list").get_by_role("link", name=of.external_id).click()
+    page.wait_for_url(f"**/{of.pk}/change/*")
 
 
 def column(page, heading: str, number: int) -> list[str]:
