@@ -31,6 +31,8 @@ FLAGS = [
 OVERTAKEN = "the server responded with a status of 409"
 # For a slow and busy machine; nothing waits longer than it has to.
 TIMEOUT_MS = 30_000
+# The migrations that make roles, in order.
+ROLES = {"0007_roles": "make_roles"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -61,8 +63,9 @@ def chromium():
 
 @pytest.fixture
 def roles(transactional_db):
-    """The groups of the migration, which the test before has removed with all rows."""
-    import_module("decisions.migrations.0007_roles").make_roles(apps, None)
+    """The groups of the migrations, which the test before has removed with all rows."""
+    for name, verb in ROLES.items():
+        getattr(import_module(f"decisions.migrations.{name}"), verb)(apps, None)
 
 
 @pytest.fixture
