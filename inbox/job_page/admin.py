@@ -144,6 +144,10 @@ class InboxJobAdmin(ReadOnlyAdmin):
         more = self._job_context(request, obj, is_revealed(request)) if obj else {}
         return super().render_change_form(request, context | more, add, change, form_url, obj)
 
+    def get_fieldsets(self, request: HttpRequest, obj: InboxJob | None = None) -> Any:
+        # What a person needs of them stands above, in words.
+        return [("All columns", {"classes": ["collapse"], "fields": self.get_fields(request, obj)})]
+
     def _job_context(self, request: HttpRequest, job: InboxJob, is_reveal: bool) -> dict[str, Any]:
         may = request.user.has_perm
         audit = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")
