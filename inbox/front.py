@@ -24,7 +24,10 @@ class Front:
         return self.seen.due > 0 or self.seen.jobs["PROCESSING"] > 0
 
 
-def take_front() -> Front:
-    """Look at everything; reads no more than the newest 50,000 jobs and the open ones."""
-    seen = take_overview(NEWEST)
+def take_front(*, is_bounded: bool = False) -> Front:
+    """Look at everything; reads no more than the newest 50,000 jobs and the open ones.
+
+    `is_bounded` reads of the open ones no more than a page has time for.
+    """
+    seen = take_overview(NEWEST, is_bounded=is_bounded)
     return Front(seen, find_stalls(seen), take_pulse(seen.ended.since))

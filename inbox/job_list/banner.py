@@ -1,19 +1,21 @@
 """The head of the job list: does the inbox run, is it idle or stalled, why, what to type; and the jobs by status.
 
-Looked at anew every KEPT_S seconds per process, as the look costs some 50 ms with a million jobs.
+Looked at anew every KEPT_S seconds per process; a look reads a bounded number of rows, however many jobs there are.
 """
 
 import time
 from dataclasses import dataclass
 
+from inbox import capped
+from inbox.by_index import by_index
 from inbox.models import InboxJob
+from inbox.models.job import JobQuerySet
 from inbox.stall import Stall, find_stalls, pauses
 from inbox.status.age import Age, finite
 from inbox.status.overview import Overview, take_overview
 from inbox.statuses import TROUBLED_STATUSES, Status
 
 KEPT_S = 5.0
-COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def forget() -> None:
 
 def take_banner() -> Banner:
     """Look now."""
-    seen = take_overview(COUNT_LIMIT, is_brief=True)
+    seen = take_overview(capped.LIMIT, is_brief=True, is_bounded=True)
     stalls = find_stalls(seen)
     said = [] if any("pauses" in stall.why for stall in stalls) else [text for _, text in pauses(seen)]
     state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
@@ -75,24 +77,32 @@ def _says(seen: Overview, state: str) -> str:
         case "Stalled":
             return workers
         case "Running":
-            return f"{seen.due:,} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
+            return f"{seen.due:,}{'+' * seen.is_due_at_least} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
     return f"nothing is due; {workers}"
 
 
 def _counts(seen: Overview) -> list[Count]:
-    open_counts = dict.fromkeys((Status.NEW, Status.PROCESSING, Status.FAILED, Status.WAITING), 0)
-    for group in seen.open:
-        open_counts[Status(group.status)] += group.count
     oldest = _oldest(seen)
     counts = [
-        Count(str(status), status.value, f"{count:,}", oldest.get(status), is_bad=False)
-        for status, count in open_counts.items()
+        Count(str(status), status.value, _text(seen, status), oldest.get(status), is_bad=False)
+        for status in (Status.NEW, Status.PROCESSING, Status.FAILED, Status.WAITING)
     ]
-    dead = InboxJob.objects.filter(status=Status.DEAD).order_by()[: COUNT_LIMIT + 1].count()
-    text = f"{dead:,}" if dead <= COUNT_LIMIT else f"more than {COUNT_LIMIT:,}"
+    with by_index():
+        dead = capped.capped(_troubled(Status.DEAD)[: capped.LIMIT + 1].count())
+    text = str(dead) if isinstance(dead, capped.MoreThan) else f"{dead:,}"
     counts.append(Count("DEAD", "DEAD", text, oldest.get(Status.DEAD), is_bad=dead > 0))
-    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {COUNT_LIMIT:,}" if seen.ended.is_partial else "")
+    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {capped.LIMIT:,}" if seen.ended.is_partial else "")
     return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
+
+
+def _text(seen: Overview, status: Status) -> str:
+    return f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
+
+
+def _troubled(status: Status) -> JobQuerySet:
+    """Jobs of a troubled status, so asked for that only the index inbox_troubled has them in their order."""
+    jobs = InboxJob.objects.filter(status__in=TROUBLED_STATUSES, status__range=(status, status))
+    return jobs.order_by("status", "inbox_id")
 
 
 def _oldest(seen: Overview) -> dict[str, str]:
@@ -103,8 +113,8 @@ def _oldest(seen: Overview) -> dict[str, str]:
             ages[group.status] = max(ages.get(group.status, 0.0), group.oldest_s)
     for status in TROUBLED_STATUSES:
         # The first by key, which follows the time; the index inbox_troubled gives it at once.
-        jobs = InboxJob.objects.filter(status=status).order_by("inbox_id")
-        age_s = jobs.values_list(Age("created_at"), flat=True).first()
+        with by_index():
+            age_s = _troubled(status).values_list(Age("created_at"), flat=True).first()
         if finite(age_s) is not None:
             ages[str(status)] = age_s or 0.0
     return {status: in_words(age_s) for status, age_s in ages.items()}

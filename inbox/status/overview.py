@@ -1,6 +1,7 @@
 """Everything at one moment, for people and for programs."""
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.db import connection
@@ -13,14 +14,21 @@ from inbox.status.jobs import (
     Remaining,
     count_by_status,
     count_ended,
+    count_open,
     dead_by_reason,
     remaining,
     waiting_for,
 )
 from inbox.status.owners import Owners, find_owners
-from inbox.status.sources import SourceState, source_states
+from inbox.status.sources import ROWS, SourceState, source_states
 from inbox.status.transactions import Transactions, find_transactions
 from inbox.statuses import Status
+
+# Of a page: open jobs of each source that are read, some 3 ms; jobs of each open status that are counted, some 10 ms;
+# rows of each source that wait to be taken in.
+OPEN_READ = 5_000
+OPEN_COUNTED = 50_000
+ROWS_OF_A_PAGE = 2_000
 
 MOMENT = """
 SELECT date_trunc('second', statement_timestamp())::text, current_database(),
@@ -43,16 +51,31 @@ class Overview:
     sources: list[SourceState]
     transactions: Transactions
     connections: Connections
+    # Only if the open ones were not read to their end: counts by status, of which there may be more, and the sources
+    # of which only the first are in `open`.
+    open_counts: dict[str, int] | None = None
+    open_at_least: tuple[str, ...] = ()
+    cut_sources: frozenset[str] = frozenset()
 
     @property
     def jobs(self) -> dict[str, int]:
         """Jobs by status."""
-        return count_by_status(self.open, self.ended)
+        return count_by_status(self.open, self.ended) | (self.open_counts or {})
 
     @property
     def at_least(self) -> list[str]:
         """The statuses of which there may be more jobs than were counted."""
-        return list(self.ended.counts) if self.ended.is_partial else []
+        return [*self.open_at_least, *(self.ended.counts if self.ended.is_partial else [])]
+
+    @property
+    def is_bounded(self) -> bool:
+        """It was taken for a page, which has no time to read all."""
+        return self.open_counts is not None
+
+    @property
+    def is_due_at_least(self) -> bool:
+        """There may be more due jobs than `due` says."""
+        return bool(self.cut_sources)
 
     @property
     def due(self) -> int:
@@ -86,26 +109,37 @@ class Overview:
         )
 
 
-def take_overview(newest: int | None = NEWEST, *, is_brief: bool = False) -> Overview:
+def take_overview(newest: int | None = NEWEST, *, is_brief: bool = False, is_bounded: bool = False) -> Overview:
     """Look at everything; ended jobs among the `newest` only, or all of them for None.
 
-    `is_brief` leaves out what jobs wait for and why they died.
+    `is_brief` leaves out what jobs wait for and why they died. `is_bounded` is for pages: it reads a bounded number of
+    open jobs, of each source those due first, counts to OPEN_COUNTED by status, and leaves out what jobs wait for.
     """
     with connection.cursor() as cursor:
         cursor.execute(MOMENT)
         at, database, estimate = cursor.fetchone()
-    open_jobs, ended = remaining(), count_ended(newest)
+    open_jobs, ended = remaining(OPEN_READ if is_bounded else None), count_ended(newest)
     has_waiting = any(group.status == Status.WAITING for group in open_jobs)
-    return Overview(
+    overview = Overview(
         at=at,
         database=database,
         jobs_estimate=estimate if estimate is not None and estimate >= 0 else None,
         open=open_jobs,
         ended=ended,
-        waiting_for=waiting_for() if has_waiting and not is_brief else [],
+        waiting_for=waiting_for() if has_waiting and not (is_brief or is_bounded) else [],
         dead=dead_by_reason(since=ended.since) if ended.counts[Status.DEAD] and not is_brief else [],
         owners=find_owners(),
-        sources=source_states(),
+        sources=source_states(ROWS_OF_A_PAGE if is_bounded else ROWS),
         transactions=find_transactions(),
         connections=count_connections(),
     )
+    return _bounded(overview) if is_bounded else overview
+
+
+def _bounded(overview: Overview) -> Overview:
+    counts, at_least = count_open(OPEN_COUNTED)
+    read: Counter[str] = Counter()
+    for group in overview.open:
+        read[group.source] += group.count if group.status != Status.PROCESSING else 0
+    cut = frozenset(source for source, count in read.items() if count >= OPEN_READ)
+    return replace(overview, open_counts=counts, open_at_least=tuple(at_least), cut_sources=cut)
