@@ -7,13 +7,10 @@ import time
 from dataclasses import dataclass
 
 from inbox import capped
-from inbox.by_index import by_index
-from inbox.models import InboxJob
-from inbox.models.job import JobQuerySet
 from inbox.stall import Stall, find_stalls, pauses
-from inbox.status.age import Age, finite
+from inbox.status.age import finite
 from inbox.status.overview import Overview, take_overview
-from inbox.statuses import TROUBLED_STATUSES, Status
+from inbox.statuses import Status
 
 KEPT_S = 5.0
 
@@ -87,10 +84,9 @@ def _counts(seen: Overview) -> list[Count]:
         Count(str(status), status.value, _text(seen, status), oldest.get(status), is_bad=False)
         for status in (Status.NEW, Status.PROCESSING, Status.FAILED, Status.WAITING)
     ]
-    with by_index():
-        dead = capped.capped(_troubled(Status.DEAD)[: capped.LIMIT + 1].count())
-    text = str(dead) if isinstance(dead, capped.MoreThan) else f"{dead:,}"
-    counts.append(Count("DEAD", "DEAD", text, oldest.get(Status.DEAD), is_bad=dead > 0))
+    assert seen.by_status  # noqa: S101 for mypy: it was taken for a page
+    dead, has_more = seen.by_status.counts[Status.DEAD], Status.DEAD in seen.by_status.at_least
+    counts.append(Count("DEAD", "DEAD", f"{dead:,}{'+' * has_more}", oldest.get(Status.DEAD), is_bad=dead > 0))
     done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {capped.LIMIT:,}" if seen.ended.is_partial else "")
     return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
 
@@ -99,24 +95,15 @@ def _text(seen: Overview, status: Status) -> str:
     return f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
 
 
-def _troubled(status: Status) -> JobQuerySet:
-    """Jobs of a troubled status, so asked for that only the index inbox_troubled has them in their order."""
-    jobs = InboxJob.objects.filter(status__in=TROUBLED_STATUSES, status__range=(status, status))
-    return jobs.order_by("status", "inbox_id")
-
-
 def _oldest(seen: Overview) -> dict[str, str]:
     """How long the oldest job of each status is due or claimed; of what is not due, since it was taken in."""
     ages: dict[str, float] = {}
     for group in seen.open:
         if group.oldest_s is not None:
             ages[group.status] = max(ages.get(group.status, 0.0), group.oldest_s)
-    for status in TROUBLED_STATUSES:
-        # The first by key, which follows the time; the index inbox_troubled gives it at once.
-        with by_index():
-            age_s = _troubled(status).values_list(Age("created_at"), flat=True).first()
+    for status, age_s in seen.by_status.oldest_s.items() if seen.by_status else ():
         if finite(age_s) is not None:
-            ages[str(status)] = age_s or 0.0
+            ages[status] = age_s or 0.0
     return {status: in_words(age_s) for status, age_s in ages.items()}
 
 

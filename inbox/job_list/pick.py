@@ -20,7 +20,7 @@ from inbox.statuses import TROUBLED_STATUSES, Status
 
 # How many rows are looked through at most; each is 5 to 15 ms, as cached rows take 0.15 µs in key order, 0.6 in others.
 NEWEST_JOBS = 100_000
-TROUBLED_JOBS = 20_000
+TROUBLED_JOBS = 10_000
 # Of each source, and of claimed, FAILED and WAITING ones.
 OPEN_JOBS = 5_000
 OPEN_FOR = {"300": "5 minutes", "3600": "1 hour", "86400": "1 day", "604800": "1 week"}

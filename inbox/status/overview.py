@@ -8,13 +8,13 @@ from django.db import connection
 
 from inbox.budget import Connections, count_connections
 from inbox.status.age import all_finite
+from inbox.status.by_status import ByStatus, look_by_status
 from inbox.status.jobs import (
     NEWEST,
     Ended,
     Remaining,
     count_by_status,
     count_ended,
-    count_open,
     dead_by_reason,
     remaining,
     waiting_for,
@@ -51,26 +51,30 @@ class Overview:
     sources: list[SourceState]
     transactions: Transactions
     connections: Connections
-    # Only if the open ones were not read to their end: counts by status, of which there may be more, and the sources
-    # of which only the first are in `open`.
-    open_counts: dict[str, int] | None = None
-    open_at_least: tuple[str, ...] = ()
+    # Only in what is taken for a page, which has no time to read all open jobs: counts of their own, and the sources of
+    # which `open` has only the jobs that are due first.
+    by_status: ByStatus | None = None
     cut_sources: frozenset[str] = frozenset()
 
     @property
     def jobs(self) -> dict[str, int]:
         """Jobs by status."""
-        return count_by_status(self.open, self.ended) | (self.open_counts or {})
+        counts = count_by_status(self.open, self.ended)
+        if self.by_status:
+            counts |= {status: count for status, count in self.by_status.counts.items() if status != Status.DEAD}
+        return counts
 
     @property
     def at_least(self) -> list[str]:
         """The statuses of which there may be more jobs than were counted."""
-        return [*self.open_at_least, *(self.ended.counts if self.ended.is_partial else [])]
+        more = self.by_status.at_least if self.by_status else ()
+        ended = self.ended.counts if self.ended.is_partial else {}
+        return [*(status for status in more if status not in self.ended.counts), *ended]
 
     @property
     def is_bounded(self) -> bool:
         """It was taken for a page, which has no time to read all."""
-        return self.open_counts is not None
+        return self.by_status is not None
 
     @property
     def is_due_at_least(self) -> bool:
@@ -137,9 +141,8 @@ def take_overview(newest: int | None = NEWEST, *, is_brief: bool = False, is_bou
 
 
 def _bounded(overview: Overview) -> Overview:
-    counts, at_least = count_open(OPEN_COUNTED)
     read: Counter[str] = Counter()
     for group in overview.open:
         read[group.source] += group.count if group.status != Status.PROCESSING else 0
     cut = frozenset(source for source, count in read.items() if count >= OPEN_READ)
-    return replace(overview, open_counts=counts, open_at_least=tuple(at_least), cut_sources=cut)
+    return replace(overview, by_status=look_by_status(OPEN_COUNTED), cut_sources=cut)
