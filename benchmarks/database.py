@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,7 +19,8 @@ def options(doc: str | None, **defaults: Any) -> argparse.Namespace:
     """The options of the command line, each with a default, which also says its type; sets up Django."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        kind: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
+        parser.add_argument(f"--{name}", default=default, **kind)
     parsed = parser.parse_args()
     set_up_django()
     return parsed
@@ -35,8 +37,11 @@ def set_up_django() -> None:
 
 
 @contextmanager
-def scratch(database: str) -> Iterator[str]:
-    """The address of a new, migrated database on the configured server; it is dropped in the end."""
+def scratch(database: str, *, keep: bool = False) -> Iterator[str]:
+    """The address of a new, migrated database on the configured server; it is dropped in the end.
+
+    With `keep` it stays, and one that is there is taken as it is.
+    """
     import psycopg
     from django.conf import settings
 
@@ -46,15 +51,18 @@ def scratch(database: str) -> Iterator[str]:
         devdb.server(settings.BASE_DIR).start()
     drop = f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
-        connection.execute(drop)
-        connection.execute(f"CREATE DATABASE {database}")
+        there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
+        if not (keep and there):
+            connection.execute(drop)
+            connection.execute(f"CREATE DATABASE {database}")
     try:
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
         subprocess.run(migrate, env=environment(url(database)), check=True)
         yield url(database)
     finally:
-        with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
-            connection.execute(drop)
+        if not keep:
+            with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
+                connection.execute(drop)
 
 
 def url(database: str) -> str:
@@ -87,6 +95,20 @@ def timed_ms(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000
+
+
+def cpu_ms() -> float:
+    """CPU time of this process and of its session at the server, NaN if that runs elsewhere."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    try:
+        server_ns = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except OSError:
+        return float("nan")
+    return time.process_time() * 1000 + server_ns / 1e6
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

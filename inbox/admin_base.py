@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path, quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import path, reverse
@@ -21,42 +20,15 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from inbox.change_list import CappedPaginator, QuietChangeList, by_keys, has_index, search
 from inbox.fields import ReadableDateTimeField, UnreadableJson
 from inbox.private import NOT_SHOWN, REVEAL, is_revealed, reveal, withheld
 from inbox.redact import redacted
 
-COUNT_LIMIT = 10_000
 JSON_LENGTH_LIMIT = 100_000
 NOT_READABLE = "not readable"
 
 Column = str | Callable[[Any], Any]
-
-
-class MoreThan(int):
-    """A count that was not carried to its end."""
-
-    def __str__(self) -> str:
-        return f"more than {int(self):,}"
-
-
-class CappedPaginator(Paginator):
-    """Counts at most COUNT_LIMIT rows, and shows no more: a full count of a big table takes seconds."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        assert isinstance(rows, models.QuerySet)  # noqa: S101 for mypy: admin lists nothing else
-        counted = rows.order_by()[: COUNT_LIMIT + 1].count()
-        return counted if counted <= COUNT_LIMIT else MoreThan(COUNT_LIMIT)
-
-
-class QuietChangeList(ChangeList):
-    """Lists don't fetch JSON, which no list shows: a page of payloads can be many megabytes."""
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        fields = self.lookup_opts.concrete_fields
-        payloads = [field.name for field in fields if isinstance(field, models.JSONField)]
-        return super().get_queryset(request, exclude_parameters).defer(*payloads)
 
 
 class ReadOnly:
@@ -130,6 +102,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
 
     actions = None
     change_form_template = "admin/inbox/row_page.html"
+    change_list_template = "admin/inbox/quiet_list.html"
     list_per_page = 50
     ordering = ["-pk"]
     paginator = CappedPaginator
@@ -199,14 +172,22 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        matches = models.Q(pk__in=[])
+        return by_keys(queryset, search(self.model, self._values(request, term))), False
+
+    def searches_newest(self, request: HttpRequest) -> bool:
+        """A search looks for some of its fields among the newest rows only."""
+        return not all(has_index(self.model, path) for path in self.get_search_fields(request))
+
+    def _values(self, request: HttpRequest, term: str) -> dict[str, Any]:
+        """What `term` means as a value of each field that is searched, if it can mean one."""
+        values = {}
         for lookup in self.get_search_fields(request):
             field = get_fields_from_path(self.model, lookup)[-1]
             try:
-                matches |= models.Q(**{lookup: field.to_python(term)})
+                values[lookup] = field.to_python(term)
             except ValidationError:
                 continue
-        return queryset.filter(matches), False
+        return values
 
 
 def _redacted_column(field: models.Field) -> Column:

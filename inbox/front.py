@@ -6,8 +6,9 @@ from inbox.stall import Stall, find_stalls
 from inbox.status.overview import Overview, take_overview
 from inbox.status.pulse import Pulse, take_pulse
 
-# Half of what inbox_status reads: a page is asked for every few seconds, by everyone who watches.
+# Half of what inbox_status reads, and a fifth: a page is asked for every few seconds, by everyone who watches.
 NEWEST = 50_000
+NEWEST_OF_A_PAGE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,10 @@ class Front:
         return self.seen.due > 0 or self.seen.jobs["PROCESSING"] > 0
 
 
-def take_front() -> Front:
-    """Look at everything; reads no more than the newest 50,000 jobs and the open ones."""
-    seen = take_overview(NEWEST)
-    return Front(seen, find_stalls(seen), take_pulse(seen.ended.since))
+def take_front(*, is_bounded: bool = False) -> Front:
+    """Look at everything; reads no more than the newest 50,000 jobs and the open ones.
+
+    `is_bounded` is for a page: it reads fewer, of the open ones too, and counts no kinds of error, which no page shows.
+    """
+    seen = take_overview(NEWEST_OF_A_PAGE if is_bounded else NEWEST, is_bounded=is_bounded)
+    return Front(seen, find_stalls(seen), take_pulse(seen.ended.since, with_kinds=not is_bounded))

@@ -83,7 +83,7 @@ def test_who_may_not_see_jobs_sees_no_numbers(client):
 
 
 def test_what_the_database_refuses_is_said_on_the_page(client, monkeypatch):
-    def refuse():
+    def refuse(**options):
         raise OperationalError("too slow")
 
     monkeypatch.setattr(tags, "take_front", refuse)

@@ -8,9 +8,11 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
-from inbox.job_list import banner, filters
+from inbox import capped
+from inbox.job_list import banner, pick
 from inbox.job_page import many
 from inbox.models import InboxAudit, InboxJob, InboxWorker
+from inbox.status import overview
 from packets.codes import Channel
 from packets.open_packet import open_packet
 from tests.rows import job, seconds_ago, tracking_id
@@ -80,8 +82,9 @@ def test_the_head_says_idle_running_and_stalled_with_what_to_type(client):
 
 
 def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
-    monkeypatch.setattr(banner, "COUNT_LIMIT", 2)
-    for status in ("NEW", "NEW", "FAILED", "DEAD", "DEAD", "DEAD", "DONE"):
+    monkeypatch.setattr(capped, "LIMIT", 2)
+    monkeypatch.setattr(overview, "OPEN_COUNTED", 4)
+    for status in ("NEW", "NEW", "FAILED", "DEAD", "DEAD", "DEAD", "DEAD", "DEAD", "DONE"):
         job(status=status, created_at=seconds_ago(3 * 86400), next_attempt_at=seconds_ago(7200))
     counts = {count.status: (count.count, count.oldest) for count in banner.take_banner().counts}
     assert counts == {
@@ -89,7 +92,7 @@ def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
         "PROCESSING": ("0", None),
         "FAILED": ("1", "3 d"),
         "WAITING": ("0", None),
-        "DEAD": ("more than 2", "3 d"),
+        "DEAD": ("4+", "3 d"),
         "DONE": ("1 of the newest 2", None),
     }
 
@@ -110,11 +113,12 @@ def test_each_filter_finds_its_jobs(client):
 
 
 def test_a_filter_without_an_index_looks_through_the_newest_and_says_so(client, monkeypatch):
-    monkeypatch.setattr(filters, "NEWEST_JOBS", 2)
+    monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
     jobs = [job(status="DEAD") for _ in range(3)]
-    assert len(found(client, source="test")) == 2
-    assert "the newest 200,000 jobs are looked through" in text_of(client.get(LIST, {"source": "test"}))
-    assert len(found(client, source="test", status__exact="DEAD")) == len(found(client)) == len(jobs)
+    assert len(found(client, message_type="probe")) == 2
+    says = "Looked through: the newest 2 jobs. There may be more that match."
+    assert says in text_of(client.get(LIST, {"message_type": "probe"}))
+    assert len(found(client, message_type="probe", status__exact="DEAD")) == len(found(client)) == len(jobs)
 
 
 def test_a_search_finds_by_the_number_of_the_packet(client):
@@ -138,7 +142,7 @@ def test_the_selected_are_requeued_after_a_page_with_the_count_and_a_reason(clie
 
 
 def test_all_that_match_the_filter_are_taken_and_nothing_else(client, monkeypatch):
-    monkeypatch.setattr(many, "COUNT_LIMIT", 3)
+    monkeypatch.setattr(capped, "LIMIT", 3)
     keys, other = dead(5), job(status="DEAD", error_kind="Other").pk
     query = "?error_kind=Odd"
     shown = ask(client, "requeue", keys[:1], query, select_across="1")

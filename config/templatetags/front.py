@@ -21,7 +21,7 @@ def look(request: HttpRequest) -> dict[str, Any] | None:
     if not request.user.has_perm("inbox.view_inboxjob"):
         return None
     try:
-        front = take_front()
+        front = take_front(is_bounded=True)
     except Error as error:
         # The rest of the page may still work, and whoever comes here wants to know.
         return {"error": error_text(error)}

@@ -1,19 +1,18 @@
 """The head of the job list: does the inbox run, is it idle or stalled, why, what to type; and the jobs by status.
 
-Looked at anew every KEPT_S seconds per process, as the look costs some 50 ms with a million jobs.
+Looked at anew every KEPT_S seconds per process; a look reads a bounded number of rows, however many jobs there are.
 """
 
 import time
 from dataclasses import dataclass
 
-from inbox.models import InboxJob
+from inbox import capped
 from inbox.stall import Stall, find_stalls, pauses
-from inbox.status.age import Age, finite
+from inbox.status.age import finite
 from inbox.status.overview import Overview, take_overview
-from inbox.statuses import TROUBLED_STATUSES, Status
+from inbox.statuses import Status
 
 KEPT_S = 5.0
-COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def forget() -> None:
 
 def take_banner() -> Banner:
     """Look now."""
-    seen = take_overview(COUNT_LIMIT, is_brief=True)
+    seen = take_overview(capped.LIMIT, is_brief=True, is_bounded=True)
     stalls = find_stalls(seen)
     said = [] if any("pauses" in stall.why for stall in stalls) else [text for _, text in pauses(seen)]
     state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
@@ -75,24 +74,25 @@ def _says(seen: Overview, state: str) -> str:
         case "Stalled":
             return workers
         case "Running":
-            return f"{seen.due:,} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
+            return f"{seen.due:,}{'+' * seen.is_due_at_least} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
     return f"nothing is due; {workers}"
 
 
 def _counts(seen: Overview) -> list[Count]:
-    open_counts = dict.fromkeys((Status.NEW, Status.PROCESSING, Status.FAILED, Status.WAITING), 0)
-    for group in seen.open:
-        open_counts[Status(group.status)] += group.count
     oldest = _oldest(seen)
     counts = [
-        Count(str(status), status.value, f"{count:,}", oldest.get(status), is_bad=False)
-        for status, count in open_counts.items()
+        Count(str(status), status.value, _text(seen, status), oldest.get(status), is_bad=False)
+        for status in (Status.NEW, Status.PROCESSING, Status.FAILED, Status.WAITING)
     ]
-    dead = InboxJob.objects.filter(status=Status.DEAD).order_by()[: COUNT_LIMIT + 1].count()
-    text = f"{dead:,}" if dead <= COUNT_LIMIT else f"more than {COUNT_LIMIT:,}"
-    counts.append(Count("DEAD", "DEAD", text, oldest.get(Status.DEAD), is_bad=dead > 0))
-    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {COUNT_LIMIT:,}" if seen.ended.is_partial else "")
+    assert seen.by_status  # noqa: S101 for mypy: it was taken for a page
+    dead, has_more = seen.by_status.counts[Status.DEAD], Status.DEAD in seen.by_status.at_least
+    counts.append(Count("DEAD", "DEAD", f"{dead:,}{'+' * has_more}", oldest.get(Status.DEAD), is_bad=dead > 0))
+    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {capped.LIMIT:,}" if seen.ended.is_partial else "")
     return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
+
+
+def _text(seen: Overview, status: Status) -> str:
+    return f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
 
 
 def _oldest(seen: Overview) -> dict[str, str]:
@@ -101,12 +101,9 @@ def _oldest(seen: Overview) -> dict[str, str]:
     for group in seen.open:
         if group.oldest_s is not None:
             ages[group.status] = max(ages.get(group.status, 0.0), group.oldest_s)
-    for status in TROUBLED_STATUSES:
-        # The first by key, which follows the time; the index inbox_troubled gives it at once.
-        jobs = InboxJob.objects.filter(status=status).order_by("inbox_id")
-        age_s = jobs.values_list(Age("created_at"), flat=True).first()
+    for status, age_s in seen.by_status.oldest_s.items() if seen.by_status else ():
         if finite(age_s) is not None:
-            ages[str(status)] = age_s or 0.0
+            ages[status] = age_s or 0.0
     return {status: in_words(age_s) for status, age_s in ages.items()}
 
 

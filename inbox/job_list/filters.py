@@ -1,57 +1,20 @@
-"""Filters of the job list. None asks the table for its values by reading all of it.
+"""Filters of the job list. None asks the table for its values by reading all of it; how far each looks: `pick`."""
 
-Only jobs in trouble, open ones and error kinds have an index to find few among many. A filter that has none looks
-through the newest NEWEST_JOBS, and the list says so; together with a status that has one it looks through all.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from inbox import registry
-from inbox.job_list.distinct import error_kinds_seen, sources_seen
+from inbox.distinct import error_kinds_seen, sources_seen
+from inbox.job_list.pick import OPEN_FOR
 from inbox.models import InboxJob
-from inbox.statuses import DUE_STATUSES, TROUBLED_STATUSES, Status
+from inbox.statuses import DUE_STATUSES, Status
 
-# Read through backwards by key in some 50 ms; the others in 30.
-NEWEST_JOBS = 200_000
-OPEN_JOBS = 5_000
-OPEN_FOR = {"300": "5 minutes", "3600": "1 hour", "86400": "1 day", "604800": "1 week"}
 OWNERS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Which jobs a list is limited to: `of` gives them, `says` tells it to a person."""
-
-    says: str
-    of: Callable[[QuerySet], QuerySet]
-
-
-def _newest(jobs: QuerySet) -> QuerySet:
-    newest = InboxJob.objects.aggregate(newest=Max("inbox_id"))["newest"] or 0
-    return jobs.filter(inbox_id__gt=newest - NEWEST_JOBS)
-
-
-def _first_due(jobs: QuerySet) -> QuerySet:
-    # The order and the LIMIT have the two indexes of open jobs asked first. Left to itself the planner goes backwards
-    # through all jobs by key, or reads the whole table, expecting to meet 50 soon: 160 ms if they are old.
-    due = jobs.filter(status__in=DUE_STATUSES).order_by("source", "next_attempt_at", "inbox_id")
-    claimed = jobs.filter(status=Status.PROCESSING).order_by("locked_at", "inbox_id")
-    keys = [part.values("inbox_id")[:OPEN_JOBS] for part in (due, claimed)]
-    return InboxJob.objects.filter(inbox_id__in=keys[0].union(keys[1], all=True)).order_by(*jobs.query.order_by)
-
-
-NEWEST = Limit(
-    f"For this filter the newest {NEWEST_JOBS:,} jobs are looked through; with FAILED, WAITING or DEAD, all.", _newest
-)
-FIRST_DUE = Limit(f"Of many open jobs, {OPEN_JOBS:,} are shown and acted on.", _first_due)
 
 
 class OneOf(admin.SimpleListFilter):
@@ -115,13 +78,3 @@ class OpenForFilter(admin.SimpleListFilter):
         # In two parts, as each has an index of its own.
         is_open = Q(status__in=DUE_STATUSES) | Q(status=Status.PROCESSING)
         return queryset.filter(is_open, created_at__lt=Now() - timedelta(seconds=int(self.value() or 0)))
-
-
-def limit(parameters: Any) -> Limit | None:
-    """How far a list with these parameters of its address looks."""
-    status = parameters.get("status__exact")
-    if any(parameters.get(name) for name in ("error_kind", "locked_by", "q")) or status in map(str, TROUBLED_STATUSES):
-        return None
-    if parameters.get("open_for") or status in (Status.NEW, Status.PROCESSING):
-        return FIRST_DUE
-    return NEWEST if status or parameters.get("source") or parameters.get("message_type") else None

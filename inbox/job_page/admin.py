@@ -2,32 +2,37 @@
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import SuspiciousOperation
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.text import Truncator
 
-from inbox.admin_base import QuietChangeList, ReadOnlyAdmin
+from inbox import capped
+from inbox.admin_base import ReadOnlyAdmin
+from inbox.by_index import by_index
+from inbox.change_list import QuietChangeList
 from inbox.content import content_of
+from inbox.distinct import sources_seen
 from inbox.job_list import banner
-from inbox.job_list.distinct import sources_seen
 from inbox.job_list.filters import (
     ErrorKindFilter,
     MessageTypeFilter,
     OpenForFilter,
     OwnerFilter,
     SourceFilter,
-    limit,
 )
+from inbox.job_list.pick import Picked, pick, wanted
 from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.job_page.correct import can_correct, correct_view
-from inbox.job_page.many import act_on_many
+from inbox.job_page.many import act_on_many, is_of_selected
 from inbox.job_page.payload import shown
 from inbox.job_page.timeline import LIMIT, has_said, timeline
 from inbox.lease import lease_of
@@ -41,12 +46,20 @@ BIGGEST_ID = 2**63 - 1
 
 
 class JobList(QuietChangeList):
-    """Looks no further than its filters can do quickly."""
+    """Looks no further than its filters can do quickly; a search looks at all jobs."""
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        jobs = super().get_queryset(request, exclude_parameters)
-        limited = limit(request.GET)
-        return limited.of(jobs).defer("errors") if limited else jobs
+    picked: Picked | None = None
+
+    def cut(self, request: HttpRequest, rows: QuerySet) -> QuerySet:
+        if self.query or is_of_selected(request):
+            return rows
+        if self.picked is None:
+            self.picked = pick(wanted(request.GET))
+            self.says = request.says = self.picked.says  # type: ignore[attr-defined] # for the page that asks
+        return rows.filter(inbox_id__any_of=self.picked.keys[: capped.LIMIT]) if self.says else rows
+
+    def get_keys(self) -> list[int]:
+        return self.picked.keys if self.picked else super().get_keys()
 
 
 @admin.register(InboxJob)
@@ -85,20 +98,13 @@ class InboxJobAdmin(ReadOnlyAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         term = search_term.strip()
-        if not term:
-            return queryset, False
-        if term.isascii() and term.isdigit() and len(term) < 20 and int(term) <= BIGGEST_ID:
-            # The index of messages begins with the source.
-            by_message = Q(source__in=sources_seen(), message_id=int(term))
-            return queryset.filter(Q(inbox_id=int(term)) | by_message), False
-        if cases := cases_of(term):
-            return queryset.filter(decision_tracking_id__in=cases), False
-        return super().get_search_results(request, queryset, search_term)
+        return (queryset.filter(inbox_id__any_of=_found(term)), False) if term else (queryset, False)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if not all(key.isascii() and key.isdigit() for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise SuspiciousOperation("a selection of what is no job")
-        context = {"banner": banner.banner(), "limit": limit(request.GET)}
+        # An action shows no banner.
+        context = {"banner": SimpleLazyObject(banner.banner)}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -187,6 +193,27 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return list(jobs.only("inbox_id", "message_type", "status").order_by("-inbox_id")[: OTHERS + 1])
 
 
+def _found(term: str) -> set[int]:
+    """The keys of the jobs with this id, by an index for each kind of id."""
+    keys: set[int] = set()
+    with by_index():
+        if term.isascii() and term.isdigit() and len(term) < 20 and int(term) <= BIGGEST_ID:
+            # The index of messages begins with the source.
+            by_message = InboxJob.objects.filter(source__in=sources_seen(), message_id=int(term))
+            keys.update(by_message.order_by().values_list("pk", flat=True)[: capped.LIMIT])
+            keys.update(InboxJob.objects.filter(pk=int(term)).values_list("pk", flat=True))
+            return keys
+        cases = cases_of(term)
+        if not cases:
+            try:
+                cases = [UUID(term)]
+            except ValueError:
+                return keys
+        by_case = InboxJob.objects.filter(decision_tracking_id__any_of=cases)
+        keys.update(by_case.order_by().values_list("pk", flat=True)[: capped.LIMIT])
+    return keys
+
+
 def _many(action: Action, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse | None:
     banner.forget()
-    return act_on_many(admin, request, jobs, action)
+    return act_on_many(admin, request, jobs, action, getattr(request, "says", ""))

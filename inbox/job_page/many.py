@@ -18,7 +18,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_datetime
 
-from inbox.admin_base import COUNT_LIMIT, MoreThan
+from inbox import capped
+from inbox.by_index import by_index
 from inbox.in_batches import in_batches
 from inbox.job_page.actions import Action
 from inbox.models.job import JobQuerySet
@@ -28,8 +29,18 @@ WITHIN_S = 15.0
 TEMPLATE = "admin/inbox/job_many.html"
 
 
-def act_on_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Action) -> HttpResponse | None:
-    """Ask, or do it if the person has answered. Raises PermissionDenied."""
+def is_of_selected(request: HttpRequest) -> bool:
+    """The request is to act on jobs that were selected one by one."""
+    return request.method == "POST" and request.POST.get("select_across") != "1"
+
+
+def act_on_many(
+    admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Action, says: str = ""
+) -> HttpResponse | None:
+    """Ask, or do it if the person has answered. `says` tells which jobs were looked through, if not all.
+
+    Raises PermissionDenied.
+    """
     if not request.user.has_perm(action.permission):
         raise PermissionDenied
     jobs = action.possible(jobs.order_by())
@@ -37,10 +48,10 @@ def act_on_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Acti
     is_confirmed = "confirmed" in request.POST and request.POST.get("filters") == request.GET.urlencode()
     shown_at = parse_datetime(request.POST.get("shown_at", "")) if is_confirmed else None
     if shown_at is None:
-        return _ask(admin, request, jobs, action, action.form(), _now())
+        return _ask(admin, request, jobs, action, action.form(), _now(), says)
     form = action.form(request.POST)
     if not form.is_valid():
-        return _ask(admin, request, jobs, action, form, shown_at)
+        return _ask(admin, request, jobs, action, form, shown_at, says)
     # What has changed since the person saw the count is not what was decided upon.
     as_shown = jobs.filter(updated_at__lte=shown_at)
     # Of the rest, what has changed is what the request before did itself.
@@ -59,9 +70,11 @@ def act_on_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Acti
         said += f" Changed meanwhile and left alone: {changed}."
     if left_alone:
         said += f" In use at that moment and left alone: {left_alone:,}."
+    if says and is_all:
+        said += " Only a part of the jobs was looked through: if the list still finds some, the same can be done again."
     admin.message_user(request, said, messages.SUCCESS if is_all and not left_alone else messages.WARNING)
     if not is_all and as_shown.exists():
-        return _ask(admin, request, as_shown, action, form, shown_at, is_rest=True)
+        return _ask(admin, request, as_shown, action, form, shown_at, says, is_rest=True)
     return None
 
 
@@ -72,6 +85,7 @@ def _ask(
     action: Action,
     form: Any,
     shown_at: Any,
+    says: str,
     *,
     is_rest: bool = False,
 ) -> HttpResponse:
@@ -86,6 +100,9 @@ def _ask(
         "count": _capped(jobs),
         "is_all": is_all,
         "is_rest": is_rest,
+        "says": says,
+        "at_most": f"{capped.LIMIT:,}",
+        "within_s": f"{max(WITHIN_S, 0):g}",
         "filters": request.GET.urlencode(),
         "shown_at": shown_at.isoformat(),
         "checkbox": ACTION_CHECKBOX_NAME,
@@ -97,8 +114,8 @@ def _ask(
 
 
 def _capped(jobs: JobQuerySet) -> int:
-    count = jobs.order_by()[: COUNT_LIMIT + 1].count()
-    return count if count <= COUNT_LIMIT else MoreThan(COUNT_LIMIT)
+    with by_index():
+        return capped.count_capped(jobs)
 
 
 def _now() -> Any:

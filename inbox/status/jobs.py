@@ -4,10 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Coalesce, Greatest, Left, Now
 
 from inbox import registry
+from inbox.by_index import by_index
+from inbox.distinct import sources_seen
 from inbox.models import InboxJob, SourcePause
 from inbox.status.age import Age, finite
 from inbox.statuses import DUE_STATUSES, ENDED_STATUSES, Status
@@ -77,14 +80,30 @@ def count_by_status(open_jobs: list[Remaining] | None = None, ended: Ended | Non
     return counts | (ended or count_ended()).counts
 
 
+# In the order of an index that only jobs in trouble have, and cut: a flood of DEAD jobs must not slow the page that
+# tells of it. BETWEEN, where `=` would do, as with `=` the planner may go through all jobs by key.
+NEWEST_DEAD = """
+SELECT {what}, count(*)
+  FROM (SELECT inbox_id, last_error, error_kind FROM integration_inbox
+         WHERE status IN ('FAILED', 'WAITING', 'DEAD') AND status BETWEEN 'DEAD' AND 'DEAD'
+         ORDER BY status DESC, inbox_id DESC LIMIT %(dead)s) AS newest
+ WHERE inbox_id >= %(since)s GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s
+"""
+# DEAD jobs of which that counts at most.
+DEAD = 5_000
+
+
 def dead_by_reason(finished_by: str | None = None, limit: int = 20, since: int | None = None) -> list[tuple[str, int]]:
     """The commonest reasons of DEAD jobs with their counts, commonest first.
 
-    `finished_by` names a worker; with `since`, only jobs from this key on are looked at.
+    `finished_by` names a worker, all of whose jobs are looked at; with `since`, only jobs from this key on are, and of
+    them at most 5,000.
     """
-    conditions = {"finished_by": finished_by, "inbox_id__gte": since}
+    if since is not None:
+        return _newest_dead("coalesce(last_error, error_kind, 'no reason recorded')", since, limit)
+    conditions = {"finished_by": finished_by} if finished_by else {}
     rows = (
-        InboxJob.objects.filter(status=Status.DEAD, **{name: value for name, value in conditions.items() if value})
+        InboxJob.objects.filter(status=Status.DEAD, **conditions)
         .annotate(reason=Coalesce("last_error", "error_kind"))
         .values_list("reason")
         .annotate(count=Count("*"))
@@ -93,11 +112,22 @@ def dead_by_reason(finished_by: str | None = None, limit: int = 20, since: int |
     return [(reason or "no reason recorded", count) for reason, count in rows]
 
 
-def remaining() -> list[Remaining]:
-    """Open jobs, grouped by what they wait for."""
+def dead_by_kind(since: int | None, limit: int = 20) -> dict[str, int]:
+    """The commonest kinds of error of DEAD jobs from this key on, of at most 5,000."""
+    return dict(_newest_dead("coalesce(error_kind, 'none')", since or 0, limit))
+
+
+def _newest_dead(what: str, since: int, limit: int) -> list[tuple[str, int]]:
+    with by_index(), connection.cursor() as cursor:
+        cursor.execute(NEWEST_DEAD.format(what=what), {"dead": DEAD, "since": since, "limit": limit})
+        return cursor.fetchall()
+
+
+def remaining(limit: int | None = None) -> list[Remaining]:
+    """Open jobs, grouped by what they wait for; with `limit`, of so many of each source, those due first."""
     groups = []
     pauses = dict(SourcePause.objects.values_list("source", "reason"))
-    for source, message_type, status, count, due, next_in_s, oldest_s in _waiting_their_turn():
+    for source, message_type, status, count, due, next_in_s, oldest_s in _waiting_their_turn(limit):
         kind = (status, source, message_type)
         if due:
             overdue = None if oldest_s is None else -oldest_s
@@ -112,7 +142,9 @@ def remaining() -> list[Remaining]:
 
 # Two queries, as each has an index of its own; one for all four statuses would read the whole table.
 # FILTER, as a fourth column to group by costs half as much again when a million jobs are open.
-def _waiting_their_turn() -> Any:
+def _waiting_their_turn(limit: int | None) -> Any:
+    if limit is not None:
+        return _first_of_each_source(limit)
     is_due = Q(next_attempt_at__lte=Now())
     # A message can be much older than its job; it is due here since the job was made.
     due_since = Min(Greatest("next_attempt_at", "created_at"), filter=is_due)
@@ -127,6 +159,32 @@ def _waiting_their_turn() -> Any:
         )
         .order_by()
     )
+
+
+# Each source by itself, in the order of the index inbox_due: all open jobs are too many to read for a page.
+FIRST = """
+SELECT source, message_type, status, next_attempt_at, created_at FROM integration_inbox
+ WHERE source = %s AND status IN ('NEW', 'FAILED', 'WAITING') ORDER BY next_attempt_at, inbox_id LIMIT %s
+"""
+GROUPED = """
+SELECT source, message_type, status, count(*), count(*) FILTER (WHERE next_attempt_at <= now()),
+       (extract(epoch FROM min(next_attempt_at) FILTER (WHERE next_attempt_at > now()))
+        - extract(epoch FROM statement_timestamp()))::float8,
+       (extract(epoch FROM statement_timestamp())
+        - extract(epoch FROM min(greatest(next_attempt_at, created_at))
+                             FILTER (WHERE next_attempt_at <= now())))::float8
+  FROM ({first}) AS first GROUP BY source, message_type, status
+"""
+
+
+def _first_of_each_source(limit: int) -> Any:
+    sources = sources_seen()
+    if not sources:
+        return []
+    first = " UNION ALL ".join([f"({FIRST})"] * len(sources))
+    with by_index(), connection.cursor() as cursor:
+        cursor.execute(GROUPED.format(first=first), [value for source in sources for value in (source, limit)])
+        return cursor.fetchall()
 
 
 def _claimed() -> Any:

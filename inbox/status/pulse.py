@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Sum
+from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
-from inbox.models import InboxJob, InboxWorker
-from inbox.statuses import Status
+from inbox.models import InboxWorker
+from inbox.status.jobs import dead_by_kind
 
 HOURS = 6
 BUCKET_MIN = 5
@@ -104,8 +104,8 @@ class Pulse:
     dead_by_kind: dict[str, int]
 
 
-def take_pulse(since: int | None = None) -> Pulse:
-    """Look at all of it. `since` is the key from which on DEAD jobs are counted."""
+def take_pulse(since: int | None = None, *, with_kinds: bool = True) -> Pulse:
+    """Look at all of it. `since` is the key from which on DEAD jobs are counted by kind, if that is wanted."""
     with connection.cursor() as cursor:
         cursor.execute(HISTORY)
         history = [Bucket(*row) for row in cursor.fetchall()]
@@ -118,7 +118,7 @@ def take_pulse(since: int | None = None) -> Pulse:
         latency=Latency(count, *(percentiles or [None] * 3)),
         server=Server(connections, settings.DB_CONNECTION_BUDGET, deadlocks),
         totals=_totals(),
-        dead_by_kind=_dead_by_kind(since),
+        dead_by_kind=dead_by_kind(since) if with_kinds else {},
     )
 
 
@@ -129,14 +129,3 @@ def _totals() -> Totals:
         dead=Coalesce(Sum("dead_count"), 0),
     )
     return Totals(**sums)
-
-
-def _dead_by_kind(since: int | None, limit: int = 20) -> dict[str, int]:
-    newest = {} if since is None else {"inbox_id__gte": since}
-    rows = (
-        InboxJob.objects.filter(status=Status.DEAD, **newest)
-        .values_list("error_kind")
-        .annotate(count=Count("*"))
-        .order_by("-count", "error_kind")[:limit]
-    )
-    return {kind or "none": count for kind, count in rows}

@@ -98,13 +98,16 @@ def next_try(pause: Pause) -> str:
     return f"next try in {seconds(pause.next_try_in_s)}" if pause.next_try_in_s > 0 else "tried now"
 
 
-def source_states() -> list[SourceState]:
-    """All sources that this project knows, and those of old that have left a watermark or a pause."""
+def source_states(rows: int = ROWS) -> list[SourceState]:
+    """All sources that this project knows, and those of old that have left a watermark or a pause.
+
+    Behind `rows` rows that wait to be taken in nothing is counted.
+    """
     known = {source.name: source for source in registry.sources()}
     marks = {mark.source: mark for mark in _marks()}
     pauses = _pauses()
     return [
-        _state(name, known.get(name), marks.get(name, NO_MARK), pauses.get(name))
+        _state(name, known.get(name), marks.get(name, NO_MARK), pauses.get(name), rows)
         for name in sorted({*known, *marks, *pauses})
     ]
 
@@ -129,19 +132,19 @@ def _marks() -> list[Mark]:
     return [Mark(*row) for row in rows]
 
 
-def _state(name: str, source: registry.Source | None, mark: Mark, pause: Pause | None) -> SourceState:
-    count, wait_s = _rows_to_take_in(source) if source else (0, None)
+def _state(name: str, source: registry.Source | None, mark: Mark, pause: Pause | None, rows: int) -> SourceState:
+    count, wait_s = _rows_to_take_in(source, rows) if source else (0, None)
     return SourceState(
         **(mark._asdict() | {"source": name}),
         command=source.command if source else None,
         rows_to_take_in=count,
-        rows_at_least=count >= ROWS,
+        rows_at_least=count >= rows,
         rows_wait_s=wait_s,
         pause=pause,
     )
 
 
-def _rows_to_take_in(source: registry.Source) -> tuple[int, float | None]:
+def _rows_to_take_in(source: registry.Source, limit: int) -> tuple[int, float | None]:
     quote = connection.ops.quote_name
     match source.reads:
         case ByWatermark(table=table):
@@ -153,5 +156,5 @@ def _rows_to_take_in(source: registry.Source) -> tuple[int, float | None]:
         case None:
             return 0, None
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"source": source.name, "rows": ROWS})
+        cursor.execute(sql, {"source": source.name, "rows": limit})
         return cursor.fetchone()
