@@ -55,11 +55,12 @@ class QuietChangeList(ChangeList):
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Only what a filter offers: any other lookup would read the whole table."""
+        filters = super().get_filters(request)  # refuses what may not be looked up at all
         offered = {getattr(item, "parameter_name", item) for item in self.list_filter}
         for name in self.get_filters_params():
             if name.removesuffix("__exact").removesuffix("__isnull") not in offered:
                 raise IncorrectLookupParameters
-        return super().get_filters(request)
+        return filters
 
     def get_keys(self) -> list[Any]:
         """The keys of all pages, in order, at most one more than `capped.LIMIT`."""
