@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from inbox.models import InboxJob, InboxWorker, PollWatermark
+from inbox.models import InboxJob, InboxTally, InboxWorker, PollWatermark
 from inbox.presence import Presence
 from inbox.stall import find_stalls
 from inbox.status import count_by_status, remaining, take_overview
@@ -425,6 +425,20 @@ def test_it_sees_that_old_jobs_finish_behind_a_backlog_of_new_ones():
     assert why_stalled(newest=1) == []
     InboxJob.objects.filter(status="DONE").update(finished_at=seconds_ago(400))
     assert len(why_stalled(newest=1)) == 1
+
+
+def test_a_page_asks_the_tallies_of_workers_whether_old_jobs_finish():
+    me = worker()
+    due_job(400), due_job(400)
+
+    def say(minutes_ago, done):
+        minute = seconds_ago(60 * minutes_ago)
+        InboxTally.objects.create(minute=minute, worker_id=me.pk, done_count=done, failed_count=0, dead_count=0)
+
+    say(30, 7), say(20, 9), say(1, 9)
+    assert len(why_stalled(newest=1, is_bounded=True)) == 1
+    say(0, 10)
+    assert why_stalled(newest=1, is_bounded=True) == []
 
 
 def test_a_claim_that_nobody_took_back_is_a_standstill(settings):

@@ -83,8 +83,7 @@ def test_the_head_says_idle_running_and_stalled_with_what_to_type(client):
 
 def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
     monkeypatch.setattr(capped, "LIMIT", 2)
-    monkeypatch.setattr(overview, "OPEN_COUNTED", 4)
-    for status in ("NEW", "NEW", "FAILED", "DEAD", "DEAD", "DEAD", "DEAD", "DEAD", "DONE"):
+    for status in ("NEW", "NEW", "FAILED", "DEAD", "DEAD", "DEAD", "DONE"):
         job(status=status, created_at=seconds_ago(3 * 86400), next_attempt_at=seconds_ago(7200))
     counts = {count.status: (count.count, count.oldest) for count in banner.take_banner().counts}
     assert counts == {
@@ -92,9 +91,20 @@ def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
         "PROCESSING": ("0", None),
         "FAILED": ("1", "3 d"),
         "WAITING": ("0", None),
-        "DEAD": ("4+", "3 d"),
+        "DEAD": ("2+", "3 d"),
         "DONE": ("1 of the newest 2", None),
     }
+
+
+def test_of_many_open_jobs_the_head_says_how_many_there_are_at_least(client, monkeypatch):
+    monkeypatch.setattr(overview, "OPEN_COUNTED", 3)
+    monkeypatch.setattr(overview, "OPEN_READ", 2)
+    for source in ("integration", "integration", "test", "test"):
+        job(source=source, message_type="intake", next_attempt_at=seconds_ago(60))
+    head = banner.take_banner()
+    assert [count.count for count in head.counts[:2]] == ["3+", "0"]
+    assert "2+ jobs are due and no run_inbox_worker gives a sign of life" in [stall.why for stall in head.stalls]
+    assert "<dd>4+</dd>" in text_of(client.get("/admin/"))
 
 
 def test_each_filter_finds_its_jobs(client):
@@ -159,6 +169,43 @@ def test_what_has_changed_since_the_page_was_shown_is_left_alone_and_counted(cli
     text = text_of(answer_form(client, shown))
     assert "Requeue: 1 requeued. Changed meanwhile and left alone: 1." in text
     assert statuses(keys) == ["DEAD", "NEW"]
+
+
+def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_other(client, monkeypatch):
+    monkeypatch.setattr(pick, "NEWEST_JOBS", 3)
+    monkeypatch.setattr(capped, "LIMIT", 2)
+    keys = dead(5)
+    query = "?message_type=probe"
+    shown = ask(client, "requeue", keys[:1], query, select_across="1")
+    text = text_of(shown)
+    assert "<strong>2</strong> of the jobs that match" in text
+    assert "Looked through: the newest 3 jobs. There may be more that match." in text
+    assert "Only what was found there, and at most 2 jobs, can be requeued now." in text
+    assert "the same can be done again" in text
+    assert "2 requeued. Only a part of the jobs was looked through" in text_of(answer_form(client, shown, query))
+    assert statuses(keys) == ["DEAD"] * 3 + ["NEW"] * 2
+
+
+def test_all_that_match_an_index_are_meant_however_many_and_the_page_says_so(client, monkeypatch):
+    text = text_of(ask(client, "requeue", dead(1), "?status__exact=DEAD", select_across="1"))
+    assert "Every job that matches is meant, however many there are. After 15 s" in text
+    assert "Looked through" not in text
+
+
+def test_who_was_selected_far_down_the_list_is_taken_though_newer_jobs_came(client, monkeypatch):
+    monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
+    keys = dead(2)
+    shown = ask(client, "requeue", keys[:1], "?message_type=probe")
+    dead(3)
+    answer_form(client, shown, "?message_type=probe")
+    assert statuses(keys) == ["NEW", "DEAD"]
+
+
+def test_a_rare_source_is_found_behind_the_newest_jobs(client, monkeypatch):
+    monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
+    rare = job(source="rare", status="DONE")
+    dead(4)
+    assert found(client, source="rare") == found(client, source="rare", status__exact="DONE") == {rare.pk}
 
 
 @pytest.mark.parametrize("name", ["requeue", "reschedule"])

@@ -21,7 +21,7 @@ SELECT {what} FROM integration_inbox
 # The first by key, which follows the time.
 AGE = "(extract(epoch FROM statement_timestamp()) - extract(epoch FROM created_at))::float8"
 COUNTS = [
-    f"(SELECT count(*) FROM ({TROUBLED.format(what='', status=status, limit='%(limit)s')}) AS rows)"
+    f"(SELECT count(*) FROM ({TROUBLED.format(what='', status=status, limit=f'%({status})s')}) AS rows)"
     for status in TROUBLED_STATUSES
 ]
 OLDEST = [f"({TROUBLED.format(what=AGE, status=status, limit=1)})" for status in TROUBLED_STATUSES]
@@ -43,14 +43,16 @@ class ByStatus:
     oldest_s: dict[str, float | None]
 
 
-def look_by_status(limit: int) -> ByStatus:
-    """All statuses but DONE, each counted to `limit`; ages of those of TROUBLED_STATUSES, where there are any."""
+def look_by_status(limit: int, dead_limit: int) -> ByStatus:
+    """All statuses but DONE, each counted to `limit`, DEAD to its own; ages of those of TROUBLED_STATUSES, if any."""
+    limits = {"limit": limit, "FAILED": limit, "WAITING": limit, "DEAD": dead_limit}
     with by_index(), connection.cursor() as cursor:
-        cursor.execute(LOOK, {"limit": limit})
+        cursor.execute(LOOK, limits)
         due, claimed, *rest = cursor.fetchone()
     troubled = dict(zip(map(str, TROUBLED_STATUSES), rest, strict=False))
     ages = dict(zip(map(str, TROUBLED_STATUSES), rest[len(TROUBLED_STATUSES) :], strict=True))
     new, processing = str(Status.NEW), str(Status.PROCESSING)
     counts = {new: max(due - troubled["FAILED"] - troubled["WAITING"], 0), processing: claimed, **troubled}
     counted = {**counts, new: due}
-    return ByStatus(counts, tuple(status for status, count in counted.items() if count >= limit), ages)
+    at_least = tuple(status for status, count in counted.items() if count >= limits.get(status, limit))
+    return ByStatus(counts, at_least, ages)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 
+from inbox import capped
 from inbox.budget import Connections, count_connections
 from inbox.status.age import all_finite
 from inbox.status.by_status import ByStatus, look_by_status
@@ -145,4 +146,4 @@ def _bounded(overview: Overview) -> Overview:
     for group in overview.open:
         read[group.source] += group.count if group.status != Status.PROCESSING else 0
     cut = frozenset(source for source, count in read.items() if count >= OPEN_READ)
-    return replace(overview, by_status=look_by_status(OPEN_COUNTED), cut_sources=cut)
+    return replace(overview, by_status=look_by_status(OPEN_COUNTED, capped.LIMIT), cut_sources=cut)
