@@ -43,7 +43,8 @@ def act_on_many(
     """
     if not request.user.has_perm(action.permission):
         raise PermissionDenied
-    jobs = action.possible(jobs.order_by())
+    # By key if keys are given: the planner may else take an index of all jobs in trouble, of which these may be a few.
+    jobs = action.possible(jobs.order_by(*(["pk"] if says or is_of_selected(request) else [])))
     # Of a request that has lost its filters on the way, all jobs would be meant.
     is_confirmed = "confirmed" in request.POST and request.POST.get("filters") == request.GET.urlencode()
     shown_at = parse_datetime(request.POST.get("shown_at", "")) if is_confirmed else None
@@ -115,7 +116,7 @@ def _ask(
 
 def _capped(jobs: JobQuerySet) -> int:
     with by_index():
-        return capped.count_capped(jobs)
+        return capped.capped(jobs[: capped.LIMIT + 1].count())
 
 
 def _now() -> Any:
