@@ -20,3 +20,7 @@ class Chore:
     def done(self) -> None:
         """It has just been done."""
         self._done_at = time.monotonic()
+
+    def due_within(self, s: float) -> None:
+        """Be due in `s` seconds, if not before."""
+        self._done_at = min(self._done_at, time.monotonic() + s - self.every_s)

@@ -13,10 +13,12 @@ from inbox.ingest import ABOVE_THE_MARK, MARK
 from inbox.pause import IS_TO_BE_TRIED
 from inbox.registry import ByFlag, ByWatermark, Source
 
+# Not EXISTS, which has no order: while statistics say that much is due, the planner reads the whole table to find one.
 HAS_DUE_JOBS = """
-EXISTS (SELECT 1 FROM integration_inbox
-         WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at <= now()
-           AND message_type = ANY(%(types)s))
+(SELECT true FROM integration_inbox
+  WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at <= now()
+    AND message_type = ANY(%(types)s)
+  ORDER BY next_attempt_at, inbox_id LIMIT 1) IS NOT NULL
 """
 HAS_DUE_CALLS = f"""
 ({HAS_DUE_JOBS} AND NOT EXISTS (SELECT 1 FROM inbox_pause AS pause

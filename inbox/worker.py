@@ -40,6 +40,10 @@ ROLL_CALL_EVERY_S = 1.0
 SMALL_BATCH = 10
 # While LISTEN works, polling only heals what a notification missed.
 POLL_LESS_OFTEN = 5
+# A notification wakes all workers, and all but one find nothing. Who was late so often leaves the next one to the others
+# for about as long as a message takes, and then only looks whether they left something.
+IN_VAIN = 3
+HEAD_START_S = 0.005
 RECONNECT_PAUSE_S = (0.1, 1.0)
 # How often a worker that shall stop tries to write the last answers to a database that refuses.
 LAST_TRIES = 5
@@ -84,6 +88,7 @@ class Worker:
         self.probe = Chore(NEVER_S)
         self._has_capacity = True
         self._may_have_work = True
+        self._heard_in_vain = 0
         self._held: Claim | None = None
         self._has_lost_connection = False
         self._leaves_nothing = True
@@ -195,6 +200,8 @@ class Worker:
         self._set_probe(None)
         claims = [self._claim_and_work(source) for source in self.sources]
         claimed = [len(claim) for claim in claims if claim]
+        if claimed:
+            self._heard_in_vain = 0
         self._has_capacity = not all(claim and claim.is_full for claim in claims)
         self._may_have_work = came or any(claimed) or not has_looked
         if self.taking_in.is_hindered and not any(claimed):
@@ -257,7 +264,11 @@ class Worker:
             # Before anyone calls the roll and takes them for those of a process that is gone.
             self.calls.beat(self.membership.claim_id)
         if self.membership.has_heard():
-            self._may_have_work = True
+            if self._heard_in_vain < IN_VAIN:
+                self._may_have_work = True
+            else:
+                self.poll.due_within(HEAD_START_S)
+            self._heard_in_vain += 1
 
     def _drop_membership(self) -> None:
         self.membership.drop()

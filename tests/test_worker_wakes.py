@@ -1,5 +1,6 @@
 """An idle worker hears of work at once, costs almost nothing until then, and finds what nobody tells it."""
 
+import select
 import signal
 from datetime import timedelta
 from functools import partial
@@ -9,9 +10,10 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxWorker, PollWatermark
+from inbox.notify import notify
 from inbox.presence import LOCK_CLASS, Presence
 from inbox.stop import Stop
-from inbox.worker import Worker
+from inbox.worker import HEAD_START_S, IN_VAIN, Worker
 from tests.probe import make_witness_table, probe_source, wait_until, witnesses
 from tests.rows import esmd, send, tracking_id
 
@@ -85,7 +87,10 @@ def make_the_lookback_due():
 
 
 class FakeTime(Stop):
-    """Waiting takes no time, but moves the clock of the worker's chores; `on_wait` sees each wait before that."""
+    """Waiting takes no time, but moves the clock of the worker's chores; `on_wait` sees each wait before that.
+
+    By a millisecond, if there is something to read.
+    """
 
     def __init__(self, *, end_s, on_wait):
         super().__init__()
@@ -98,7 +103,7 @@ class FakeTime(Stop):
 
     def wait(self, timeout_s, *others):
         self.on_wait()
-        self.now += timeout_s
+        self.now += 0.001 if select.select(others, [], [], 0)[0] else timeout_s
         if self.now >= self.end_s:
             self.ask()
 
@@ -107,7 +112,7 @@ class FakeTime(Stop):
 def idle(monkeypatch):
     """Runs a worker in this process without work, by a fake clock; returns its number of queries between two waits."""
 
-    def run(seconds, at_each_wait=lambda worker: None):
+    def run(seconds, at_each_wait=lambda worker: None, messages=1):
         counts = []
         sent = []
 
@@ -134,7 +139,7 @@ def idle(monkeypatch):
         send({})
         with connection.execute_wrapper(count_queries):
             worker.run()
-        assert len(witnesses()) == 1
+        assert len(witnesses()) == messages
         return counts
 
     return run
@@ -170,3 +175,35 @@ def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of
 
     first, *idle_counts = idle(61, every_ten_seconds)
     assert sum(idle_counts) <= 2 * 60, idle_counts
+
+
+def tell(worker):
+    """A notification that this worker hears before it does anything else."""
+    notify()
+    assert select.select([worker.membership.presence], [], [], 20)[0]
+
+
+def test_a_worker_that_always_comes_too_late_only_looks(idle):
+    """Each notification is in vain for this one. The first ones cost it a whole round, later ones a look."""
+    first, *costs = [cost for cost in idle(0.5, tell) if cost]
+    assert min(costs[:IN_VAIN]) > 1, costs
+    # The roll was just called, and nothing else is due in so short a time.
+    assert set(costs[IN_VAIN:]) == {1}, costs
+    assert len(costs) > 50
+
+
+def test_a_worker_that_always_comes_too_late_takes_what_the_others_leave(idle):
+    """And is quick again from then on: the next notification begins a round at once."""
+    done = []
+
+    def tell_and_at_last_send(worker):
+        done.append(len(witnesses()))
+        if len(done) == 20:
+            send({})
+        tell(worker)
+
+    costs = idle(0.5, tell_and_at_last_send, messages=2)
+    found = done.index(2)
+    # A step of the clock is a millisecond.
+    assert found <= 20 + HEAD_START_S * 1000 + 1
+    assert costs[found + 1] > 1, costs
