@@ -15,13 +15,16 @@ from tests.pooler import Pooler
 from tests.zygote import Zygote, is_alive, send_signal
 
 WORKERS = 4
-# Longer than INBOX_STALE_AFTER of the chaos settings. After the first, the others are just at the jobs of the frozen
-# one; the second is so much longer that who waits for what it holds is seen.
+# Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
+# seen. Who is frozen wakes before that if others are just at its jobs.
 FREEZE_S = (2.4, 4.5)
 # Workers that have claimed and not begun to work: only the lease protects what they hold.
 HOLD_BY_LEASE_ONLY = """
-SELECT worker.pid FROM integration_inbox AS job JOIN inbox_worker AS worker ON worker.id = job.presence_id
- WHERE job.status = 'PROCESSING' FOR UPDATE OF job SKIP LOCKED
+SELECT pid, array_agg(inbox_id)
+  FROM (SELECT worker.pid, job.inbox_id
+          FROM integration_inbox AS job JOIN inbox_worker AS worker ON worker.id = job.presence_id
+         WHERE job.status = 'PROCESSING' FOR UPDATE OF job SKIP LOCKED) AS held
+ GROUP BY pid ORDER BY count(*) DESC, pid
 """
 
 
@@ -49,7 +52,8 @@ class Monkey:
         self._zygote = Zygote(environment, log)
         self._workers: list[int] = []
         self._reclaimer: int | None = None
-        self._frozen: dict[int, float] = {}
+        # Until when, and the jobs that they held by lease only.
+        self._frozen: dict[int, tuple[float, set[int]]] = {}
 
     def start(self, *arguments: str) -> int:
         """A manage.py command as a process; returns its pid."""
@@ -84,20 +88,26 @@ class Monkey:
 
     def freeze(self) -> None:
         """One or more at once: the others take over, and are at it when these wake up."""
-        for pid in self._hold_by_lease_only() or self.rng.sample(self._workers, self.rng.randint(1, WORKERS - 1)):
+        count = self.rng.randint(1, WORKERS - 1)
+        held = {pid: jobs for pid, jobs in self._held_by_lease_only().items() if pid not in self._frozen}
+        for pid in list(held)[:count] or self.rng.sample(self._workers, count):
             send_signal(pid, signal.SIGSTOP)
-            self._frozen[pid] = time.monotonic() + self.rng.choice(FREEZE_S)
+            self._frozen[pid] = time.monotonic() + self.rng.choice(FREEZE_S), held.get(pid, set())
 
-    def _hold_by_lease_only(self) -> list[int]:
+    def _held_by_lease_only(self) -> dict[int, set[int]]:
+        """By worker, those with the most jobs first."""
         with suppress(psycopg.Error), psycopg.connect(self.url) as connection:
-            holders = {pid for (pid,) in connection.execute(HOLD_BY_LEASE_ONLY)}
-            return sorted(holders & set(self._workers))[: WORKERS - 1]
-        return []
+            holders = connection.execute(HOLD_BY_LEASE_ONLY).fetchall()
+            return {pid: set(jobs) for pid, jobs in holders if pid in self._workers}
+        return {}
 
     def thaw(self, *, all_of_them: bool = False) -> None:
-        """Wake those that have been frozen long enough."""
-        for pid, until in list(self._frozen.items()):
-            if all_of_them or time.monotonic() >= until:
+        """Wake those that have been frozen long enough, and those whose jobs others have and only a lease protects."""
+        held = self._held_by_lease_only() if any(jobs for _, jobs in self._frozen.values()) else {}
+        at_risk = {job for pid, jobs in held.items() if pid not in self._frozen for job in jobs}
+        for pid, (until, jobs) in list(self._frozen.items()):
+            if all_of_them or time.monotonic() >= until or jobs & at_risk:
+                self.counts["woken while others are at it"] += bool(jobs & at_risk)
                 send_signal(pid, signal.SIGCONT)
                 del self._frozen[pid]
 
