@@ -24,6 +24,7 @@ from inbox.outcomes import done
 from inbox.presence import Presence
 from inbox.worker import Worker
 from tests.conftest import PROJECT
+from tests.meanwhile import Meanwhile
 from tests.probe import probe_source, wait_until
 from tests.rows import esmd, job, send, tracking_id
 from tests.test_settings import manage
@@ -230,27 +231,18 @@ def post_login(address):
         return client.post(address, data=data).status_code
 
 
-class Sampler:
+class Sampler(Meanwhile):
     """Counts again and again, in a thread with a connection of its own."""
 
     def __init__(self):
+        super().__init__()
         self.samples = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def _run(self):
-        while not self._stop.is_set():
+    def run(self):
+        while not self.is_over.is_set():
             self.samples.append(count_connections())
-            self._stop.wait(0.005)
+            self.is_over.wait(0.005)
         connection.close()
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *args):
-        self._stop.set()
-        self._thread.join()
 
 
 def test_the_web_keeps_to_its_pool_however_many_ask(web):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from tests.cluster import USER, Server, follow_synchronously, free_ports
 from tests.conftest import PROJECT
+from tests.meanwhile import Meanwhile
 from tests.probe import wait_until
 from tests.rows import esmd
 
@@ -55,10 +55,11 @@ def environment_of(*servers):
     return {**os.environ, "DATABASE_URL": url, "DEBUG": "on", "DJANGO_SETTINGS_MODULE": "config.settings"}
 
 
-class Integration:
+class Integration(Meanwhile):
     """Sends messages, one transaction each, to whichever server takes them; knows which were acknowledged, and when."""
 
     def __init__(self, *servers):
+        super().__init__()
         self.address = {
             "host": ",".join("127.0.0.1" for _ in servers),
             "port": ",".join(str(server.port) for server in servers),
@@ -69,35 +70,25 @@ class Integration:
             "autocommit": True,
         }
         self.acknowledged = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     def count_since(self, moment):
         """How many were acknowledged later than that."""
         return sum(at > moment for at in list(self.acknowledged.values()))
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *args):
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self):
-        while not self._stop.is_set():
+    def run(self):
+        while not self.is_over.is_set():
             try:
                 with psycopg.connect(**self.address) as raw:
-                    while not self._stop.is_set():
+                    while not self.is_over.is_set():
                         tracking_id = uuid4()
                         raw.execute(
                             "INSERT INTO integration_send_serviceops (decision_tracking_id, payload) VALUES (%s, %s)",
                             [tracking_id, json.dumps(esmd())],
                         )
                         self.acknowledged[tracking_id] = time.monotonic()
-                        self._stop.wait(0.005)
+                        self.is_over.wait(0.005)
             except psycopg.OperationalError:
-                self._stop.wait(0.05)
+                self.is_over.wait(0.05)
 
 
 def test_nothing_acknowledged_is_lost_and_workers_go_on_by_themselves(pair, capsys):

@@ -21,6 +21,7 @@ import pytest
 
 from tests.cluster import USER, Server, free_ports
 from tests.conftest import PROJECT
+from tests.meanwhile import Meanwhile
 from tests.probe import wait_until
 from tests.rows import esmd
 from tests.zygote import Zygote, send_signal
@@ -133,18 +134,17 @@ def log_in_and_look(base):
     return took
 
 
-class Sampler:
+class Sampler(Meanwhile):
     """Counts sessions by name again and again, as a superuser, by its own connection."""
 
     def __init__(self, server):
+        super().__init__()
         self.server = server
         self.samples = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def _run(self):
+    def run(self):
         with self.server.connect(DATABASE) as raw:
-            while not self._stop.is_set():
+            while not self.is_over.is_set():
                 rows = raw.execute(
                     "SELECT application_name, count(*) FROM pg_stat_activity"
                     " WHERE backend_type = 'client backend' AND usename <> %s GROUP BY 1",
@@ -153,20 +153,12 @@ class Sampler:
                 counts = dict(rows.fetchall())
                 web = counts.pop("serviceops-web", 0)
                 self.samples.append((sum(counts.values()), web))
-                self._stop.wait(0.02)
+                self.is_over.wait(0.02)
 
     @property
     def most(self):
         """The most sessions of all but the web, and the most of the web."""
         return [max(values) for values in zip(*self.samples, strict=True)] if self.samples else [0, 0]
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *args):
-        self._stop.set()
-        self._thread.join()
 
 
 def test_logins_and_pages_answer_while_four_hosts_want_240_connections(server, web, tmp_path, capsys):
