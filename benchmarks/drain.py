@@ -2,9 +2,7 @@
 
     .venv/bin/python -m benchmarks.drain [--messages 20000] [--rounds 5] [--processes 1 2]
 
-Each shape drains the same messages: source rows become jobs, packets, documents, events, and DONE. Shapes take turns,
-so that a slow moment of the machine hits all of them; read the ratios, not the figures. Time runs from "go" until the
-last process is done; start-up is left out.
+Each shape drains the same messages: source rows become jobs, packets, documents, events, and DONE (benchmarks/race.py).
 
     ours        the engine and the intake handler, as run_inbox_worker --drain runs them
     no-op       the engine with a handler that does nothing
@@ -13,13 +11,11 @@ last process is done; start-up is left out.
 """
 
 import argparse
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks import database
+from benchmarks.race import print_table, run_child, seconds_of, take_turns
 
 DATABASE = "serviceops_bench"
 
@@ -53,39 +49,16 @@ def main() -> None:
     options = parser.parse_args()
     database.set_up_django()
     if options.child:
-        prepare = SHAPES[options.child]
-        drain = prepare()
-        print("ready", flush=True)
-        sys.stdin.readline()
-        drain()
-        print("done", flush=True)
+        run_child(SHAPES[options.child]())
         return
+    shapes = {shape: options.messages // (10 if shape == "one by one" else 1) for shape in SHAPES}
     with database.scratch(DATABASE) as url:
         for processes in options.processes:
-            results: dict[str, list[float]] = {shape: [] for shape in SHAPES}
-            for number in range(options.rounds):
-                for shape in SHAPES:
-                    messages = options.messages // 10 if shape == "one by one" else options.messages
-                    results[shape].append(_measure(url, shape, messages, processes))
-                    database.progress(f"  round {number + 1}, {shape}: {results[shape][-1]:,.0f} jobs/s")
-            _print_table(processes, results)
+            rates = take_turns(shapes, options.rounds, partial(measure, url, processes))
+            print_table(processes, rates, "raw SQL", "one by one")
 
 
-def _print_table(processes: int, results: dict[str, list[float]]) -> None:
-    print(f"\n{processes} process{'es' if processes > 1 else ''}, median of {len(results['ours'])}")
-    print(f"{'shape':<12}{'jobs/s':>9}{'lowest':>9}{'highest':>9}{'x raw SQL':>11}{'x one by one':>14}")
-    for shape, rates in results.items():
-        ratios = [
-            statistics.median(rate / other for rate, other in zip(rates, results[base], strict=True))
-            for base in ("raw SQL", "one by one")
-        ]
-        print(
-            f"{shape:<12}{statistics.median(rates):>9,.0f}{min(rates):>9,.0f}{max(rates):>9,.0f}"
-            f"{ratios[0]:>11.2f}{ratios[1]:>14.1f}"
-        )
-
-
-def _measure(url: str, shape: str, messages: int, processes: int) -> float:
+def measure(url: str, processes: int, shape: str, messages: int) -> float:
     """Jobs a second of one drain."""
     import psycopg
 
@@ -94,30 +67,7 @@ def _measure(url: str, shape: str, messages: int, processes: int) -> float:
         connection.execute(FILL, [messages])
         # Not the empty tables: vacuumed while empty, a foreign key's cached plan would scan them all for a minute.
         connection.execute("VACUUM ANALYZE integration_send_serviceops")
-        children = [
-            subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.drain", "--child", shape],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=database.environment(url),
-            )
-            for _ in range(processes)
-        ]
-        for child in children:
-            assert child.stdout
-            assert child.stdout.readline() == "ready\n"
-        began = time.perf_counter()
-        for child in children:
-            assert child.stdin
-            child.stdin.write("go\n")
-            child.stdin.flush()
-        for child in children:
-            assert child.stdout
-            assert child.stdout.readline() == "done\n"
-        took_s = time.perf_counter() - began
-        for child in children:
-            child.communicate()
+        took_s = seconds_of("benchmarks.drain", shape, url, processes)
         row = connection.execute(
             "SELECT count(*) FILTER (WHERE status = 'DONE'), (SELECT count(*) FROM packet_document)"
             "  FROM integration_inbox"

@@ -1,0 +1,75 @@
+"""A race: so many processes of one shape are made ready, started together and waited for; then the next shape's turn.
+
+Shapes take turns, so that a slow moment of the machine hits all of them; read the ratios, not the figures.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from benchmarks import database
+
+Rates = dict[str, list[float]]
+
+
+def run_child(drain: Callable[[], object]) -> None:
+    """In a child: say that it is ready, wait for "go", drain, say that it is done."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+    drain()
+    print("done", flush=True)
+
+
+def seconds_of(module: str, shape: str, url: str, processes: int) -> float:
+    """How long so many `python -m module --child shape` take together; their start-up is left out."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", module, "--child", shape],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=database.environment(url),
+        )
+        for _ in range(processes)
+    ]
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    for child in children:
+        assert child.stdin
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "done\n"
+    took_s = time.perf_counter() - began
+    for child in children:
+        child.communicate()
+    return took_s
+
+
+def take_turns(shapes: dict[str, int], rounds: int, measure: Callable[[str, int], float]) -> Rates:
+    """`measure(shape, messages)` gives jobs a second; each shape with its number of messages, round after round."""
+    rates: Rates = {shape: [] for shape in shapes}
+    for number in range(rounds):
+        for shape, messages in shapes.items():
+            rates[shape].append(measure(shape, messages))
+            database.progress(f"  round {number + 1}, {shape}: {rates[shape][-1]:,.0f} jobs/s")
+    return rates
+
+
+def print_table(processes: int, rates: Rates, *bases: str) -> None:
+    """Medians, and the medians of the ratios to each of `bases` within a round."""
+    width = max(map(len, rates)) + 2
+    rounds = len(next(iter(rates.values())))
+    print(f"\n{processes} process{'es' if processes > 1 else ''}, median of {rounds}")
+    titles = "".join(f"{'x ' + base:>{len(base) + 4}}" for base in bases)
+    print(f"{'shape':<{width}}{'jobs/s':>9}{'lowest':>9}{'highest':>9}{titles}")
+    for shape, own in rates.items():
+        figures = f"{statistics.median(own):>9,.0f}{min(own):>9,.0f}{max(own):>9,.0f}"
+        ratios = (statistics.median(a / b for a, b in zip(own, rates[base], strict=True)) for base in bases)
+        told = "".join(f"{ratio:>{len(base) + 4}.2f}" for base, ratio in zip(bases, ratios, strict=True))
+        print(f"{shape:<{width}}{figures}{told}")
