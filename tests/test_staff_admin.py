@@ -236,6 +236,40 @@ def test_a_late_second_click_does_not_move_a_packet_that_is_back_where_it_was(cl
     assert fresh(of).detailed_status == "Intake"
 
 
+OTHERWISE = {
+    "clinical-decision": ({"to": "AFFIRM"}, {"to": "NON_AFFIRM"}),
+    "dismiss": ({**TYPED["dismiss"], "explanation": "first"}, {**TYPED["dismiss"], "explanation": "second"}),
+    "move": ({"to": "Intake"}, {"to": "Validation"}),
+    "approve": ({"reason": "first"}, {"reason": "second"}),
+}
+
+
+@pytest.mark.parametrize("action", OTHERWISE)
+def test_a_form_that_is_sent_again_with_something_else_is_no_second_click(client, action):
+    of = case_for(action)
+    form = form_of(client, of, action)
+    first, second = OTHERWISE[action]
+    submit(client, of, action, form, **first)
+    before = rows()
+    got = submit(client, of, action, form, **second)
+    assert got.status_code == 409
+    assert "Nothing was done" in text_of(got)
+    for name, value in second.items():
+        assert got.context["form"][name].value() == value
+    assert rows() == before
+
+
+def test_what_was_said_before_can_be_said_again_after_something_else(client):
+    of = packet()
+    form = form_of(client, of, "clinical-decision")
+    for answer in ("AFFIRM", "NON_AFFIRM", "AFFIRM"):
+        got = submit(client, of, "clinical-decision", form, to=answer)
+        if got.status_code == 409:
+            form = sent_by(got)
+            submit(client, of, "clinical-decision", form, to=answer)
+        assert active(of).clinical_decision == answer
+
+
 @pytest.mark.parametrize("action", NAMES)
 def test_a_stale_page_is_told_so_and_keeps_what_was_typed(client, action):
     of = case_for(action)

@@ -73,15 +73,15 @@ def read_case(packet: Packet) -> Case:
 
 
 def _perform(admin: ModelAdmin, request: HttpRequest, packet: Packet, action: Action, form: ActionForm) -> Outcome:
-    by = request.user.get_username()
+    by, asked = request.user.get_username(), form.request()
     with transaction.atomic():
         # Locked before the look for an earlier request: of two at once the second one finds what the first one did.
         case = lock_case(packet.pk)
-        if action.is_done(case, form.cleaned_data, by):
+        if action.is_done(case, asked, by):
             return Outcome(f"{action.label}: this was done already; it was not done twice.", messages.INFO)
-        if not action.perform(case, form.cleaned_data, by):
+        if not action.perform(case, asked, by):
             return Outcome(f"{action.label}: it is so already; nothing was changed.", messages.INFO)
-        admin.log_change(request, packet, f"{action.label}: {form.cleaned_data['reason']}")
+        admin.log_change(request, packet, f"{action.label}: {asked['reason']}")
     packet.refresh_from_db(fields=["detailed_status"])
     return Outcome(f"{action.label}: done. The packet is at {packet.detailed_status}.", messages.SUCCESS)
 
@@ -97,6 +97,8 @@ def _show_again(admin: ModelAdmin, request: HttpRequest, packet: Packet, action:
     packet.refresh_from_db()
     data = request.POST.copy()
     data["seen"] = action.seen(read_case(packet)) or ""
+    # Nothing was done, so what comes next is a request of its own, whatever was asked for with this form before.
+    data["correlation_id"] = str(uuid4())
     return _show(admin, request, packet, action, data=data, refused=why, status=409)
 
 

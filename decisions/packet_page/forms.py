@@ -1,10 +1,12 @@
 """The forms of staff actions. What was typed stays in them, whatever becomes of the action.
 
 `seen` is what the person saw when deciding: the key of the active version, for a move the status. `correlation_id` is
-made with the form, so that a second click is known as the same request.
+made with the form, so that a second click is known as the same request; once something else is typed, it is another one.
 """
 
+import json
 from typing import Any
+from uuid import uuid5
 
 from django import forms
 
@@ -42,6 +44,13 @@ class ActionForm(forms.Form):
             chosen = self.data.get("to")
             if chosen and chosen not in choices:
                 to.help_text = f"You had chosen {chosen}, which is not possible now."
+
+    def request(self) -> dict[str, Any]:
+        """What is asked for, with the `correlation_id` of just that; of a valid form."""
+        asked = self.cleaned_data
+        typed = {name: asked[name] for name in self.fields if name not in ("correlation_id", "seen")}
+        text = json.dumps(typed, sort_keys=True)
+        return asked | {"correlation_id": uuid5(asked["correlation_id"], text)}
 
 
 class DismissForm(ActionForm):
