@@ -18,8 +18,8 @@ from config.metrics import CONTENT_TYPE, metrics_text
 from inbox.status.owners import find_owners
 from inbox.storable import error_text
 
-# Any of them: somebody passed the request on, so its sender is not who it came from.
-PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA", "HTTP_X_FORWARDED_HOST")
+# Any header that begins so: somebody passed the request on, so its sender is not who it came from.
+PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 class Probes:
@@ -75,7 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _is_loopback(request: HttpRequest) -> bool:
-    if any(name in request.META for name in PASSED_ON):
+    if any(name.startswith(PASSED_ON) for name in request.META):
         return False
     try:
         return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback

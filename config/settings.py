@@ -94,6 +94,8 @@ DB_APPLICATION_NAME = process.NAME
 DATABASES = {"default": database("DATABASE_URL", DATABASE_URL, process.kind)}
 if process.kind == process.WEB:
     DATABASES["default"]["OPTIONS"]["pool"] = web_pool(DB_WEB_POOL_SIZE)
+    # A session that a restart of the server has ended is found out before a request gets it: one more round trip.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # The way to the server itself, if DATABASE_URL leads to a pooler: for the presence of workers, and LISTEN.
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
 DATABASE_DIRECT = database("DATABASE_DIRECT_URL", DATABASE_DIRECT_URL, process.kind) if DATABASE_DIRECT_URL else None

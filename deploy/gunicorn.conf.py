@@ -13,3 +13,5 @@ graceful_timeout = 30
 preload_app = False
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 gunicorn's heartbeat, no data
 accesslog = "-"
+# Without the query and the referer, which hold what people search for: %(U)s is the path alone.
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s bytes %(L)s s'

@@ -146,13 +146,14 @@ def start_web(command_environment, tmp_path):
         }
         collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
         subprocess.run(collect, cwd=PROJECT, env=environment, check=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *words],
-            cwd=PROJECT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *words],
+                cwd=PROJECT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         started.append(process)
         base = f"http://127.0.0.1:{port}"
         wait_until(lambda: _status(f"{base}/admin/login/") == 200, timeout_s=60)
@@ -182,6 +183,34 @@ def test_the_web_answers_behind_gunicorn_with_its_static_files_and_a_bound_of_se
     assert 1 <= count_connections().web <= 2
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_of_requests_does_not_say_what_was_searched_for(start_web, tmp_path):
+    base, _ = start_web()
+    headers = BY_HTTPS | {"Referer": f"{base}/admin/?q=NOBODY-FAKE-1"}
+    httpx.get(f"{base}/admin/packets/packet/?q=NOBODY-FAKE-2", headers=headers)
+    wait_until(lambda: '"GET /admin/packets/packet/"' in (tmp_path / "log").read_text())
+    assert "NOBODY" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_meets_a_session_that_the_server_has_ended(start_web):
+    base, _ = start_web(DB_WEB_POOL_SIZE="2", WEB_WORKERS="1")
+    with httpx.Client(cookies={"sessionid": "n" * 32}, headers=BY_HTTPS, timeout=30) as client:
+
+        def asks(_):
+            return client.get(f"{base}/admin/").status_code
+
+        with ThreadPoolExecutor(4) as people:
+            set(people.map(asks, range(8)))
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'serviceops-web'"
+                )
+                assert cursor.rowcount >= 1
+            assert set(people.map(asks, range(8))) == {302}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -90,7 +90,18 @@ def test_metrics_are_for_loopback(client):
     assert client.get("/metrics", REMOTE_ADDR="").status_code == 403
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Forwarded-For",
+        "Forwarded",
+        "X-Real-IP",
+        "Via",
+        "X-Forwarded-Host",
+        # The one that docs/operations.md asks of every proxy.
+        "X-Forwarded-Proto",
+    ],
+)
 def test_what_a_proxy_passes_on_does_not_come_from_loopback(client, header):
     assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
 
