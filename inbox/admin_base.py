@@ -166,6 +166,15 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
 
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Not by what isn't shown: whoever can ask whether a number is there can try them all."""
+        return [
+            path for path in self.search_fields if (field := self._field(path)).name not in withheld(request, field.model)
+        ]
+
+    def _field(self, path: str) -> models.Field:
+        return get_fields_from_path(self.model, path)[-1]
+
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet, search_term: str
     ) -> tuple[models.QuerySet, bool]:
@@ -182,9 +191,8 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         """What `term` means as a value of each field that is searched, if it can mean one."""
         values = {}
         for lookup in self.get_search_fields(request):
-            field = get_fields_from_path(self.model, lookup)[-1]
             try:
-                values[lookup] = field.to_python(term)
+                values[lookup] = self._field(lookup).to_python(term)
             except ValidationError:
                 continue
         return values

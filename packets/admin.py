@@ -53,7 +53,7 @@ class PacketAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["detailed_status", "validation_status", "channel_type_id", "has_documents"]
     search_fields = ["external_id", "packet_id", "decision_tracking_id", "case_id"]
-    search_help_text = "A packet id, a decision tracking id or a case id, in full."
+    search_help_text = "A packet id or a decision tracking id, in full; a case id for whoever sees people's data."
 
     @admin.display(description="channel")
     def channel(self, packet: Packet) -> str:
@@ -105,7 +105,9 @@ class PacketDocumentAdmin(ReadOnlyAdmin):
     list_display = ["document_unique_identifier", "packet", "file_name", "mime_type", "file_size"]
     list_select_related = ["packet"]
     search_fields = ["document_unique_identifier", "packet__external_id", "packet__decision_tracking_id"]
-    search_help_text = "A document's identifier, a packet id or a decision tracking id, in full."
+    search_help_text = (
+        "A packet id or a decision tracking id, in full; a document's identifier for whoever sees people's data."
+    )
 
 
 @admin.register(PacketEvent)

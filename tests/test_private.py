@@ -277,3 +277,10 @@ def test_what_a_page_holds_is_in_no_title_and_no_name(marked_rows):
     for model in MODELS:
         for row in model._default_manager.all():
             assert MARK not in str(row)
+
+
+@pytest.mark.parametrize(("role", "count"), [("viewer", 0), ("staff reviewer", 1)])
+@pytest.mark.parametrize(("model", "name"), [(Packet, "case_id"), (PacketDocument, "document_unique_identifier")])
+def test_nobody_finds_by_what_they_do_not_see(as_role, marked_rows, model, name, role, count):
+    found = as_role(role).get(url(model), {"q": marked(name)})
+    assert found.context["cl"].result_count == count
