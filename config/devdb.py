@@ -52,6 +52,9 @@ SERVER_OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "client_connection_check_interval": "2s",
+    # Statements and details hold values of messages; what went wrong is said without them.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

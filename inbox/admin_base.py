@@ -168,9 +168,8 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Not by what isn't shown: whoever can ask whether a number is there can try them all."""
-        return [
-            path for path in self.search_fields if (field := self._field(path)).name not in withheld(request, field.model)
-        ]
+        fields = {path: self._field(path) for path in self.search_fields}
+        return [path for path, field in fields.items() if field.name not in withheld(request, field.model)]
 
     def _field(self, path: str) -> models.Field:
         return get_fields_from_path(self.model, path)[-1]

@@ -40,7 +40,7 @@ ROLL_CALL_EVERY_S = 1.0
 SMALL_BATCH = 10
 # While LISTEN works, polling only heals what a notification missed.
 POLL_LESS_OFTEN = 5
-# A notification wakes all workers, and all but one find nothing. Who was late so often leaves the next one to the others
+# A notification wakes all workers, and all but one find nothing. Who was late so often leaves the next one to others
 # for about as long as a message takes, and then only looks whether they left something.
 IN_VAIN = 3
 HEAD_START_S = 0.005

@@ -433,3 +433,18 @@ def test_the_address_of_a_server_is_known_without_touching_the_disk():
     home = Path(tempfile.gettempdir()) / secrets.token_hex(8) / ".postgres"
     assert Server(home).url().startswith("postgresql://serviceops@/serviceops?host=%2F")
     assert not home.parent.exists()
+
+
+def test_the_log_of_the_server_holds_no_values_of_statements(server):
+    """What fails is logged by PostgreSQL with its statement and a detail, if nobody tells it not to."""
+    server.start()
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (id text PRIMARY KEY)")
+        connection.execute("INSERT INTO kept VALUES ('FAKE-1')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO kept VALUES ('FAKE-1')")
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+            connection.execute("SELECT 'FAKE-2 {'::jsonb")
+    text = server.log.read_text()
+    assert "duplicate key value" in text
+    assert "FAKE" not in text

@@ -262,12 +262,12 @@ def test_a_form_that_is_sent_again_with_something_else_is_no_second_click(client
 def test_what_was_said_before_can_be_said_again_after_something_else(client):
     of = packet()
     form = form_of(client, of, "clinical-decision")
-    for answer in ("AFFIRM", "NON_AFFIRM", "AFFIRM"):
-        got = submit(client, of, "clinical-decision", form, to=answer)
+    for said in ("AFFIRM", "NON_AFFIRM", "AFFIRM"):
+        got = submit(client, of, "clinical-decision", form, to=said)
         if got.status_code == 409:
             form = sent_by(got)
-            submit(client, of, "clinical-decision", form, to=answer)
-        assert active(of).clinical_decision == answer
+            submit(client, of, "clinical-decision", form, to=said)
+        assert active(of).clinical_decision == said
 
 
 @pytest.mark.parametrize("action", NAMES)

@@ -1,7 +1,7 @@
 """The forms of staff actions. What was typed stays in them, whatever becomes of the action.
 
 `seen` is what the person saw when deciding: the key of the active version, for a move the status. `correlation_id` is
-made with the form, so that a second click is known as the same request; once something else is typed, it is another one.
+made with the form, so that a second click is known as the same request; with something else typed, it is another one.
 """
 
 import json
