@@ -101,7 +101,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return (queryset.filter(inbox_id__any_of=_found(term)), False) if term else (queryset, False)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        if not all(key.isascii() and key.isdigit() for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+        if not all(_is_key(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise SuspiciousOperation("a selection of what is no job")
         # An action shows no banner.
         context = {"banner": SimpleLazyObject(banner.banner)}
@@ -197,7 +197,7 @@ def _found(term: str) -> set[int]:
     """The keys of the jobs with this id, by an index for each kind of id."""
     keys: set[int] = set()
     with by_index():
-        if term.isascii() and term.isdigit() and len(term) < 20 and int(term) <= BIGGEST_ID:
+        if _is_key(term):
             # The index of messages begins with the source.
             by_message = InboxJob.objects.filter(source__in=sources_seen(), message_id=int(term))
             keys.update(by_message.order_by().values_list("pk", flat=True)[: capped.LIMIT])
@@ -212,6 +212,11 @@ def _found(term: str) -> set[int]:
         by_case = InboxJob.objects.filter(decision_tracking_id__any_of=cases)
         keys.update(by_case.order_by().values_list("pk", flat=True)[: capped.LIMIT])
     return keys
+
+
+def _is_key(text: str) -> bool:
+    """A number that a job can have; Python refuses to read one of thousands of digits."""
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= BIGGEST_ID
 
 
 def _many(action: Action, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse | None:
