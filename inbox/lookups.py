@@ -12,6 +12,7 @@ from django.db import models
 @models.BigAutoField.register_lookup
 @models.BigIntegerField.register_lookup
 @models.UUIDField.register_lookup
+@models.DateTimeField.register_lookup
 class AnyOf(models.Lookup):
     lookup_name = "any_of"
     prepare_rhs = False

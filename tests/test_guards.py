@@ -1,6 +1,5 @@
 """Who may do what on the pages of operators and staff, and what a forged request comes to: nothing."""
 
-import html
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from uuid import uuid4
@@ -11,6 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
@@ -18,8 +18,9 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
 from inbox.job_page.actions import ACTIONS as JOB_ACTIONS
-from inbox.job_page.many import act_on_many
+from inbox.job_page.many import act_on_many, ask_about_many
 from inbox.job_page.seen import as_seen, seen
+from inbox.job_page.seen_many import look
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
 from inbox.requeue import requeueable
 from packets.codes import DetailedStatus
@@ -226,9 +227,15 @@ def test_only_get_head_and_post_are_known(dead_message):
 
 
 def test_an_action_on_many_asks_for_its_permission_itself():
-    request = SimpleNamespace(user=User.objects.create_user("nobody"), POST={}, GET={})
+    jobs, action = site.get_model_admin(InboxJob), JOB_ACTIONS[0]
+    request = SimpleNamespace(user=User.objects.create_user("nobody"), POST={}, GET=QueryDict())
     with pytest.raises(PermissionDenied):
-        act_on_many(site.get_model_admin(InboxJob), request, InboxJob.objects.all(), JOB_ACTIONS[0])
+        ask_about_many(jobs, request, InboxJob.objects.all(), action)
+    made = job(status="FAILED")
+    seen_jobs = look(InboxJob.objects.filter(pk=made.pk))
+    request.POST = {"action": action.name, "reason": "x", "seen": seen_jobs.as_text(f"{request.user.pk} requeue ")}
+    with pytest.raises(PermissionDenied):
+        act_on_many(jobs, request)
 
 
 def test_a_packet_is_not_opened_by_get_and_who_may_only_open_is_not_led_to_its_page():
@@ -323,14 +330,12 @@ def operator():
 
 def confirmed(shown, **more):
     """What a browser sends from the page that asks."""
-    names = ("action", "select_across", "confirmed", "filters", "shown_at")
+    names = ("action", "select_across", "seen")
     context = shown.context
     values = {
-        "action": context["action_name"],
+        "action": context["action"].name,
         "select_across": "1" if context["is_all"] else "0",
-        "confirmed": "yes",
-        "filters": html.unescape(context["filters"]),
-        "shown_at": context["shown_at"],
+        "seen": context["seen"],
         ACTION_CHECKBOX_NAME: context["selected"],
     }
     assert all(f'name="{name}"' in text_of(shown) for name in names)
@@ -347,7 +352,7 @@ def test_what_was_asked_of_a_filter_is_not_done_to_another(arrives_at):
     shown = client.post(LIST + asked, ask)
     again = client.post(LIST + arrives_at, confirmed(shown))
     assert again.status_code == 200
-    assert "confirmed" in text_of(again)
+    assert again.context["seen"] != shown.context["seen"]
     assert not InboxAudit.objects.exists()
     assert client.post(LIST + arrives_at, confirmed(again)).status_code == 302
     expected = {"": 3, "?status__exact=DEAD": 1, "?status__exact=FAILED&source=test": 2}[arrives_at]
@@ -362,6 +367,35 @@ def test_a_selection_of_what_is_no_job_does_nothing(key):
     data = confirmed(shown) | {ACTION_CHECKBOX_NAME: [key]}
     assert client.post(LIST, data).status_code == 400
     assert InboxJob.objects.get().status == "FAILED"
+
+
+OF_OLD = {"confirmed": "yes", "filters": "", "shown_at": "2031-02-30"}
+
+
+@pytest.mark.parametrize(
+    "forged", [None, "", "x", ".eJw:1:x", "cut", "longer", "of another person", "of another action"]
+)
+def test_of_what_is_not_the_page_of_this_person_and_action_nothing_is_done(forged):
+    """It asks again: whoever can write what a page counted needs no page, and one of old may hold no time at all."""
+    client, other = operator(), operator()
+    made = job(status="FAILED")
+    asked = {"action": "mark-dead", ACTION_CHECKBOX_NAME: [made.pk], "select_across": "0"}
+    text = client.post(LIST, asked).context["seen"]
+    match forged:
+        case "cut":
+            forged = text[:-1]
+        case "longer":
+            forged = f"{text}x"
+        case "of another person":
+            forged = other.post(LIST, asked).context["seen"]
+        case "of another action":
+            forged = client.post(LIST, asked | {"action": "requeue"}).context["seen"]
+    field = {} if forged is None else {"seen": forged}
+    again = client.post(LIST, asked | OF_OLD | field | {"reason": "x"})
+    assert again.status_code == 200
+    assert not InboxAudit.objects.exists()
+    assert client.post(LIST, confirmed(again)).status_code == 302
+    assert InboxJob.objects.get().status == "DEAD"
 
 
 @pytest.mark.parametrize("name", [action.name for action in JOB_ACTIONS])

@@ -6,11 +6,13 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, User
+from django.test import Client
 from django.urls import reverse
 
 from inbox import capped
 from inbox.job_list import banner, pick
 from inbox.job_page import many
+from inbox.job_page.admin import JobList
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.status import overview
 from packets.codes import Channel
@@ -151,14 +153,106 @@ def test_the_selected_are_requeued_after_a_page_with_the_count_and_a_reason(clie
     assert set(InboxAudit.objects.values_list("who", "reason", "verb")) == {("boss", REASON, "requeue")}
 
 
-def test_all_that_match_the_filter_are_taken_and_nothing_else(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 3)
+def test_all_that_match_the_filter_are_taken_and_nothing_else(client):
     keys, other = dead(5), job(status="DEAD", error_kind="Other").pk
     query = "?error_kind=Odd"
     shown = ask(client, "requeue", keys[:1], query, select_across="1")
-    assert "<strong>more than 3</strong> of the jobs that match <code>error_kind=Odd</code>" in text_of(shown)
-    assert "Requeue: 5 requeued." in text_of(answer_form(client, shown, query))
-    assert statuses([*keys, other]) == ["NEW"] * 5 + ["DEAD"]
+    text = text_of(shown)
+    assert "<strong>5</strong> of the jobs that match <code>error_kind=Odd</code>" in text
+    assert "none that comes to match later" in text
+    assert "After 15 s" in text
+    assert "At most" not in text
+    late = dead(1)
+    assert "Requeue: 5 requeued.<" in text_of(answer_form(client, shown, query))
+    assert statuses([*keys, other, *late]) == ["NEW"] * 5 + ["DEAD"] * 2
+
+
+def test_of_more_than_the_limit_the_first_are_taken_and_the_page_says_so(client, monkeypatch):
+    monkeypatch.setattr(capped, "LIMIT", 3)
+    keys = dead(5)
+    for is_last, count in ((False, 3), (True, 2)):
+        shown = ask(client, "requeue", keys[:1], "?status__exact=DEAD", select_across="1")
+        text = text_of(shown)
+        assert f"<strong>{count}</strong> of the jobs that match" in text
+        assert (
+            "There are more than 3: the first are meant. At most 3 jobs can be requeued at once." in text
+        ) != is_last
+        text = text_of(answer_form(client, shown, "?status__exact=DEAD"))
+        assert f"Requeue: {count} requeued." in text
+        assert ("the same can be done again" in text) != is_last
+    assert statuses(keys) == ["NEW"] * 5
+
+
+FAILED = "?status__exact=FAILED&source=test"
+
+
+def failed(count):
+    return [job(status="FAILED").pk for _ in range(count)]
+
+
+def test_a_second_click_takes_no_job_that_the_page_did_not_count(client, monkeypatch):
+    monkeypatch.setattr(capped, "LIMIT", 3)
+    keys = failed(7)
+    shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
+    assert "3 marked dead" in text_of(answer_form(client, shown, FAILED))
+    assert "0 marked dead. Changed meanwhile and left alone: 3." in text_of(answer_form(client, shown, FAILED))
+    assert sorted(statuses(keys)) == ["DEAD"] * 3 + ["FAILED"] * 4
+
+
+def test_the_rest_after_the_time_limit_is_of_those_that_the_page_counted(client, monkeypatch):
+    monkeypatch.setattr(capped, "LIMIT", 3)
+    monkeypatch.setattr(many, "WITHIN_S", -1.0)
+    monkeypatch.setattr(many, "BATCH", 1)
+    keys = failed(7)
+    shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
+    for left in (2, 1):
+        shown = answer_form(client, shown, FAILED)
+        assert f"<strong>{left}</strong> of the jobs that match" in text_of(shown)
+    # A page of before, sent again, has nothing more to do either.
+    for _ in range(2):
+        answer_form(client, shown, FAILED)
+    assert sorted(statuses(keys)) == ["DEAD"] * 3 + ["FAILED"] * 4
+
+
+def test_what_another_operator_does_in_between_moves_nothing_up(client, monkeypatch):
+    monkeypatch.setattr(capped, "LIMIT", 3)
+    keys = failed(7)
+    shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
+    other = Client()
+    other.force_login(User.objects.create_superuser("other"))
+    answer_form(other, ask(other, "mark-dead", keys[:1], FAILED, select_across="1"), FAILED)
+    text = text_of(answer_form(client, shown, FAILED))
+    assert "0 marked dead. Changed meanwhile and left alone: 3." in text
+    assert sorted(statuses(keys)) == ["DEAD"] * 3 + ["FAILED"] * 4
+
+
+def test_what_comes_of_age_while_the_reason_is_typed_is_left_alone(client):
+    old, young = (job(status="FAILED", created_at=seconds_ago(age_s)).pk for age_s in (400, 299))
+    shown = ask(client, "mark-dead", [old], "?open_for=300", select_across="1")
+    # As two seconds later.
+    InboxJob.objects.filter(pk=young).update(created_at=seconds_ago(301))
+    assert "Mark dead: 1 marked dead." in text_of(answer_form(client, shown, "?open_for=300"))
+    assert statuses([old, young]) == ["DEAD", "FAILED"]
+
+
+def test_a_lease_that_is_renewed_is_released_and_one_that_is_new_is_not(client):
+    beating, claimed_anew = (job(status="PROCESSING") for _ in range(2))
+    shown = ask(client, "release-lease", [beating.pk], "?status__exact=PROCESSING", select_across="1")
+    later = seconds_ago(-60)
+    InboxJob.objects.filter(pk=beating.pk).update(locked_at=later, updated_at=later)
+    InboxJob.objects.filter(pk=claimed_anew.pk).update(lease_id=uuid4())
+    text = text_of(answer_form(client, shown, "?status__exact=PROCESSING"))
+    assert "Release lease: 1 released. Changed meanwhile and left alone: 1." in text
+    assert statuses([beating.pk, claimed_anew.pk]) == ["NEW", "PROCESSING"]
+
+
+def test_what_is_confirmed_is_not_looked_for_again(client, monkeypatch):
+    keys = failed(2)
+    shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
+    monkeypatch.setattr(JobList, "__init__", lambda *arguments: pytest.fail("the list was looked up"))
+    hidden = dict(re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', shown.content.decode()))
+    assert client.post(LIST + FAILED, hidden | {"reason": REASON}).url == LIST + FAILED
+    assert statuses(keys) == ["DEAD"] * 2
 
 
 def test_what_has_changed_since_the_page_was_shown_is_left_alone_and_counted(client):
@@ -180,16 +274,10 @@ def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_othe
     text = text_of(shown)
     assert "<strong>2</strong> of the jobs that match" in text
     assert "Looked through: the newest 3 jobs. There may be more that match." in text
-    assert "Only what was found there, and at most 2 jobs, can be requeued now." in text
+    assert "At most 2 jobs can be requeued at once." in text
     assert "the same can be done again" in text
-    assert "2 requeued. Only a part of the jobs was looked through" in text_of(answer_form(client, shown, query))
+    assert "2 requeued. These may not be all that match" in text_of(answer_form(client, shown, query))
     assert statuses(keys) == ["DEAD"] * 3 + ["NEW"] * 2
-
-
-def test_all_that_match_an_index_are_meant_however_many_and_the_page_says_so(client, monkeypatch):
-    text = text_of(ask(client, "requeue", dead(1), "?status__exact=DEAD", select_across="1"))
-    assert "Every job that matches is meant, however many there are. After 15 s" in text
-    assert "Looked through" not in text
 
 
 def test_who_was_selected_far_down_the_list_is_taken_though_newer_jobs_came(client, monkeypatch):
@@ -211,7 +299,7 @@ def test_a_rare_source_is_found_behind_the_newest_jobs(client, monkeypatch):
 @pytest.mark.parametrize("name", ["requeue", "reschedule"])
 def test_when_time_is_up_the_page_asks_again_for_the_rest(client, monkeypatch, name):
     monkeypatch.setattr(many, "WITHIN_S", -1.0)
-    monkeypatch.setattr(many, "in_batches", lambda jobs, verb: _one_by_one(jobs, verb))
+    monkeypatch.setattr(many, "BATCH", 1)
     keys = dead(3) if name == "requeue" else [job(status="FAILED").pk for _ in range(3)]
     shown = ask(client, name, keys[:1], select_across="1")
     for left in (2, 1):
@@ -222,12 +310,6 @@ def test_when_time_is_up_the_page_asks_again_for_the_rest(client, monkeypatch, n
         assert "Changed meanwhile" not in text
     answer_form(client, shown)
     assert InboxAudit.objects.count() == 3
-
-
-def _one_by_one(jobs, verb):
-    from inbox.in_batches import in_batches
-
-    return in_batches(jobs, verb, 1)
 
 
 @pytest.mark.parametrize(

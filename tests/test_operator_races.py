@@ -1,16 +1,26 @@
 """Operators and workers at the same moment, in sessions of their own."""
 
+import re
+
 import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
+from inbox.finish import finish
+from inbox.heartbeat import beat
 from inbox.models import InboxAudit, InboxJob
+from inbox.outcomes import retry
+from inbox.registry import LockedJob
+from inbox.reschedule import reschedule
 from tests.probe import in_threads
 from tests.rows import job
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = reverse("admin:inbox_inboxjob_changelist")
 
 
 def page(of, action):
@@ -54,3 +64,54 @@ def test_a_job_that_a_worker_has_locked_is_left_alone_and_the_operator_is_told()
     assert answer.status_code == 409
     assert "has the job locked just now" in answer.content.decode()
     assert InboxJob.objects.get().status == "PROCESSING"
+
+
+def ask_of_all(client, action, query):
+    data = {"action": action, ACTION_CHECKBOX_NAME: ["1"], "select_across": "1"}
+    return client.post(LIST + query, data)
+
+
+def confirm(client, shown, query):
+    hidden = dict(re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', shown.content.decode()))
+    return client.post(LIST + query, hidden | {"reason": "all of them"}, follow=True).content.decode()
+
+
+def test_a_job_that_failed_after_the_page_is_left_alone_though_its_transaction_began_before():
+    """Its updated_at is when its handler's transaction began; the page, which saw it PROCESSING, did not count it."""
+    counted, running = job(status="FAILED"), job(status="PROCESSING")
+    client = operator("ada")
+    with transaction.atomic():
+        InboxJob.objects.select_for_update().get(pk=running.pk)
+        [shown] = in_threads(lambda: ask_of_all(client, "requeue", "?source=test"))
+        fields = (running.message_id, 1, "probe", None, None, None, 1, 0.0)
+        finish(running.lease_id, "somebody", [(LockedJob(running.pk, *fields), retry("no answer"))])
+    assert "Requeue: 1 requeued." in confirm(client, shown, "?source=test")
+    assert statuses(counted, running) == ["NEW", "FAILED"]
+
+
+def test_what_was_written_before_the_page_and_committed_after_it_is_left_alone():
+    """Such as a wake by a handler that runs long."""
+    changed, other = job(status="FAILED"), job(status="FAILED")
+    client = operator("ada")
+    with transaction.atomic():
+        reschedule(InboxJob.objects.filter(pk=changed.pk), to=None, who="bob", reason="it is up again", limit=1)
+        [shown] = in_threads(lambda: ask_of_all(client, "mark-dead", "?status__exact=FAILED"))
+    text = confirm(client, shown, "?status__exact=FAILED")
+    assert "Mark dead: 1 marked dead. Changed meanwhile and left alone: 1." in text
+    assert statuses(changed, other) == ["FAILED", "DEAD"]
+
+
+def test_a_lease_that_a_heartbeat_renews_is_released_unless_somebody_has_the_row():
+    beating, locked = job(status="PROCESSING"), job(status="PROCESSING")
+    client, query = operator("ada"), "?status__exact=PROCESSING"
+    shown = ask_of_all(client, "release-lease", query)
+    assert beat(beating.lease_id, [beating.pk], None) == beat(locked.lease_id, [locked.pk], None) == 1
+    with transaction.atomic():
+        InboxJob.objects.select_for_update().get(pk=locked.pk)
+        [text] = in_threads(lambda: confirm(client, shown, query))
+    assert "Release lease: 1 released. In use at that moment and left alone: 1." in text
+    assert statuses(beating, locked) == ["NEW", "PROCESSING"]
+
+
+def statuses(*jobs):
+    return [InboxJob.objects.get(pk=made.pk).status for made in jobs]

@@ -32,7 +32,7 @@ from inbox.job_list.pick import Picked, pick, wanted
 from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.job_page.correct import can_correct, correct_view
-from inbox.job_page.many import act_on_many, is_of_selected
+from inbox.job_page.many import act_on_many, ask_about_many, is_of_selected
 from inbox.job_page.payload import shown
 from inbox.job_page.timeline import LIMIT, has_said, timeline
 from inbox.lease import lease_of
@@ -103,6 +103,11 @@ class InboxJobAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if not all(_is_key(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise SuspiciousOperation("a selection of what is no job")
+        # Before the list is looked up, which this has no need of.
+        if "seen" in request.POST:
+            banner.forget()
+            if answer := act_on_many(self, request):
+                return answer
         # An action shows no banner.
         context = {"banner": SimpleLazyObject(banner.banner)}
         return super().changelist_view(request, context | (extra_context or {}))
@@ -219,6 +224,5 @@ def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= BIGGEST_ID
 
 
-def _many(action: Action, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse | None:
-    banner.forget()
-    return act_on_many(admin, request, jobs, action, getattr(request, "says", ""))
+def _many(action: Action, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse:
+    return ask_about_many(admin, request, jobs, action, getattr(request, "says", ""))

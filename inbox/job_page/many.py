@@ -1,9 +1,9 @@
 """Carries out an action on many jobs, those selected or all that match the list's filters, a batch per transaction.
 
-The first POST, from the list, shows how many it would be and asks for a reason; only the second one does it. What can
-go wrong: a job has changed since that page was shown (it is left alone, and counted), the filters are not those of
-that page (it asks again), or there are more jobs than one request has time for (what is done is done, and the page asks
-again for the rest).
+The first POST, from the list, shows how many it would be and asks for a reason; only the second one does it, to exactly
+the jobs of that page: its form carries them. What can go wrong: a job has changed since that page was shown (it is left
+alone, and counted), the form's jobs are not those of this person, action and filters (it asks again), or there are more
+jobs than one request has time for (what is done is done, and the page asks again for the rest).
 """
 
 import time
@@ -13,16 +13,14 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.dateparse import parse_datetime
 
 from inbox import capped
 from inbox.by_index import by_index
-from inbox.in_batches import in_batches
-from inbox.job_page.actions import Action
-from inbox.models.job import JobQuerySet
+from inbox.in_batches import BATCH
+from inbox.job_page.actions import ACTIONS, Action
+from inbox.job_page.seen_many import SeenJobs, look
 
 # Seconds that one request may work; a web server's own limit is often 30.
 WITHIN_S = 15.0
@@ -34,61 +32,73 @@ def is_of_selected(request: HttpRequest) -> bool:
     return request.method == "POST" and request.POST.get("select_across") != "1"
 
 
-def act_on_many(
-    admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Action, says: str = ""
-) -> HttpResponse | None:
-    """Ask, or do it if the person has answered. `says` tells which jobs were looked through, if not all.
+def ask_about_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, action: Action, says: str = "") -> HttpResponse:
+    """The page that asks. `says` tells which jobs were looked through, if not all. Raises PermissionDenied."""
+    _refuse_strangers(admin, request, action)
+    # By key if keys are given: the planner may else take an index of all jobs in trouble, of which these may be a few.
+    jobs = jobs.order_by(*(["pk"] if says or is_of_selected(request) else []))
+    return _page(admin, request, action, action.form(), look(action.possible(jobs), says))
+
+
+def act_on_many(admin: ModelAdmin, request: HttpRequest) -> HttpResponse | None:
+    """Answer the POST of the page that asks; None if it is not that, so that the list has to ask.
 
     Raises PermissionDenied.
     """
-    if not request.user.has_perm(action.permission):
-        raise PermissionDenied
-    # By key if keys are given: the planner may else take an index of all jobs in trouble, of which these may be a few.
-    jobs = action.possible(jobs.order_by(*(["pk"] if says or is_of_selected(request) else [])))
-    # Of a request that has lost its filters on the way, all jobs would be meant.
-    is_confirmed = "confirmed" in request.POST and request.POST.get("filters") == request.GET.urlencode()
-    shown_at = parse_datetime(request.POST.get("shown_at", "")) if is_confirmed else None
-    if shown_at is None:
-        return _ask(admin, request, jobs, action, action.form(), _now(), says)
+    action = next((action for action in ACTIONS if action.name == request.POST.get("action")), None)
+    if action is None:
+        return None
+    seen = SeenJobs.from_text(request.POST.get("seen", ""), _good_for(request, action))
+    if seen is None:
+        return None
+    _refuse_strangers(admin, request, action)
     form = action.form(request.POST)
     if not form.is_valid():
-        return _ask(admin, request, jobs, action, form, shown_at, says)
-    # What has changed since the person saw the count is not what was decided upon.
-    as_shown = jobs.filter(updated_at__lte=shown_at)
-    # Of the rest, what has changed is what the request before did itself.
-    changed = 0 if "is_rest" in request.POST else _capped(jobs.filter(updated_at__gt=shown_at))
+        return _page(admin, request, action, form, seen)
     verb = action.deed(form.cleaned_data, request.user.get_username())
-    done, left_alone, is_all = 0, 0, True
     deadline = time.monotonic() + WITHIN_S
-    for batch in in_batches(as_shown, verb):
-        done += len(batch.inbox_ids)
-        left_alone += len(batch.left_alone)
+    keys = list(seen.marks)
+    done, in_use, changed, behind = 0, 0, 0, 0
+    while behind < len(keys):
+        batch = keys[behind : behind + BATCH]
+        behind += len(batch)
+        # In the order of the keys: the planner may else read all jobs in trouble, or all jobs, to find these few.
+        with by_index():
+            taken = verb(seen.unchanged(batch), limit=len(batch))
+            left = set(batch).difference(taken)
+            as_before = action.possible(seen.unchanged(left)).order_by("pk").values_list("pk", flat=True)
+            locked = len(as_before) if left else 0
+        done, in_use, changed = done + len(taken), in_use + locked, changed + len(left) - locked
         if time.monotonic() > deadline:
-            is_all = False
             break
+    rest = seen.behind(behind)
     said = f"{action.label}: {done:,} {action.did}."
     if changed:
-        said += f" Changed meanwhile and left alone: {changed}."
-    if left_alone:
-        said += f" In use at that moment and left alone: {left_alone:,}."
-    if says and is_all:
-        said += " Only a part of the jobs was looked through: if the list still finds some, the same can be done again."
-    admin.message_user(request, said, messages.SUCCESS if is_all and not left_alone else messages.WARNING)
-    if not is_all and as_shown.exists():
-        return _ask(admin, request, as_shown, action, form, shown_at, says, is_rest=True)
-    return None
+        said += f" Changed meanwhile and left alone: {changed:,}."
+    if in_use:
+        said += f" In use at that moment and left alone: {in_use:,}."
+    if seen.says and not rest.marks:
+        said += " These may not be all that match: if the list still finds some, the same can be done again."
+    is_all = not (rest.marks or in_use or changed)
+    admin.message_user(request, said, messages.SUCCESS if is_all else messages.WARNING)
+    if rest.marks:
+        return _page(admin, request, action, form, rest, is_rest=True)
+    # So that a reload of the page does not do it again.
+    return HttpResponseRedirect(request.get_full_path())
 
 
-def _ask(
-    admin: ModelAdmin,
-    request: HttpRequest,
-    jobs: JobQuerySet,
-    action: Action,
-    form: Any,
-    shown_at: Any,
-    says: str,
-    *,
-    is_rest: bool = False,
+def _refuse_strangers(admin: ModelAdmin, request: HttpRequest, action: Action) -> None:
+    if not request.user.has_perm(action.permission) or not admin.has_view_permission(request):
+        raise PermissionDenied
+
+
+def _good_for(request: HttpRequest, action: Action) -> str:
+    """Nobody else's page will do, nor one of another action or, as a request can lose its query, of other filters."""
+    return f"{request.user.pk} {action.name} {request.GET.urlencode()}"
+
+
+def _page(
+    admin: ModelAdmin, request: HttpRequest, action: Action, form: Any, seen: SeenJobs, *, is_rest: bool = False
 ) -> HttpResponse:
     is_all = request.POST.get("select_across") == "1"
     context = {
@@ -98,28 +108,17 @@ def _ask(
         "action": action,
         "form": form,
         "media": admin.media + form.media,
-        "count": _capped(jobs),
+        "count": len(seen.marks),
+        "counted": f"{len(seen.marks):,}",
         "is_all": is_all,
         "is_rest": is_rest,
-        "says": says,
+        "says": seen.says,
         "at_most": f"{capped.LIMIT:,}",
         "within_s": f"{max(WITHIN_S, 0):g}",
         "filters": request.GET.urlencode(),
-        "shown_at": shown_at.isoformat(),
+        "seen": seen.as_text(_good_for(request, action)),
         "checkbox": ACTION_CHECKBOX_NAME,
         # With all of them, one key says that something is selected.
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if is_all else None],
-        "action_name": request.POST.get("action"),
     }
     return TemplateResponse(request, TEMPLATE, context)
-
-
-def _capped(jobs: JobQuerySet) -> int:
-    with by_index():
-        return capped.capped(jobs[: capped.LIMIT + 1].count())
-
-
-def _now() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        return cursor.fetchone()[0]
