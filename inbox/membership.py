@@ -2,24 +2,29 @@
 
 While connections are scarce it has no connection of its own for its presence and takes small batches; as soon as there
 are enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
-registers again). Settings: those of budget.py.
+registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere (it works without one, and tries
+again now and then). Settings: those of budget.py.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.db import OperationalError
 
 from inbox.budget import EASE_AT, TIGHT_AT, Level, count_connections
 from inbox.chore import Chore
 from inbox.presence import Presence
 from inbox.rollcall import sign_off
+from inbox.storable import error_text
 from inbox.work import Counts
 
 logger = structlog.get_logger("inbox.worker")
 
 # And before each connection that is opened. More often, an idle worker would send over two queries a second.
 COUNT_CONNECTIONS_EVERY_S = 45.0
+# Soon, as most servers are away for a moment only, and then less often: a try may take until the connect gives up.
+TRY_PRESENCE_EVERY_S = (1.0, 60.0)
 
 
 class Membership:
@@ -35,6 +40,7 @@ class Membership:
         # Connections are scarce: use no more of them, and hold what is there for a shorter time.
         self.is_tight = False
         self.counting = Chore(COUNT_CONNECTIONS_EVERY_S)
+        self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
         self._level = Level.FINE
 
     @property
@@ -53,17 +59,35 @@ class Membership:
         return self.presence is not None and self.presence.is_seen
 
     def renew(self, counts: Counts) -> bool:
-        """Register if this process is not; True if it was not. Raises OperationalError, and PresenceLost."""
-        self._count_connections()
-        if self.presence and self.presence.is_makeshift and not self.is_tight:
-            sign_off(self.presence.id, counts)
-            self.drop()
-        if self.presence is not None or self.register is None:
+        """Register if this process is not; True if it has just done so. Raises OperationalError, and PresenceLost."""
+        if self.register is None:
             return False
-        # No further connection while they are scarce: claims are taken back by age only, work is found by polling.
-        self.presence = self.register(has_own_connection=False) if self.is_tight else self.register()
+        self._count_connections()
+        before = self.presence
+        if before is None:
+            self.presence = self._with_own_connection() or self.register(has_own_connection=False)
+        elif before.is_makeshift and (found := self._with_own_connection()):
+            sign_off(before.id, counts)
+            self.presence = found
+        if self.presence is before or self.presence is None:
+            return False
         logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
         return True
+
+    def _with_own_connection(self) -> Presence | None:
+        """None if there can't be a further connection: claims are taken back by age then, work is found by polling."""
+        if self.register is None or self.is_tight or not self.trying.is_due():
+            return None
+        try:
+            found = self.register()
+        except OperationalError as error:
+            if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
+                logger.warning("no connection of its own, going on without presence", error=error_text(error))
+            self.trying.every_s = min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1])
+            self.trying.done()
+            return None
+        self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
+        return found
 
     def has_heard(self) -> bool:
         """True if there may be new work; never waits. Raises PresenceLost."""
@@ -86,7 +110,7 @@ class Membership:
 
     def _count_connections(self) -> None:
         """See how many connections all processes use together, warn, and do with less while they are scarce."""
-        if self.register is None or (self.presence is not None and not self.counting.is_due()):
+        if self.presence is not None and not self.counting.is_due():
             return
         found = count_connections()
         self.counting.done()

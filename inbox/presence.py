@@ -18,6 +18,7 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from inbox.models import InboxWorker
 from inbox.notify import CHANNEL
 
 logger = structlog.get_logger("inbox.presence")
@@ -62,6 +63,9 @@ class Presence:
         except psycopg.Error as error:
             self.close()
             raise PresenceLost(str(error)) from error
+        except OperationalError:
+            self.close()
+            raise
         if not self.is_seen:
             self.close()
             logger.info("a pooler is in between: no presence, no LISTEN; DATABASE_DIRECT_URL would give both")
@@ -69,13 +73,18 @@ class Presence:
     def _register(self, worker_id: str, command: str) -> int:
         if self.is_seen:
             self._connection.execute(f"LISTEN {CHANNEL}")
+        instance_id = uuid4()
         # One transaction: nobody ever sees the row without its lock.
         with self._connection.transaction():
             worker = _value(
-                self._connection, REGISTER, uuid4(), worker_id, command, socket.gethostname(), os.getpid(), self.is_seen
+                self._connection,
+                *(REGISTER, instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen),
             )
             if self.is_seen:
                 self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, worker % LOCK_IDS])
+        if not InboxWorker.objects.filter(pk=worker, instance_id=instance_id).exists():
+            self._connection.execute("DELETE FROM inbox_worker WHERE id = %s", [worker])
+            raise OperationalError("DATABASE_DIRECT_URL leads to another database than DATABASE_URL")
         return worker
 
     @property

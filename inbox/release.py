@@ -9,6 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
 from inbox.models import InboxJob
+from inbox.notify import notify
 from inbox.statuses import Status
 
 # A session that its client has left notices within client_connection_check_interval, 1 s, and lets go of its jobs.
@@ -23,13 +24,16 @@ def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
     """
     with transaction.atomic():
         held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
-        return InboxJob.objects.filter(inbox_id__any_of=held).update(
+        count = InboxJob.objects.filter(inbox_id__any_of=held).update(
             status=Status.NEW,
             locked_by=None,
             locked_at=None,
             attempt_count=Greatest(F("attempt_count") - 1, 0),
             updated_at=Now(),
         )
+        if count:
+            notify()
+        return count
 
 
 def release_left(lease_id: UUID, inbox_ids: Sequence[int]) -> tuple[int, bool]:

@@ -263,6 +263,8 @@ class Worker:
             self.poll.every_s = self._poll_interval_s * (POLL_LESS_OFTEN if self.membership.is_seen else 1)
             # Before anyone calls the roll and takes them for those of a process that is gone.
             self.calls.beat(self.membership.claim_id)
+            # What came before it listened, it has not heard of.
+            self._may_have_work = True
         if self.membership.has_heard():
             if self._heard_in_vain < IN_VAIN:
                 self._may_have_work = True

@@ -1,16 +1,20 @@
 """A process shows that it lives by a lock that vanishes with it, and hears of work without asking."""
 
 import select
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 from django.db import OperationalError, connection
 
+from inbox.ingest import ingest
+from inbox.membership import Membership
 from inbox.models import InboxWorker
 from inbox.notify import CHANNEL, notify
 from inbox.presence import LOCK_CLASS, Presence, PresenceLost
-from tests.probe import lock_waiters, wait_until
+from inbox.release import release
+from tests.probe import claim_all, lock_waiters, probe_source, wait_until
 from tests.rows import send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,12 +65,19 @@ def decide_a_row_of_clinical_ops():
 WRITERS = [lambda: send({}), insert_a_row_of_clinical_ops, decide_a_row_of_clinical_ops, notify]
 
 
+def register_in_a_thread():
+    try:
+        return Presence("worker B", "test")
+    finally:
+        connection.close()
+
+
 def test_nobody_ever_sees_the_row_without_its_lock(present):
     """Another session has the lock already: all that time the registration has its row, and nobody sees it."""
     next_id = present.id + 1
     with ThreadPoolExecutor() as pool:
         execute("SELECT pg_advisory_lock(%s, %s)", LOCK_CLASS, next_id)
-        registering = pool.submit(Presence, "worker B", "test")
+        registering = pool.submit(register_in_a_thread)
         wait_until(lock_waiters)
         assert list(InboxWorker.objects.values_list("worker_id", flat=True)) == ["worker A"]
         execute("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, next_id)
@@ -147,3 +158,50 @@ def test_a_registration_that_fails_leaves_no_row_and_no_connection(monkeypatch):
         execute("ALTER TABLE inbox_worker DROP CONSTRAINT no_more")
     assert [raw.closed for raw in made] == [True]
     assert not InboxWorker.objects.exists()
+
+
+def test_what_is_given_back_wakes_the_others(present):
+    """So that a batch of a worker that stops need not wait for their next look."""
+    send({})
+    ingest(probe_source())
+    claimed = claim_all(probe_source())
+    comes(present)
+    assert present.has_heard()
+    assert release(claimed.lease_id, claimed.inbox_ids["probe"]) == 1
+    comes(present)
+    assert present.has_heard()
+
+
+def test_a_direct_way_into_another_database_is_no_presence(settings):
+    """Another schema stands for it: a worker of that number may be anybody there."""
+    execute("CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.inbox_worker (LIKE public.inbox_worker INCLUDING ALL)")
+    options = dict(connection.settings_dict["OPTIONS"])
+    options["options"] += " -c search_path=elsewhere"
+    settings.DATABASE_DIRECT = {"OPTIONS": options}
+    try:
+        with pytest.raises(OperationalError, match="leads to another database"):
+            Presence("worker A", "test")
+        assert execute("SELECT count(*) FROM elsewhere.inbox_worker") == [(0,)]
+    finally:
+        execute("DROP SCHEMA elsewhere CASCADE")
+
+
+def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
+    def register(*, has_own_connection=True):
+        if has_own_connection and is_closed:
+            raise OperationalError("connection refused")
+        return Presence("worker A", "test", has_own_connection=has_own_connection)
+
+    is_closed = True
+    membership = Membership("worker A", register)
+    assert membership.renew(Counter())
+    assert (membership.is_seen, membership.claim_id) == (False, None)
+    assert not membership.renew(Counter())
+    makeshift, is_closed = membership.id, False
+    # The time to try again has come.
+    membership.trying.every_s = 0
+    assert membership.renew(Counter())
+    assert membership.is_seen
+    states = dict(InboxWorker.objects.values_list("pk", "state"))
+    assert states == {makeshift: "STOPPED", membership.id: "RUNNING"}
+    membership.drop()

@@ -66,6 +66,39 @@ def test_a_worker_that_lost_its_presence_registers_again_and_misses_nothing(star
     wait_until(lambda: is_done(woken))
 
 
+def test_a_worker_whose_direct_way_leads_nowhere_works_all_the_same(start_command):
+    worker = idle_worker(start_command, DATABASE_DIRECT_URL="postgresql://nobody@127.0.0.1:1/nowhere")
+    message = send(esmd(), tracking_id(2))
+    wait_until(lambda: is_done(message))
+    worker.send_signal(signal.SIGTERM)
+    out, err = worker.communicate(timeout=20)
+    assert worker.returncode == 0, err
+    assert err.count("going on without presence") == 1
+
+
+def test_a_worker_that_begins_to_listen_looks_for_what_came_before():
+    """It had no connection to listen by until now, and so has not heard of it."""
+
+    def register(*, has_own_connection=True):
+        return Presence("worker A", "test", has_own_connection=has_own_connection and not is_closed)
+
+    is_closed = True
+    worker = Worker(
+        sources=[probe_source()], worker_id="worker A", batch_size=10, poll_interval_s=60, register=register
+    )
+    make_witness_table()
+    worker._renew_membership()
+    while worker.tick():
+        pass
+    send({})
+    is_closed = False
+    worker._renew_membership()
+    assert worker.membership.is_seen
+    worker.tick()
+    assert len(witnesses()) == 1
+    worker.membership.end(worker.counts, {}, leaves_nothing=True)
+
+
 def test_a_running_worker_finds_what_commits_a_moment_and_an_hour_behind_the_watermark(start_command):
     worker = idle_worker(start_command, "--poll-interval", "0.1", INBOX_RECONCILE_EVERY="1")
     mark = PollWatermark.objects.get().last_created_at
