@@ -51,5 +51,10 @@ def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]
 
 
 def web_pool(size: int) -> dict[str, Any]:
-    """Django's setting for a pool of at most `size` sessions per process; a request waits at most 10 s for one."""
-    return {"min_size": 1, "max_size": size, "timeout": 10, "max_idle": 300}
+    """Django's setting for a pool of at most `size` sessions per process.
+
+    A request waits for one longer than a connect to a server that never answers takes (connect_timeout), so that the
+    next server of the address gets its turn. The pool soon gives up to connect: it would wait twice as long each time,
+    up to minutes after the database is back; the next request has it try again at once.
+    """
+    return {"min_size": 1, "max_size": size, "timeout": 25, "reconnect_timeout": 5, "max_idle": 300}

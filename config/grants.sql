@@ -5,6 +5,9 @@
 --     CREATE ROLE intake_gateway LOGIN PASSWORD '…' IN ROLE serviceops_integration;
 -- Identity columns need no right on their sequence. The triggers need none either: they run as whoever writes, change
 -- only the row in hand, and notify, which everyone may.
+--
+-- In one transaction: whoever works meanwhile never has fewer rights than before or after.
+BEGIN;
 
 DO $$
 DECLARE wanted text;
@@ -23,6 +26,10 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public
     FROM PUBLIC, serviceops_integration, serviceops_clinicalops, serviceops_worker, serviceops_web;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END $$;
 GRANT USAGE ON SCHEMA public TO serviceops_integration, serviceops_clinicalops, serviceops_worker, serviceops_web;
 
 -- Integration: its own table; of its outbox, what a reader reports back.
@@ -76,3 +83,5 @@ BEGIN
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE NOTICE 'pg_read_all_stats and pg_use_reserved_connections were not granted: that takes a superuser';
 END $$;
+
+COMMIT;

@@ -12,6 +12,8 @@ graceful_timeout = 30
 # Each process makes its own pool: connections must not be shared by a fork.
 preload_app = False
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 gunicorn's heartbeat, no data
+# Nobody steers it by a socket, and a user without a home has no place for one.
+control_socket_disable = True
 accesslog = "-"
 # Without the query and the referer, which hold what people search for: %(U)s is the path alone.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s bytes %(L)s s'

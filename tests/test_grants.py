@@ -17,6 +17,7 @@ from django.db import connection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
+from config.devdb_programs import binary
 from config.management.commands.sql_grants import grants
 from tests.conftest import PROJECT
 from tests.probe import wait_until
@@ -306,3 +307,36 @@ def test_no_table_of_the_project_was_forgotten():
 def test_a_prefix_that_is_no_name_is_refused():
     with pytest.raises(CommandError, match="--prefix takes"):
         grants('x"; DROP')
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event_type = 'Lock'"
+
+
+def test_whoever_works_while_the_grants_are_given_again_has_his_rights(system):
+    """psql is held in the middle, just after what an earlier version gave was taken back."""
+    script = system.manage("owner", "sql_grants", "--prefix", system.prefix)
+    to = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
+    environment = os.environ | {to[key]: str(value) for key, value in system.admin.items()}
+    words = [binary("psql"), "-X", "-v", "ON_ERROR_STOP=1", "-q", "-d", system.name]
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen(words, env=environment, **pipes) as psql,
+        psycopg.connect(**system.admin, dbname=system.name) as holding,
+        system.connect("worker") as raw,
+    ):
+        holding.execute(SQL("GRANT USAGE ON SCHEMA public TO {}").format(Identifier(system.login("owner"))))
+        psql.stdin.write(script)
+        psql.stdin.close()
+        wait_until(lambda: value(raw, WAITING))
+        raw.execute("SELECT * FROM integration_inbox")
+        holding.rollback()
+        said = psql.stderr.read()
+        psql.wait(20)
+        assert psql.returncode == 0, said
+        raw.execute("SELECT * FROM integration_inbox")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nobody_makes_tables_not_even_for_a_moment(system, program):
+    with system.connect(program) as raw:
+        refused(raw, "CREATE TABLE mine (id int)", "CREATE TEMPORARY TABLE mine (id int)")
