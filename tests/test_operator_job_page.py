@@ -68,7 +68,12 @@ def submit(client, of, action, **typed):
     """Open the form, then POST it as a browser would."""
     shown = open_form(client, of, action)
     assert shown.status_code == 200
-    return post(client, of, action, shown.context["seen"], **typed)
+    return post_again(client, of, action, shown, **typed)
+
+
+def post_again(client, of, action, shown, **typed):
+    """POST what the form carries, with what was typed."""
+    return post(client, of, action, shown.context["seen"], request_id=shown.context["request_id"], **typed)
 
 
 def post(client, of, action, seen, **typed):
@@ -77,6 +82,15 @@ def post(client, of, action, seen, **typed):
 
 def fresh(of):
     return InboxJob.objects.get(pk=of.pk)
+
+
+CLAIMED = {"status": "PROCESSING", "locked_by": "worker B", "lease_id": CASE}
+
+
+def claimed_and_failed(of):
+    jobs = InboxJob.objects.filter(pk=of.pk)
+    jobs.update(**CLAIMED | {"locked_at": seconds_ago(0)})
+    jobs.update(status="FAILED", locked_by=None, locked_at=None, updated_at=seconds_ago(-1))
 
 
 def dead_message(payload, **fields):
@@ -141,8 +155,7 @@ def test_a_job_claimed_since_the_form_was_shown_is_left_alone_and_nothing_typed_
     before = open_form(client, made, name).context["seen"]
     with recorded_move("test"):
         InboxJob.objects.filter(pk=made.pk).update(status="NEW", updated_at=seconds_ago(0))
-    claimed = {"status": "PROCESSING", "locked_by": "worker B", "locked_at": seconds_ago(0), "lease_id": CASE}
-    InboxJob.objects.filter(pk=made.pk).update(**claimed)
+    InboxJob.objects.filter(pk=made.pk).update(**CLAIMED | {"locked_at": seconds_ago(0)})
     row = InboxJob.objects.filter(pk=made.pk).values().get()
     typed = {"content": '{"corrected": 1}', "message_type": "intake", "reason": "kept & typed"}
     answer = post(client, made, name, before, **typed)
@@ -169,8 +182,75 @@ def test_of_two_operators_the_second_is_told_and_loses_nothing(client):
 
 def test_a_second_click_does_nothing_twice_and_is_no_error(client):
     made = job(status="DEAD")
-    seen = client.get(page(made, "requeue")).context["seen"]
-    assert [post(client, made, "requeue", seen).status_code for _ in range(2)] == [302, 302]
+    shown = open_form(client, made, "requeue")
+    assert [post_again(client, made, "requeue", shown).status_code for _ in range(2)] == [302, 302]
+    assert InboxAudit.objects.count() == 1
+    # Also after the job has gone on.
+    claimed_and_failed(made)
+    assert post_again(client, made, "requeue", shown).status_code == 302
+    assert fresh(made).status == "FAILED"
+
+
+TWICE = {
+    "correct": ({"content": '{"x": 1}', "message_type": "intake"}, {"content": '{"x": 2}', "message_type": "intake"}),
+    "reschedule": ({"to": "2031-02-03 04:05:06"}, {"to": "2031-02-03 05:05:06"}),
+    "requeue": ({}, {"reason": "another reason"}),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_an_edit_of_a_form_that_was_carried_out_is_no_second_click_and_is_kept(client, name):
+    first, second = TWICE[name]
+    made = dead_message({}) if name == "correct" else job(status="FAILED")
+    shown = open_form(client, made, name)
+    assert post_again(client, made, name, shown, **first).status_code == 302
+    row = InboxJob.objects.values().get()
+    answer = post_again(client, made, name, shown, **second)
+    assert answer.status_code == 409
+    assert "submitted before, with other entries, and that was carried out" in text_of(answer)
+    assert all(answer.context["form"][field].value() == value for field, value in second.items())
+    assert InboxJob.objects.values().get() == row
+    assert InboxAudit.objects.exclude(verb="reveal").count() == 1
+    # The form is a new one: to submit it is a new wish.
+    assert answer.context["request_id"] != shown.context["request_id"]
+    if name == "reschedule":
+        assert post_again(client, made, name, answer, **second).status_code == 302
+        assert fresh(made).next_attempt_at.isoformat() == "2031-02-03T05:05:06+00:00"
+    entry = InboxAudit.objects.exclude(verb="reveal").earliest("pk")
+    assert entry.after["request_id"] == shown.context["request_id"]
+    assert '"x"' not in json.dumps([entry.before, entry.after])
+
+
+def test_the_same_reason_in_a_new_form_is_no_second_click(client):
+    made = job(status="FAILED")
+    assert submit(client, made, "requeue", reason="retry").status_code == 302
+    claimed_and_failed(made)
+    shown = open_form(client, made, "requeue")
+    InboxJob.objects.filter(pk=made.pk).update(**CLAIMED | {"locked_at": seconds_ago(0)})
+    answer = post_again(client, made, "requeue", shown, reason="retry")
+    assert answer.status_code == 409
+    assert "has changed meanwhile" in text_of(answer)
+    assert InboxAudit.objects.count() == 1
+
+
+def test_a_form_shown_again_that_did_nothing_stays_the_same_request(client):
+    made = job(status="FAILED")
+    shown = open_form(client, made, "mark-dead")
+    again = post_again(client, made, "mark-dead", shown, reason="")
+    assert again.context["request_id"] == shown.context["request_id"]
+    InboxJob.objects.filter(pk=made.pk).update(updated_at=seconds_ago(-1))
+    again = post_again(client, made, "mark-dead", again)
+    assert (again.status_code, again.context["request_id"]) == (409, shown.context["request_id"])
+    assert [post_again(client, made, "mark-dead", again).status_code for _ in range(2)] == [302, 302]
+    assert InboxAudit.objects.count() == 1
+
+
+@pytest.mark.parametrize("request_id", ["", "x", "\x00", "0" * 5000])
+def test_a_request_without_a_good_id_does_its_deed_once(client, request_id):
+    made = job(status="DEAD")
+    seen = open_form(client, made, "requeue").context["seen"]
+    answers = [post(client, made, "requeue", seen, request_id=request_id).status_code for _ in range(2)]
+    assert answers == [302, 409]
     assert InboxAudit.objects.count() == 1
 
 

@@ -31,7 +31,7 @@ from inbox.job_list.filters import (
 from inbox.job_list.pick import Picked, pick, wanted
 from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
-from inbox.job_page.correct import can_correct, correct_view
+from inbox.job_page.correct import correct_view, why_not
 from inbox.job_page.many import act_on_many, ask_about_many, is_of_selected
 from inbox.job_page.payload import shown
 from inbox.job_page.timeline import LIMIT, has_said, timeline
@@ -178,7 +178,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "correction": shown(content.corrected, revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
-            "may_correct": may(CORRECT) and may(REVEAL) and can_correct(job),
+            "may_correct": may(CORRECT) and may(REVEAL) and why_not(job) is None,
             "OTHERS": OTHERS,
         }
 
