@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection
+
 
 class Submission(NamedTuple):
     """Its fields are the names in the audit entry."""
@@ -25,6 +27,12 @@ def submission(request_id: str, typed: Mapping[str, Any]) -> Submission | None:
         return None
     text = json.dumps(typed, default=str, sort_keys=True)
     return Submission(known, hashlib.sha256(text.encode()).hexdigest())
+
+
+def lock(sent: Submission) -> None:
+    """Wait until no other transaction works on the same submission, and have others wait until this one ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sent.request_id])
 
 
 def known_id(text: str) -> str | None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -24,7 +24,7 @@ from inbox.job_page.actions import Action
 from inbox.job_page.seen import as_seen, seen
 from inbox.lease import lease_of
 from inbox.models import InboxJob
-from inbox.submission import Submission, known_id, submission
+from inbox.submission import Submission, known_id, lock, submission
 
 # lock_not_available, deadlock_detected: somebody has the row just now.
 BUSY = frozenset(["55P03", "40P01"])
@@ -82,20 +82,24 @@ def submission_of(request: HttpRequest, verb: str, typed: dict[str, Any]) -> Sub
 
 def attempt(request: HttpRequest, job: InboxJob, sent: Submission | None, deed: Callable[..., list[int]]) -> Tried:
     """Do it to the job as the person saw it, unless the same form has done something already."""
-    if before := _tried_before(job, sent):
-        return before
-    text = request.POST.get("seen", "")
     try:
-        if deed(as_seen(job.pk, text)):
-            return Tried(None)
+        with transaction.atomic():
+            if sent:
+                # Of two clicks at once the second one waits for the first, and finds what that did.
+                lock(sent)
+            return _tried_before(job, sent) or _tried_now(job, request.POST.get("seen", ""), deed)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) not in BUSY:
             raise
         return Tried(IN_USE)
     except NotPossible as error:
         return Tried(f"Nothing was done: {error}.")
-    # The first click may have been carried out between that look and this one.
-    return _tried_before(job, sent) or Tried(IN_USE if as_seen(job.pk, text).exists() else CHANGED)
+
+
+def _tried_now(job: InboxJob, text: str, deed: Callable[..., list[int]]) -> Tried:
+    if deed(as_seen(job.pk, text)):
+        return Tried(None)
+    return Tried(IN_USE if as_seen(job.pk, text).exists() else CHANGED)
 
 
 def _tried_before(job: InboxJob, sent: Submission | None) -> Tried | None:
