@@ -164,6 +164,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
         audit = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")
         deeds = list(audit[:LIMIT]) if may("inbox.view_inboxaudit") else []
         content = content_of(job)
+        may_correct = may(CORRECT) and may(REVEAL)
+        impossible = why_not(job, content)
         return {
             "job": job,
             "lease": lease_of(job),
@@ -178,7 +180,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "correction": shown(content.corrected, revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
-            "may_correct": may(CORRECT) and may(REVEAL) and why_not(job) is None,
+            "may_correct": may_correct and impossible is None,
+            "uncorrectable": content.why_ignored if may_correct and content and impossible else None,
             "OTHERS": OTHERS,
         }
 

@@ -1,6 +1,7 @@
 """The form by which a person corrects the message of a job and requeues it.
 
-Who sees it, sees the payload: a reveal, which is logged, so it takes a POST to open it.
+Who sees it, sees the payload: a reveal, which is logged, so it takes a POST to open it. What can go wrong: the source
+row is changed or deleted after the look here; then the job ends as ignored, as if it had not been corrected.
 """
 
 from types import SimpleNamespace
@@ -11,9 +12,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from inbox.content import content_of, has_content
+from inbox.content import Content, content_of, has_content
 from inbox.correct import correct
 from inbox.job_page.act import (
+    NotPossible,
     attempt,
     go_to,
     job_to_act_on,
@@ -40,11 +42,13 @@ ACTION = SimpleNamespace(
 )
 
 
-def why_not(job: InboxJob) -> str | None:
-    """Why its message can't be corrected now; None if it can: it has one, and has neither succeeded nor an owner."""
-    if not has_content(job):
+def why_not(job: InboxJob, content: Content | None) -> str | None:
+    """Why its message, `content`, can't be corrected now; None if it can."""
+    if content is None:
         return "its source has no messages"
-    return None if requeueable(InboxJob.objects.filter(pk=job.pk)).exists() else f"the job is {job.status}"
+    if not requeueable(InboxJob.objects.filter(pk=job.pk)).exists():
+        return f"the job is {job.status}"
+    return content.why_ignored
 
 
 def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> HttpResponse:
@@ -63,11 +67,14 @@ def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> Http
     if not has_content(job):
         return refuse(admin, request, job, ACTION.label, "its source has no messages")
     if not form.is_valid():
-        return show_invalid(admin, request, job, ACTION, form, why_not(job))
+        return show_invalid(admin, request, job, ACTION, form, why_not(job, content_of(job)))
     sent = submission_of(request, "correct", form.cleaned_data)
     who, data = request.user.get_username(), form.cleaned_data
 
     def deed(jobs: JobQuerySet) -> list[int]:
+        content = content_of(job)
+        if content and content.why_ignored:
+            raise NotPossible(content.why_ignored)
         type_, reason = data["message_type"], data["reason"]
         return correct(jobs, text=data["content"], message_type=type_, who=who, reason=reason, submission=sent)
 
@@ -79,13 +86,13 @@ def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> Http
     if tried.refused is None:
         return go_to(admin, request, job, f"{ACTION.label}: done.")
     job.refresh_from_db()
-    return show_refused(admin, request, job, ACTION, form, tried, why_not(job))
+    return show_refused(admin, request, job, ACTION, form, tried, why_not(job, content_of(job)))
 
 
 def _offer(admin: ModelAdmin, request: HttpRequest, job: InboxJob) -> HttpResponse:
     content = content_of(job)
     text = content.handled if content else None
-    impossible = why_not(job)
+    impossible = why_not(job, content)
     if impossible or text is None or len(text) > MAX_CONTENT_LENGTH:
         return refuse(admin, request, job, ACTION.label, impossible or f"the job is {job.status}")
     reveal(request, f"job:{job.pk}", "to correct it")
