@@ -266,6 +266,11 @@ def json_text(value: Any) -> SafeString | None:
         except RecursionError:
             # It was decoded near the top of the stack; a template renders far below.
             hint = f"{NOT_READABLE}: the nesting is too deep."
+    return preformatted(text, hint)
+
+
+def preformatted(text: str, hint: str = "") -> SafeString:
+    """The first JSON_LENGTH_LIMIT characters of a text as it is, escaped."""
     if len(text) > JSON_LENGTH_LIMIT:
         text = f"{text[:JSON_LENGTH_LIMIT]}\n… and {len(text) - JSON_LENGTH_LIMIT:,} more characters"
     return format_html(

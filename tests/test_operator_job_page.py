@@ -6,12 +6,16 @@ import re
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.urls import reverse
 
 from inbox import registry
 from inbox.audit import recorded_move
 from inbox.claim import claim
+from inbox.correct import corrected_texts
 from inbox.job_page.actions import ACTIONS
+from inbox.job_page.payload import indented
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
 from inbox.redact import redacted
 from inbox.work import work
@@ -370,6 +374,36 @@ def test_any_payload_is_shown(client, payload):
     assert client.get(page(made)).status_code == 200
     assert client.post(page(made, "reveal")).status_code == 200
     assert open_form(client, made, "correct").status_code == 200
+
+
+NUMBERS = ["12345678901234567.89", "1.10", "0.1234567890123456789", "-0.10", "1" + "0" * 400, "9" * 4000 + ".5"]
+
+
+def test_a_number_stays_as_it_came_when_it_is_revealed_corrected_and_stored(client):
+    words = json.dumps('a, [b] {c}: \\" 1.10 é \n')
+    made = dead_message(f'{{"of": [{", ".join(NUMBERS)}], "text": {words}}}')
+    [came] = IntegrationMessage.objects.annotate(text=Cast("payload", TextField())).values_list("text", flat=True)
+    lines = [f"    {number}" for number in NUMBERS]
+    assert ",\n".join(lines) in text_of(client.post(page(made, "reveal")))
+    shown = open_form(client, made, "correct")
+    content = shown.context["form"]["content"].value()
+    assert ",\n".join(lines) in content
+    assert json.loads(content) == json.loads(came)
+    assert post_again(client, made, "correct", shown, content=content, message_type="intake").status_code == 302
+    assert corrected_texts([made.pk]) == {made.pk: came}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", "0", '""', '"[{"', '{"a": {}, "b": [[]]}', '{"a": [1, {"b": null}], "c": true}', '[[], "\\\\"]'],
+)
+def test_a_json_text_is_indented_as_is_usual(text):
+    assert indented(text) == json.dumps(json.loads(text), indent=2)
+
+
+@pytest.mark.parametrize("text", ["[" * 3000 + "]" * 3000, '"%s"' % ("x" * 1_000_000)])
+def test_a_text_that_indentation_makes_endless_stays_as_it_is(text):
+    assert indented(text) == text
 
 
 def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
