@@ -406,6 +406,48 @@ def test_a_text_that_indentation_makes_endless_stays_as_it_is(text):
     assert indented(text) == text
 
 
+def test_a_message_as_long_as_the_form_takes_goes_there_and_back(client):
+    """Of four bytes a character, and one that indentation would make too long."""
+    for text in (json.dumps("\U0001f600" * 999_998, ensure_ascii=False), json.dumps([0] * 330_000)):
+        made = dead_message(text)
+        shown = open_form(client, made, "correct")
+        content = shown.context["form"]["content"].value()
+        assert content == text
+        assert 'enctype="multipart/form-data"' in text_of(shown)
+        answer = post_again(client, made, "correct", shown, content=content, message_type="intake", reason="é" * 2000)
+        assert answer.status_code == 302
+        assert corrected_texts([made.pk]) == {made.pk: text}
+
+
+def test_a_message_that_no_form_takes_is_not_offered_nor_revealed_and_the_reason_is_said(client):
+    made = dead_message(json.dumps("x" * 999_999))
+    says = "the message has 1,000,001 characters, and the form takes 1,000,000"
+    text = text_of(client.get(page(made)))
+    assert f"Correct and requeue is not possible: {says}" in text
+    assert "job-correct" not in text
+    assert says in text_of(client.post(page(made, "correct"), {"open": "yes"}, follow=True))
+    assert not InboxAudit.objects.exists()
+    assert "not possible" not in text_of(
+        client.get(page(job(status="DONE", source="integration", message_id=made.message_id, revision=2)))
+    )
+
+
+def test_ends_of_lines_count_once_as_they_are_shown(client):
+    made = dead_message({})
+    content = "[" + "\n" * 499_999 + "\n" * 499_999 + "]"
+    answer = submit(client, made, "correct", content=content.replace("\n", "\r\n"), message_type="intake")
+    assert answer.status_code == 302
+    assert InboxAudit.objects.get(verb="correct").after["characters"] == 1_000_000
+
+
+def test_a_text_that_is_too_long_is_kept_in_the_form(client):
+    made = dead_message({})
+    answer = submit(client, made, "correct", content='"%s"' % ("x" * 999_999), message_type="intake")
+    assert answer.status_code == 200
+    assert "at most 1000000 characters" in text_of(answer)
+    assert "x" * 999_999 in text_of(answer)
+
+
 def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     made = dead_message({"documents": "none"})
     good = esmd(CASE, submission_metadata={"creationTime": "2031-02-03T04:05:06Z", "esmd_transaction_id": MARKED})

@@ -39,6 +39,7 @@ from inbox.lease import lease_of
 from inbox.links import cases_of, links_of
 from inbox.models import InboxAudit, InboxJob
 from inbox.private import REVEAL, is_revealed
+from inbox.requeue import REQUEUEABLE
 
 # Other jobs of the case that the page links; a search shows the rest.
 OTHERS = 20
@@ -181,7 +182,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
             "may_correct": may_correct and impossible is None,
-            "uncorrectable": content.why_ignored if may_correct and content and impossible else None,
+            "uncorrectable": impossible if may_correct and content and job.status in REQUEUEABLE else None,
             "OTHERS": OTHERS,
         }
 

@@ -48,6 +48,8 @@ def why_not(job: InboxJob, content: Content | None) -> str | None:
         return "its source has no messages"
     if not requeueable(InboxJob.objects.filter(pk=job.pk)).exists():
         return f"the job is {job.status}"
+    if content.handled is not None and len(content.handled) > MAX_CONTENT_LENGTH:
+        return f"the message has {len(content.handled):,} characters, and the form takes {MAX_CONTENT_LENGTH:,}"
     return content.why_ignored
 
 
@@ -91,10 +93,9 @@ def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> Http
 
 def _offer(admin: ModelAdmin, request: HttpRequest, job: InboxJob) -> HttpResponse:
     content = content_of(job)
-    text = content.handled if content else None
-    impossible = why_not(job, content)
-    if impossible or text is None or len(text) > MAX_CONTENT_LENGTH:
-        return refuse(admin, request, job, ACTION.label, impossible or f"the job is {job.status}")
+    if impossible := why_not(job, content):
+        return refuse(admin, request, job, ACTION.label, impossible)
     reveal(request, f"job:{job.pk}", "to correct it")
-    form = CorrectionForm(job=job, initial={"content": indented(text), "message_type": job.message_type})
+    text = indented(content.handled) if content and content.handled else ""
+    form = CorrectionForm(job=job, initial={"content": text, "message_type": job.message_type})
     return show(admin, request, job, ACTION, form)

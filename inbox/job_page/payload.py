@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from inbox.admin_base import JSON_LENGTH_LIMIT, preformatted, redacted_json_text
 from inbox.fields import UnreadableJson
+from inbox.job_page.forms import MAX_CONTENT_LENGTH
 
-# What would be longer is not indented: with a thousand levels, the space alone is a thousand times the text.
-INDENT_AT_MOST = 1_000_000
 TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 OPENS, CLOSES = frozenset("[{"), frozenset("]}")
 
 
 def indented(text: str) -> str:
     """A JSON text for a person to read: only the space between its tokens changes, so each number stays as it is
-    stored, which Python would round. As it is, if it would be longer than INDENT_AT_MOST.
+    stored, which Python would round. As it is, if it would be longer than a form takes: with a thousand levels, the
+    space alone is a thousand times the text.
     """
     pieces, length = [], 0
     for piece in _pieces(text):
         length += len(piece)
-        if length > INDENT_AT_MOST:
+        if length > MAX_CONTENT_LENGTH:
             return text
         pieces.append(piece)
     return "".join(pieces)
