@@ -520,3 +520,59 @@ def test_the_page_says_who_has_the_job_and_whether_that_is_alive(client):
     text = text_of(client.get(page(job(status="PROCESSING", locked_by="worker A", locked_at=seconds_ago(600)))))
     assert "worker A" in text
     assert "will be taken back" in text
+
+
+TIMES = ["-infinity", "4000-01-01 BC", "0001-01-01", "9999-12-31 23:59", "20000-01-01", "infinity"]
+COLUMNS = {
+    "next_attempt_at": "FAILED",
+    "locked_at": "PROCESSING",
+    "waiting_since": "WAITING",
+    "started_at": "FAILED",
+    "finished_at": "DEAD",
+    "created_at": "FAILED",
+    "updated_at": "DEAD",
+}
+
+
+@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_time_that_python_has_not_breaks_no_page_and_no_action(client, settings, column, time):
+    settings.TIME_ZONE = "America/New_York"
+    made = job(status=COLUMNS[column], finished_by="worker A" if column == "finished_at" else None)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE integration_inbox SET {column} = %s WHERE inbox_id = %s", [time, made.pk])
+    listing = reverse("admin:inbox_inboxjob_changelist")
+    for address in (
+        listing,
+        f"{listing}?status__exact={made.status}",
+        f"{listing}?open_for=3600",
+        f"{listing}?q={made.pk}",
+    ):
+        assert client.get(address).status_code == 200
+    assert "not readable" in text_of(client.get(page(made))) or column in ("waiting_since", "started_at")
+    for name, statuses in POSSIBLE.items():
+        if made.status in statuses:
+            assert open_form(client, made, name).status_code == 200
+    name = "release-lease" if made.status == "PROCESSING" else "requeue"
+    assert submit(client, made, name).status_code == 302
+    assert fresh(made).status == "NEW"
+
+
+@pytest.mark.parametrize("at", ["0001-01-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00", "12:00", "", None, 7])
+def test_a_failed_attempt_at_any_time_is_told(client, settings, at):
+    settings.TIME_ZONE = "America/New_York"
+    error = {"attempt": 1, "worker": "worker A", "kind": "Odd", "message": "broken", "at": at}
+    made = job(status="FAILED", errors=[error, error | {"at": "2031-02-03T04:05:06"}])
+    text = text_of(client.get(page(made)))
+    assert "not readable" in text
+    assert "Odd: broken" in text
+    assert "2031-02-02 23:05:06" in text
+
+
+def test_what_was_seen_at_a_time_that_python_has_not_is_known_to_have_changed(client):
+    made = job(status="FAILED")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integration_inbox SET updated_at = 'infinity' WHERE inbox_id = %s", [made.pk])
+    shown = open_form(client, made, "requeue")
+    InboxJob.objects.filter(pk=made.pk).update(updated_at=seconds_ago(0))
+    assert post_again(client, made, "requeue", shown).status_code == 409
