@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 
 from inbox.content import Content, content_of, has_content
 from inbox.correct import correct
+from inbox.indent import indented
 from inbox.job_page.act import (
     NotPossible,
     attempt,
@@ -28,7 +29,6 @@ from inbox.job_page.act import (
 )
 from inbox.job_page.actions import CORRECT
 from inbox.job_page.forms import MAX_CONTENT_LENGTH, CorrectionForm
-from inbox.job_page.payload import indented
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.private import REVEAL, reveal
@@ -96,6 +96,6 @@ def _offer(admin: ModelAdmin, request: HttpRequest, job: InboxJob) -> HttpRespon
     if impossible := why_not(job, content):
         return refuse(admin, request, job, ACTION.label, impossible)
     reveal(request, f"job:{job.pk}", "to correct it")
-    text = indented(content.handled) if content and content.handled else ""
+    text = indented(content.handled, MAX_CONTENT_LENGTH) if content and content.handled else ""
     form = CorrectionForm(job=job, initial={"content": text, "message_type": job.message_type})
     return show(admin, request, job, ACTION, form)
