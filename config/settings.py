@@ -155,6 +155,10 @@ if switch("TRUST_X_FORWARDED_PROTO"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
+# A corrected message has up to 1,000,000 characters (inbox/job_page/forms.py) of up to four bytes each; the rest is for
+# the other fields of its form. A longer body is refused before any page could keep what was typed.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4_100_000
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

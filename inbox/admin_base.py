@@ -13,6 +13,7 @@ from django.contrib.admin.utils import get_fields_from_path, quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
+from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import path, reverse
 from django.utils import timezone
@@ -22,10 +23,13 @@ from django.utils.safestring import SafeString
 
 from inbox.change_list import CappedPaginator, QuietChangeList, by_keys, has_index, search
 from inbox.fields import ReadableDateTimeField, UnreadableJson
+from inbox.indent import indented
 from inbox.private import NOT_SHOWN, REVEAL, is_revealed, reveal, withheld
 from inbox.redact import redacted
 
 JSON_LENGTH_LIMIT = 100_000
+# What would be longer is shown on its own lines.
+INDENT_LIMIT = 10 * JSON_LENGTH_LIMIT
 NOT_READABLE = "not readable"
 
 Column = str | Callable[[Any], Any]
@@ -52,7 +56,11 @@ class ReadOnly:
     def columns(self) -> dict[str, Column]:
         """How each field is shown."""
         fields = self.model._meta.concrete_fields
-        return {field.name: _column(field) for field in fields if field.name not in self.hidden_fields}
+        return {
+            field.name: _exact_column(field) if field.name in self.payloads else _column(field)
+            for field in fields
+            if field.name not in self.hidden_fields
+        }
 
     @cached_property
     def redacted_columns(self) -> dict[str, Column]:
@@ -197,6 +205,24 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         return values
 
 
+def _exact_column(field: models.Field) -> Column:
+    """JSON as the database has it, by a look of its own: Python has rounded its numbers."""
+
+    @admin.display(description=field.verbose_name)
+    def column(row: models.Model) -> Any:
+        value = getattr(row, field.name)
+        if value is None or isinstance(value, UnreadableJson):
+            return "-" if value is None else json_text(value)
+        texts = type(row)._base_manager.filter(pk=row.pk).values_list(Cast(field.name, models.TextField()), flat=True)
+        text = texts.first()
+        # The row may be gone since.
+        return "-" if text is None else preformatted(indented(text, INDENT_LIMIT))
+
+    # As in _column.
+    column.__name__ = field.name
+    return column
+
+
 def _redacted_column(field: models.Field) -> Column:
     return _column(field, redacted_json_text, not_shown_text)
 
@@ -266,6 +292,11 @@ def json_text(value: Any) -> SafeString | None:
         except RecursionError:
             # It was decoded near the top of the stack; a template renders far below.
             hint = f"{NOT_READABLE}: the nesting is too deep."
+    return preformatted(text, hint)
+
+
+def preformatted(text: str, hint: str = "") -> SafeString:
+    """The first JSON_LENGTH_LIMIT characters of a text as it is, escaped."""
     if len(text) > JSON_LENGTH_LIMIT:
         text = f"{text[:JSON_LENGTH_LIMIT]}\n… and {len(text) - JSON_LENGTH_LIMIT:,} more characters"
     return format_html(

@@ -14,6 +14,7 @@ from django.db.models.functions import Cast
 
 from inbox.models import InboxAudit, InboxJob
 from inbox.storable import storable
+from inbox.submission import Submission
 
 
 class Facts(TypedDict):
@@ -65,15 +66,25 @@ def job_changes(before: dict[int, Facts], after: dict[int, Facts]) -> list[Chang
     return [Change(f"job:{inbox_id}", before.get(inbox_id), facts) for inbox_id, facts in after.items()]
 
 
-def record(changes: Iterable[Change], *, who: str, verb: str, reason: str) -> int:
-    """Append one entry per change, in one statement of the caller's transaction; returns how many."""
+def record(changes: Iterable[Change], *, who: str, verb: str, reason: str, submission: Submission | None = None) -> int:
+    """Append one entry per change, in one statement of the caller's transaction; returns how many.
+
+    `submission` is that of the form by which it was asked for; each entry keeps it with what is there after.
+    """
     who, reason = storable(who, 200), storable(reason)
+    if submission:
+        changes = [change._replace(after={**(change.after or {}), **submission._asdict()}) for change in changes]
     entries = [
         InboxAudit(who=who, verb=verb, reason=reason, object=name, before=before, after=after)
         for name, before, after in changes
     ]
     InboxAudit.objects.bulk_create(entries)
     return len(entries)
+
+
+def earlier(name: str, request_id: str) -> InboxAudit | None:
+    """The entry of what a submission with this id did to the object `name`, if it did something."""
+    return InboxAudit.objects.filter(object=name, after__request_id=request_id).first()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from inbox.correct import corrected_texts
 from inbox.models import InboxJob
 from inbox.registry import ByFlag, ByWatermark
 
-READ = "SELECT {content}::text, {revision} FROM {table} WHERE message_id = %s"
+READ = "SELECT {content}::text, {revision}, is_deleted FROM {table} WHERE message_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,21 @@ class Content:
     original: str | None
     corrected: str | None
     is_newer: bool
+    is_deleted: bool
 
     @property
     def handled(self) -> str | None:
         """What a handler reads."""
         return self.corrected if self.corrected is not None else self.original
+
+    @property
+    def why_ignored(self) -> str | None:
+        """Why a handler would ignore it, whatever it says or is corrected to; None if it would not."""
+        if self.is_newer:
+            return "the source row has been changed since, and has another job for that"
+        if self.is_deleted:
+            return "the source row was deleted"
+        return "the source row is gone, or holds no message" if self.original is None else None
 
 
 def has_content(job: InboxJob) -> bool:
@@ -41,9 +51,9 @@ def content_of(job: InboxJob) -> Content | None:
     sql = READ.format(content=quote(reads.content), revision=revision, table=quote(reads.table))
     with connection.cursor() as cursor:
         cursor.execute(sql, [job.message_id])
-        text, revision_now = cursor.fetchone() or (None, job.revision)
+        text, revision_now, is_deleted = cursor.fetchone() or (None, job.revision, False)
     corrected = corrected_texts([job.pk]).get(job.pk) if job.is_corrected else None
-    return Content(text, corrected, is_newer=revision_now != job.revision)
+    return Content(text, corrected, revision_now != job.revision, is_deleted)
 
 
 def _reads(job: InboxJob) -> ByWatermark | ByFlag | None:

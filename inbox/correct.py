@@ -18,6 +18,7 @@ from inbox.notify import notify
 from inbox.requeue import requeueable
 from inbox.statuses import Status
 from inbox.storable import storable
+from inbox.submission import Submission
 
 CORRECTED = """
 SELECT DISTINCT ON (job_id) job_id, content::text
@@ -33,7 +34,15 @@ def corrected_texts(inbox_ids: Sequence[int]) -> dict[int, str]:
         return dict(cursor.fetchall())
 
 
-def correct(jobs: JobQuerySet, *, text: str, message_type: str, who: str, reason: str) -> list[int]:
+def correct(
+    jobs: JobQuerySet,
+    *,
+    text: str,
+    message_type: str,
+    who: str,
+    reason: str,
+    submission: Submission | None = None,
+) -> list[int]:
     """Keep `text`, JSON, as the correction of the one job in `jobs`, which is then NEW; returns its key, or nothing.
 
     One transaction with the audit entry. `message_type` is what the corrected message is. Takes only what nobody holds
@@ -62,7 +71,8 @@ def correct(jobs: JobQuerySet, *, text: str, message_type: str, who: str, reason
                 updated_at=Now(),
             )
         after = job_facts(inbox_ids)[inbox_id] | _type_of(inbox_id) | _shape(text)
-        record([Change(f"job:{inbox_id}", before, after)], who=who, verb="correct", reason=reason)
+        change = Change(f"job:{inbox_id}", before, after)
+        record([change], who=who, verb="correct", reason=reason, submission=submission)
         notify()
     return inbox_ids
 

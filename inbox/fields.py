@@ -17,6 +17,11 @@ FIRST = datetime.fromisoformat(f"{READABLE_FROM}T00:00+00:00")
 LAST = datetime.fromisoformat(f"{READABLE_UNTIL}T00:00+00:00")
 
 
+def readable(value: datetime | None) -> datetime | None:
+    """The time, or None for one that a page could not show: a time zone would shift it out of Python's years."""
+    return value if value is not None and FIRST <= value <= LAST else None
+
+
 class ReadableDateTimeField(models.DateTimeField):
     """A timestamp that reads as None where Python has no such time (infinity, the year 20000, before Christ).
 
@@ -32,7 +37,7 @@ class ReadableDateTimeField(models.DateTimeField):
         return readable, [*params, *params, *params]
 
     def from_db_value(self, value: datetime | None, expression: Any, connection: Any) -> datetime | None:
-        return value if value is not None and FIRST <= value <= LAST else None
+        return readable(value)
 
 
 class UnreadableJson(str):

@@ -12,10 +12,13 @@ from inbox.statuses import Status
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`state` is for people; `is_bad` if its owner is gone or the claim is older than INBOX_STALE_AFTER."""
+    """`state` is for people; `is_bad` if its owner is gone or the claim is older than INBOX_STALE_AFTER.
+
+    `since` None: a time that can't be read.
+    """
 
     who: str
-    since: datetime
+    since: datetime | None
     age_s: float
     worker: InboxWorker | None
     state: str
@@ -24,11 +27,12 @@ class Lease:
 
 def lease_of(job: InboxJob) -> Lease | None:
     """The lease of a job; None if nobody has it."""
-    if job.status != Status.PROCESSING or job.locked_at is None:
+    if job.status != Status.PROCESSING:
         return None
     age_s = InboxJob.objects.filter(pk=job.pk).values_list(Age("locked_at"), flat=True).first() or 0.0
     worker = InboxWorker.objects.filter(pk=job.presence_id).first() if job.presence_id is not None else None
-    is_stale = age_s > conf.stale_after_s()
+    # As a reclaimer sees it: a claim from the future is as bad.
+    is_stale = abs(age_s) > conf.stale_after_s()
     state, is_gone = _sign_of_life(worker)
     if is_stale:
         state += f"; the claim is older than {conf.stale_after_s():g} s and will be taken back"

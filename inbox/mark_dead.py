@@ -12,6 +12,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.statuses import DUE_STATUSES, Status
 from inbox.storable import storable
+from inbox.submission import Submission
 
 KIND = "MarkedDead"
 # The reason itself is a person's words and stays in the audit: error texts are counted, sent and compared.
@@ -23,7 +24,9 @@ def endable(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.filter(status__in=DUE_STATUSES)
 
 
-def mark_dead(jobs: JobQuerySet, *, who: str, reason: str, limit: int) -> list[int]:
+def mark_dead(
+    jobs: JobQuerySet, *, who: str, reason: str, limit: int, submission: Submission | None = None
+) -> list[int]:
     """Mark at most `limit` of these jobs DEAD, in one transaction with their audit entries; returns their keys.
 
     Takes only what nobody holds. Raises NoReason for a blank reason.
@@ -41,5 +44,6 @@ def mark_dead(jobs: JobQuerySet, *, who: str, reason: str, limit: int) -> list[i
             finished_by=storable(who, 200),
             updated_at=Now(),
         )
-        record(job_changes(before, job_facts(inbox_ids)), who=who, verb="mark dead", reason=reason)
+        changes = job_changes(before, job_facts(inbox_ids))
+        record(changes, who=who, verb="mark dead", reason=reason, submission=submission)
     return inbox_ids

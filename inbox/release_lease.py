@@ -14,6 +14,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.notify import notify
 from inbox.statuses import Status
+from inbox.submission import Submission
 
 
 def releasable(jobs: JobQuerySet) -> JobQuerySet:
@@ -21,7 +22,9 @@ def releasable(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.filter(status=Status.PROCESSING)
 
 
-def release_lease(jobs: JobQuerySet, *, who: str, reason: str, limit: int) -> list[int]:
+def release_lease(
+    jobs: JobQuerySet, *, who: str, reason: str, limit: int, submission: Submission | None = None
+) -> list[int]:
     """Release at most `limit` of these jobs, in one transaction with their audit entries; returns their keys.
 
     Raises NoReason for a blank reason.
@@ -38,7 +41,8 @@ def release_lease(jobs: JobQuerySet, *, who: str, reason: str, limit: int) -> li
             runs_alone=True,
             updated_at=Now(),
         )
-        record(job_changes(before, job_facts(inbox_ids)), who=who, verb="release lease", reason=reason)
+        changes = job_changes(before, job_facts(inbox_ids))
+        record(changes, who=who, verb="release lease", reason=reason, submission=submission)
         if inbox_ids:
             notify()
     return inbox_ids

@@ -17,6 +17,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.notify import notify
 from inbox.statuses import Status
+from inbox.submission import Submission
 
 REQUEUEABLE = (Status.DEAD, Status.FAILED, Status.WAITING)
 
@@ -26,7 +27,7 @@ def requeueable(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.filter(status__in=REQUEUEABLE)
 
 
-def requeue(jobs: JobQuerySet, *, who: str, reason: str, limit: int) -> list[int]:
+def requeue(jobs: JobQuerySet, *, who: str, reason: str, limit: int, submission: Submission | None = None) -> list[int]:
     """Send at most `limit` of these jobs back to NEW, in one transaction with their audit entries; returns their keys.
 
     Takes only what nobody holds. Raises ValueError for a blank reason.
@@ -38,7 +39,8 @@ def requeue(jobs: JobQuerySet, *, who: str, reason: str, limit: int) -> list[int
             return []
         before = job_facts(inbox_ids)
         _move_to_new(inbox_ids, reason)
-        record(job_changes(before, job_facts(inbox_ids)), who=who, verb="requeue", reason=reason)
+        changes = job_changes(before, job_facts(inbox_ids))
+        record(changes, who=who, verb="requeue", reason=reason, submission=submission)
         notify()
     return inbox_ids
 

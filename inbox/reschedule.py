@@ -14,6 +14,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.notify import notify
 from inbox.statuses import DUE_STATUSES
+from inbox.submission import Submission
 
 
 def reschedulable(jobs: JobQuerySet) -> JobQuerySet:
@@ -21,7 +22,15 @@ def reschedulable(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.filter(status__in=DUE_STATUSES)
 
 
-def reschedule(jobs: JobQuerySet, *, to: datetime | None, who: str, reason: str, limit: int) -> list[int]:
+def reschedule(
+    jobs: JobQuerySet,
+    *,
+    to: datetime | None,
+    who: str,
+    reason: str,
+    limit: int,
+    submission: Submission | None = None,
+) -> list[int]:
     """Have at most `limit` of these jobs tried from `to` on, now for None; one transaction; returns their keys.
 
     Raises NoReason for a blank reason.
@@ -32,7 +41,8 @@ def reschedule(jobs: JobQuerySet, *, to: datetime | None, who: str, reason: str,
         before = job_facts(inbox_ids)
         due = Now() if to is None else to
         reschedulable(InboxJob.objects.filter(inbox_id__any_of=inbox_ids)).update(next_attempt_at=due, updated_at=Now())
-        record(job_changes(before, job_facts(inbox_ids)), who=who, verb="reschedule", reason=reason)
+        changes = job_changes(before, job_facts(inbox_ids))
+        record(changes, who=who, verb="reschedule", reason=reason, submission=submission)
         if inbox_ids:
             notify()
     return inbox_ids

@@ -132,9 +132,52 @@ def test_a_row_that_its_writer_has_corrected_since_wins_over_a_correction_by_han
     message_id = write(1, clinical_ops_decision_json=decision("x"))
     run("clinical_decision")
     dead = InboxJob.objects.get()
-    rewrite(message_id, clinical_ops_decision_json=decision("N"))
-    assert "has been changed since" in client.get(page(dead)).content.decode()
     correct(client, dead, decision("A"))
+    rewrite(message_id, clinical_ops_decision_json=decision("N"))
     assert run("clinical_decision")["DONE"] == 2
     assert active(of).clinical_decision == "NON_AFFIRM"
     assert InboxJob.objects.get(pk=dead.pk).note == "the row has been corrected since"
+
+
+def remove(message_id):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM service_ops_send_serviceops WHERE message_id = %s", [message_id])
+
+
+MARK = "MARKED-VALUE-7731"
+LATER = {
+    "changed": (lambda key: rewrite(key, clinical_ops_decision_json=decision(MARK)), "has been changed since, and"),
+    "deleted": (lambda key: rewrite(key, is_deleted=True), "was deleted"),
+    "gone": (remove, "is gone"),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_would_be_ignored_is_not_corrected_and_the_reason_is_said(client, name):
+    change, reason = LATER[name]
+    packet()
+    message_id = write(1, clinical_ops_decision_json=decision("x"))
+    run("clinical_decision")
+    dead = InboxJob.objects.get()
+    shown = client.post(page(dead, "correct"), {"open": "yes"})
+    assert "not possible" not in client.get(page(dead)).content.decode()
+    looks = InboxAudit.objects.count()
+    change(message_id)
+
+    text = client.get(page(dead)).content.decode()
+    assert "Correct and requeue is not possible: the source row" in text
+    assert reason in text
+    assert "job-correct" not in text
+    opened = client.post(page(dead, "correct"), {"open": "yes"}, follow=True)
+    assert reason in opened.content.decode()
+    assert MARK not in opened.content.decode()
+    typed = {"content": json.dumps(decision("A")), "message_type": dead.message_type, "reason": "called them"}
+    hidden = {field: shown.context[field] for field in ("seen", "request_id")}
+    got = client.post(page(dead, "correct"), hidden | typed)
+    assert got.status_code == 409
+    assert "Nothing was done: the source row" in got.content.decode()
+    assert got.context["form"]["content"].value() == typed["content"]
+    assert (InboxJob.objects.get(pk=dead.pk).status, InboxAudit.objects.count()) == ("DEAD", looks)
+    assert not InboxCorrection.objects.exists()
+    # The others do not depend on what the row says.
+    assert page(dead, "requeue") in text

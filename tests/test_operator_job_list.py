@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -197,6 +198,18 @@ def test_a_second_click_takes_no_job_that_the_page_did_not_count(client, monkeyp
     assert "3 marked dead" in text_of(answer_form(client, shown, FAILED))
     assert "0 marked dead. Changed meanwhile and left alone: 3." in text_of(answer_form(client, shown, FAILED))
     assert sorted(statuses(keys)) == ["DEAD"] * 3 + ["FAILED"] * 4
+
+
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "20000-01-01"])
+def test_a_job_written_at_a_time_that_python_has_not_is_taken_as_it_was_seen(client, time):
+    """Only those that still have such a time; any move since writes a good one."""
+    keys = [job(status="FAILED").pk for _ in range(3)]
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integration_inbox SET updated_at = %s WHERE inbox_id = ANY(%s)", [time, keys[:2]])
+    shown = ask(client, "requeue", keys)
+    InboxJob.objects.filter(pk=keys[1]).update(updated_at=seconds_ago(0))
+    assert "2 requeued" in text_of(answer_form(client, shown))
+    assert statuses(keys) == ["NEW", "FAILED", "NEW"]
 
 
 def test_the_rest_after_the_time_limit_is_of_those_that_the_page_counted(client, monkeypatch):

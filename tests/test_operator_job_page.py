@@ -6,11 +6,15 @@ import re
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.urls import reverse
 
 from inbox import registry
 from inbox.audit import recorded_move
 from inbox.claim import claim
+from inbox.correct import corrected_texts
+from inbox.indent import indented
 from inbox.job_page.actions import ACTIONS
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
 from inbox.redact import redacted
@@ -68,7 +72,12 @@ def submit(client, of, action, **typed):
     """Open the form, then POST it as a browser would."""
     shown = open_form(client, of, action)
     assert shown.status_code == 200
-    return post(client, of, action, shown.context["seen"], **typed)
+    return post_again(client, of, action, shown, **typed)
+
+
+def post_again(client, of, action, shown, **typed):
+    """POST what the form carries, with what was typed."""
+    return post(client, of, action, shown.context["seen"], request_id=shown.context["request_id"], **typed)
 
 
 def post(client, of, action, seen, **typed):
@@ -77,6 +86,15 @@ def post(client, of, action, seen, **typed):
 
 def fresh(of):
     return InboxJob.objects.get(pk=of.pk)
+
+
+CLAIMED = {"status": "PROCESSING", "locked_by": "worker B", "lease_id": CASE}
+
+
+def claimed_and_failed(of):
+    jobs = InboxJob.objects.filter(pk=of.pk)
+    jobs.update(**CLAIMED | {"locked_at": seconds_ago(0)})
+    jobs.update(status="FAILED", locked_by=None, locked_at=None, updated_at=seconds_ago(-1))
 
 
 def dead_message(payload, **fields):
@@ -141,8 +159,7 @@ def test_a_job_claimed_since_the_form_was_shown_is_left_alone_and_nothing_typed_
     before = open_form(client, made, name).context["seen"]
     with recorded_move("test"):
         InboxJob.objects.filter(pk=made.pk).update(status="NEW", updated_at=seconds_ago(0))
-    claimed = {"status": "PROCESSING", "locked_by": "worker B", "locked_at": seconds_ago(0), "lease_id": CASE}
-    InboxJob.objects.filter(pk=made.pk).update(**claimed)
+    InboxJob.objects.filter(pk=made.pk).update(**CLAIMED | {"locked_at": seconds_ago(0)})
     row = InboxJob.objects.filter(pk=made.pk).values().get()
     typed = {"content": '{"corrected": 1}', "message_type": "intake", "reason": "kept & typed"}
     answer = post(client, made, name, before, **typed)
@@ -169,8 +186,75 @@ def test_of_two_operators_the_second_is_told_and_loses_nothing(client):
 
 def test_a_second_click_does_nothing_twice_and_is_no_error(client):
     made = job(status="DEAD")
-    seen = client.get(page(made, "requeue")).context["seen"]
-    assert [post(client, made, "requeue", seen).status_code for _ in range(2)] == [302, 302]
+    shown = open_form(client, made, "requeue")
+    assert [post_again(client, made, "requeue", shown).status_code for _ in range(2)] == [302, 302]
+    assert InboxAudit.objects.count() == 1
+    # Also after the job has gone on.
+    claimed_and_failed(made)
+    assert post_again(client, made, "requeue", shown).status_code == 302
+    assert fresh(made).status == "FAILED"
+
+
+TWICE = {
+    "correct": ({"content": '{"x": 1}', "message_type": "intake"}, {"content": '{"x": 2}', "message_type": "intake"}),
+    "reschedule": ({"to": "2031-02-03 04:05:06"}, {"to": "2031-02-03 05:05:06"}),
+    "requeue": ({}, {"reason": "another reason"}),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_an_edit_of_a_form_that_was_carried_out_is_no_second_click_and_is_kept(client, name):
+    first, second = TWICE[name]
+    made = dead_message({}) if name == "correct" else job(status="FAILED")
+    shown = open_form(client, made, name)
+    assert post_again(client, made, name, shown, **first).status_code == 302
+    row = InboxJob.objects.values().get()
+    answer = post_again(client, made, name, shown, **second)
+    assert answer.status_code == 409
+    assert "submitted before, with other entries, and that was carried out" in text_of(answer)
+    assert all(answer.context["form"][field].value() == value for field, value in second.items())
+    assert InboxJob.objects.values().get() == row
+    assert InboxAudit.objects.exclude(verb="reveal").count() == 1
+    # The form is a new one: to submit it is a new wish.
+    assert answer.context["request_id"] != shown.context["request_id"]
+    if name == "reschedule":
+        assert post_again(client, made, name, answer, **second).status_code == 302
+        assert fresh(made).next_attempt_at.isoformat() == "2031-02-03T05:05:06+00:00"
+    entry = InboxAudit.objects.exclude(verb="reveal").earliest("pk")
+    assert entry.after["request_id"] == shown.context["request_id"]
+    assert '"x"' not in json.dumps([entry.before, entry.after])
+
+
+def test_the_same_reason_in_a_new_form_is_no_second_click(client):
+    made = job(status="FAILED")
+    assert submit(client, made, "requeue", reason="retry").status_code == 302
+    claimed_and_failed(made)
+    shown = open_form(client, made, "requeue")
+    InboxJob.objects.filter(pk=made.pk).update(**CLAIMED | {"locked_at": seconds_ago(0)})
+    answer = post_again(client, made, "requeue", shown, reason="retry")
+    assert answer.status_code == 409
+    assert "has changed meanwhile" in text_of(answer)
+    assert InboxAudit.objects.count() == 1
+
+
+def test_a_form_shown_again_that_did_nothing_stays_the_same_request(client):
+    made = job(status="FAILED")
+    shown = open_form(client, made, "mark-dead")
+    again = post_again(client, made, "mark-dead", shown, reason="")
+    assert again.context["request_id"] == shown.context["request_id"]
+    InboxJob.objects.filter(pk=made.pk).update(updated_at=seconds_ago(-1))
+    again = post_again(client, made, "mark-dead", again)
+    assert (again.status_code, again.context["request_id"]) == (409, shown.context["request_id"])
+    assert [post_again(client, made, "mark-dead", again).status_code for _ in range(2)] == [302, 302]
+    assert InboxAudit.objects.count() == 1
+
+
+@pytest.mark.parametrize("request_id", ["", "x", "\x00", "0" * 5000])
+def test_a_request_without_a_good_id_does_its_deed_once(client, request_id):
+    made = job(status="DEAD")
+    seen = open_form(client, made, "requeue").context["seen"]
+    answers = [post(client, made, "requeue", seen, request_id=request_id).status_code for _ in range(2)]
+    assert answers == [302, 409]
     assert InboxAudit.objects.count() == 1
 
 
@@ -292,6 +376,80 @@ def test_any_payload_is_shown(client, payload):
     assert open_form(client, made, "correct").status_code == 200
 
 
+NUMBERS = ["12345678901234567.89", "1.10", "0.1234567890123456789", "-0.10", "1" + "0" * 400, "9" * 4000 + ".5"]
+
+
+def test_a_number_stays_as_it_came_when_it_is_revealed_corrected_and_stored(client):
+    words = json.dumps('a, [b] {c}: \\" 1.10 é \n')
+    made = dead_message(f'{{"of": [{", ".join(NUMBERS)}], "text": {words}}}')
+    [came] = IntegrationMessage.objects.annotate(text=Cast("payload", TextField())).values_list("text", flat=True)
+    lines = [f"    {number}" for number in NUMBERS]
+    assert ",\n".join(lines) in text_of(client.post(page(made, "reveal")))
+    row = reverse("admin:packets_integrationmessage_reveal", args=[made.message_id])
+    assert ",\n".join(lines) in text_of(client.post(row))
+    shown = open_form(client, made, "correct")
+    content = shown.context["form"]["content"].value()
+    assert ",\n".join(lines) in content
+    assert json.loads(content) == json.loads(came)
+    assert post_again(client, made, "correct", shown, content=content, message_type="intake").status_code == 302
+    assert corrected_texts([made.pk]) == {made.pk: came}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", "0", '""', '"[{"', '{"a": {}, "b": [[]]}', '{"a": [1, {"b": null}], "c": true}', '[[], "\\\\"]'],
+)
+def test_a_json_text_is_indented_as_is_usual(text):
+    assert indented(text, 1000) == json.dumps(json.loads(text), indent=2)
+
+
+@pytest.mark.parametrize("text", ["[" * 3000 + "]" * 3000, '"%s"' % ("x" * 1_000_000)])
+def test_a_text_that_indentation_makes_endless_stays_as_it_is(text):
+    assert indented(text, 1_000_000) == text
+
+
+def test_a_message_as_long_as_the_form_takes_goes_there_and_back(client):
+    """Of four bytes a character, and one that indentation would make too long."""
+    for text in (json.dumps("\U0001f600" * 999_998, ensure_ascii=False), json.dumps([0] * 330_000)):
+        made = dead_message(text)
+        shown = open_form(client, made, "correct")
+        content = shown.context["form"]["content"].value()
+        assert content == text
+        assert 'enctype="multipart/form-data"' in text_of(shown)
+        answer = post_again(client, made, "correct", shown, content=content, message_type="intake", reason="é" * 2000)
+        assert answer.status_code == 302
+        assert corrected_texts([made.pk]) == {made.pk: text}
+
+
+def test_a_message_that_no_form_takes_is_not_offered_nor_revealed_and_the_reason_is_said(client):
+    made = dead_message(json.dumps("x" * 999_999))
+    says = "the message has 1,000,001 characters, and the form takes 1,000,000"
+    text = text_of(client.get(page(made)))
+    assert f"Correct and requeue is not possible: {says}" in text
+    assert "job-correct" not in text
+    assert says in text_of(client.post(page(made, "correct"), {"open": "yes"}, follow=True))
+    assert not InboxAudit.objects.exists()
+    assert "not possible" not in text_of(
+        client.get(page(job(status="DONE", source="integration", message_id=made.message_id, revision=2)))
+    )
+
+
+def test_ends_of_lines_count_once_as_they_are_shown(client):
+    made = dead_message({})
+    content = "[" + "\n" * 499_999 + "\n" * 499_999 + "]"
+    answer = submit(client, made, "correct", content=content.replace("\n", "\r\n"), message_type="intake")
+    assert answer.status_code == 302
+    assert InboxAudit.objects.get(verb="correct").after["characters"] == 1_000_000
+
+
+def test_a_text_that_is_too_long_is_kept_in_the_form(client):
+    made = dead_message({})
+    answer = submit(client, made, "correct", content='"%s"' % ("x" * 999_999), message_type="intake")
+    assert answer.status_code == 200
+    assert "at most 1000000 characters" in text_of(answer)
+    assert "x" * 999_999 in text_of(answer)
+
+
 def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     made = dead_message({"documents": "none"})
     good = esmd(CASE, submission_metadata={"creationTime": "2031-02-03T04:05:06Z", "esmd_transaction_id": MARKED})
@@ -364,3 +522,59 @@ def test_the_page_says_who_has_the_job_and_whether_that_is_alive(client):
     text = text_of(client.get(page(job(status="PROCESSING", locked_by="worker A", locked_at=seconds_ago(600)))))
     assert "worker A" in text
     assert "will be taken back" in text
+
+
+TIMES = ["-infinity", "4000-01-01 BC", "0001-01-01", "9999-12-31 23:59", "20000-01-01", "infinity"]
+COLUMNS = {
+    "next_attempt_at": "FAILED",
+    "locked_at": "PROCESSING",
+    "waiting_since": "WAITING",
+    "started_at": "FAILED",
+    "finished_at": "DEAD",
+    "created_at": "FAILED",
+    "updated_at": "DEAD",
+}
+
+
+@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_time_that_python_has_not_breaks_no_page_and_no_action(client, settings, column, time):
+    settings.TIME_ZONE = "America/New_York"
+    made = job(status=COLUMNS[column], finished_by="worker A" if column == "finished_at" else None)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE integration_inbox SET {column} = %s WHERE inbox_id = %s", [time, made.pk])
+    listing = reverse("admin:inbox_inboxjob_changelist")
+    for address in (
+        listing,
+        f"{listing}?status__exact={made.status}",
+        f"{listing}?open_for=3600",
+        f"{listing}?q={made.pk}",
+    ):
+        assert client.get(address).status_code == 200
+    assert "not readable" in text_of(client.get(page(made))) or column in ("waiting_since", "started_at")
+    for name, statuses in POSSIBLE.items():
+        if made.status in statuses:
+            assert open_form(client, made, name).status_code == 200
+    name = "release-lease" if made.status == "PROCESSING" else "requeue"
+    assert submit(client, made, name).status_code == 302
+    assert fresh(made).status == "NEW"
+
+
+@pytest.mark.parametrize("at", ["0001-01-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00", "12:00", "", None, 7])
+def test_a_failed_attempt_at_any_time_is_told(client, settings, at):
+    settings.TIME_ZONE = "America/New_York"
+    error = {"attempt": 1, "worker": "worker A", "kind": "Odd", "message": "broken", "at": at}
+    made = job(status="FAILED", errors=[error, error | {"at": "2031-02-03T04:05:06"}])
+    text = text_of(client.get(page(made)))
+    assert "not readable" in text
+    assert "Odd: broken" in text
+    assert "2031-02-02 23:05:06" in text
+
+
+def test_what_was_seen_at_a_time_that_python_has_not_is_known_to_have_changed(client):
+    made = job(status="FAILED")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integration_inbox SET updated_at = 'infinity' WHERE inbox_id = %s", [made.pk])
+    shown = open_form(client, made, "requeue")
+    InboxJob.objects.filter(pk=made.pk).update(updated_at=seconds_ago(0))
+    assert post_again(client, made, "requeue", shown).status_code == 409

@@ -1,6 +1,7 @@
 """Operators and workers at the same moment, in sessions of their own."""
 
 import re
+import time
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
+from inbox import audit
 from inbox.finish import finish
 from inbox.heartbeat import beat
 from inbox.models import InboxAudit, InboxJob
@@ -48,6 +50,29 @@ def test_of_two_operators_at_once_one_acts_and_the_other_is_told():
     winner = "ada" if answers[0] == 302 else "bob"
     assert InboxAudit.objects.get().who == winner
     assert InboxJob.objects.get().status == {"ada": "NEW", "bob": "DEAD"}[winner]
+
+
+@pytest.mark.parametrize("verb", ["requeue", "reschedule"])
+def test_two_clicks_at_once_do_it_once_and_both_are_told_so(verb, monkeypatch):
+    made = job(status="FAILED")
+    client = operator("ada")
+    shown = client.get(page(made, verb))
+    data = {name: shown.context[name] for name in ("seen", "request_id")} | {"reason": "x"}
+    clients = [Client(), Client()]
+    for one in clients:
+        one.cookies = client.cookies
+
+    # The first one has the job when the second one comes.
+    record = audit.record
+
+    def slowly(*arguments, **named):
+        time.sleep(0.3)
+        return record(*arguments, **named)
+
+    monkeypatch.setattr(f"inbox.{verb}.record", slowly)
+    answers = in_threads(*[lambda one=one: one.post(page(made, verb), data).status_code for one in clients])
+    assert answers == [302, 302]
+    assert InboxAudit.objects.count() == 1
 
 
 def test_a_job_that_a_worker_has_locked_is_left_alone_and_the_operator_is_told():

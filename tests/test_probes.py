@@ -61,13 +61,13 @@ def test_not_ready_without_a_worker(client):
 
 def test_not_ready_while_a_migration_is_missing(client):
     worker()
-    MigrationRecorder.Migration.objects.filter(app="inbox", name="0008_tally").delete()
+    MigrationRecorder.Migration.objects.filter(app="inbox", name="0009_readable_times").delete()
     try:
         response = client.get("/readyz")
     finally:
-        MigrationRecorder(connection).record_applied("inbox", "0008_tally")
+        MigrationRecorder(connection).record_applied("inbox", "0009_readable_times")
     assert response.status_code == 503
-    assert response.content == b"migrations: 1 not applied, the first is inbox.0008_tally\n"
+    assert response.content == b"migrations: 1 not applied, the first is inbox.0009_readable_times\n"
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/metrics"])

@@ -1,75 +1,113 @@
 """Carries out an action on one job: GET shows its form and changes nothing, POST does it.
 
 What can go wrong: the job was claimed, finished or changed by somebody else since the form was shown. Then nothing is
-done, and the form is shown again with all that was typed and with the job as it is now.
+done, and the form is shown again with all that was typed and with the job as it is now. A second click is known by the
+id that the form was given and by a digest of all that was typed: with other entries it is an edit, which is told that
+it came too late.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from inbox.audit import earlier
 from inbox.job_page.actions import Action
 from inbox.job_page.seen import as_seen, seen
 from inbox.lease import lease_of
-from inbox.models import InboxAudit, InboxJob
-from inbox.storable import storable
+from inbox.models import InboxJob
+from inbox.submission import Submission, known_id, lock, submission
 
 # lock_not_available, deadlock_detected: somebody has the row just now.
 BUSY = frozenset(["55P03", "40P01"])
 CHANGED = "Nothing was done: the job has changed meanwhile."
 IN_USE = "Nothing was done: a worker has the job locked just now; its transaction has to end first."
+CARRIED_OUT = "Nothing was done now: this form was submitted before, with other entries, and that was carried out."
 TEMPLATE = "admin/inbox/job_action.html"
+
+
+class NotPossible(Exception):
+    """As things are now there is no such thing to do; the text says why."""
+
+
+class Tried(NamedTuple):
+    """What became of a submission: `refused` says why nothing was done, None if it was. `keeps_id`: the form shown
+    again is the same one, of which nothing was carried out yet.
+    """
+
+    refused: str | None
+    keeps_id: bool = True
 
 
 def act(admin: ModelAdmin, request: HttpRequest, inbox_id: int, action: Action) -> HttpResponse:
     """Answer a request for this action on a job."""
     job = job_to_act_on(admin, request, inbox_id, action.permission)
-    can_do = action.possible(InboxJob.objects.filter(pk=job.pk)).exists()
+    impossible = why_not(action, job)
     if request.method in ("GET", "HEAD"):
-        if not can_do:
-            return refuse(admin, request, job, action.label)
+        if impossible:
+            return refuse(admin, request, job, action.label, impossible)
         return show(admin, request, job, action, action.form())
     if request.method != "POST":
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     form = action.form(request.POST)
     if not form.is_valid():
-        return show(admin, request, job, action, form, seen_before=request.POST.get("seen"), can_do=can_do)
-    deed = action.deed(form.cleaned_data, request.user.get_username())
-    refused = attempt(request, job, action.verb, form.cleaned_data["reason"], lambda jobs: deed(jobs, limit=1))
-    if refused is None:
+        return show_invalid(admin, request, job, action, form, impossible)
+    sent = submission_of(request, action.verb, form.cleaned_data)
+    deed = action.deed(form.cleaned_data, request.user.get_username(), sent)
+    tried = attempt(request, job, sent, lambda jobs: deed(jobs, limit=1))
+    if tried.refused is None:
         return go_to(admin, request, job, f"{action.label}: done.")
     job.refresh_from_db()
-    can_do = action.possible(InboxJob.objects.filter(pk=job.pk)).exists()
-    return show(admin, request, job, action, form, refused=refused, can_do=can_do)
+    return show_refused(admin, request, job, action, form, tried, why_not(action, job))
 
 
-def attempt(request: HttpRequest, job: InboxJob, verb: str, reason: str, deed: Callable[..., list[int]]) -> str | None:
-    """Do it to the job as the person saw it; returns None, or why nothing was done. A second click is no refusal."""
-    text = request.POST.get("seen", "")
+def why_not(action: Action, job: InboxJob) -> str | None:
+    """Why the action is not possible; None if it is."""
+    return None if action.possible(InboxJob.objects.filter(pk=job.pk)).exists() else f"the job is {job.status}"
+
+
+def submission_of(request: HttpRequest, verb: str, typed: dict[str, Any]) -> Submission | None:
+    """What this request submits: who wants what, with all that was typed."""
+    wanted = {**typed, "verb": verb, "who": request.user.get_username()}
+    return submission(request.POST.get("request_id", ""), wanted)
+
+
+def attempt(request: HttpRequest, job: InboxJob, sent: Submission | None, deed: Callable[..., list[int]]) -> Tried:
+    """Do it to the job as the person saw it, unless the same form has done something already."""
     try:
-        if deed(as_seen(job.pk, text)):
-            return None
+        with transaction.atomic():
+            if sent:
+                # Of two clicks at once the second one waits for the first, and finds what that did.
+                lock(sent)
+            return _tried_before(job, sent) or _tried_now(job, request.POST.get("seen", ""), deed)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) not in BUSY:
             raise
-        return IN_USE
-    last = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk").first()
-    this = (storable(request.user.get_username(), 200), verb, storable(reason).strip())
-    if last and (last.who, last.verb, last.reason) == this and _status(text) == (last.before or {}).get("status"):
+        return Tried(IN_USE)
+    except NotPossible as error:
+        return Tried(f"Nothing was done: {error}.")
+
+
+def _tried_now(job: InboxJob, text: str, deed: Callable[..., list[int]]) -> Tried:
+    if deed(as_seen(job.pk, text)):
+        return Tried(None)
+    return Tried(IN_USE if as_seen(job.pk, text).exists() else CHANGED)
+
+
+def _tried_before(job: InboxJob, sent: Submission | None) -> Tried | None:
+    entry = earlier(f"job:{job.pk}", sent.request_id) if sent else None
+    if sent is None or entry is None:
         return None
-    return IN_USE if as_seen(job.pk, text).exists() else CHANGED
-
-
-def _status(text: str) -> str:
-    return text.partition(" ")[0]
+    is_same = (entry.after or {}).get("request_sha256") == sent.request_sha256
+    return Tried(None) if is_same else Tried(CARRIED_OUT, keeps_id=False)
 
 
 def job_to_act_on(admin: ModelAdmin, request: HttpRequest, inbox_id: int, permission: str) -> InboxJob:
@@ -90,10 +128,30 @@ def go_to(admin: ModelAdmin, request: HttpRequest, job: InboxJob, text: str) -> 
     return HttpResponseRedirect(page_of(job))
 
 
-def refuse(admin: ModelAdmin, request: HttpRequest, job: InboxJob, label: str) -> HttpResponse:
-    """Back to the job's page: as the job is, there is no such thing to do."""
-    admin.message_user(request, f"{label} is not possible now: the job is {job.status}.", messages.WARNING)
+def refuse(admin: ModelAdmin, request: HttpRequest, job: InboxJob, label: str, why: str) -> HttpResponse:
+    """Back to the job's page, saying why there is no such thing to do."""
+    admin.message_user(request, f"{label} is not possible now: {why}.", messages.WARNING)
     return HttpResponseRedirect(page_of(job))
+
+
+def show_invalid(
+    admin: ModelAdmin, request: HttpRequest, job: InboxJob, action: Any, form: Any, impossible: str | None
+) -> HttpResponse:
+    """The same form again, to be mended: what the person saw, and decides upon, stays."""
+    same = {"seen": request.POST.get("seen", ""), "request_id": _id_of(request)}
+    return show(admin, request, job, action, form, impossible=impossible, **same)
+
+
+def show_refused(
+    admin: ModelAdmin, request: HttpRequest, job: InboxJob, action: Any, form: Any, tried: Tried, impossible: str | None
+) -> HttpResponse:
+    """The form with all that was typed and the job as it is now: to submit it is to decide upon that."""
+    same = {"request_id": _id_of(request)} if tried.keeps_id else {}
+    return show(admin, request, job, action, form, refused=tried.refused, impossible=impossible, **same)
+
+
+def _id_of(request: HttpRequest) -> str:
+    return known_id(request.POST.get("request_id", "")) or str(uuid4())
 
 
 def show(
@@ -103,11 +161,11 @@ def show(
     action: Any,
     form: Any,
     *,
-    seen_before: str | None = None,
     refused: str | None = None,
-    can_do: bool = True,
+    impossible: str | None = None,
+    **same: str,
 ) -> HttpResponse:
-    """The form, with the job as it is now."""
+    """The form, with the job as it is now; `same` is what it has of an earlier one, instead of a new."""
     context = {
         **admin.admin_site.each_context(request),
         "title": f"Job {job.pk}: {action.label.lower()}",
@@ -118,8 +176,10 @@ def show(
         "job": job,
         "lease": lease_of(job),
         "page": page_of(job),
-        "seen": seen(job) if seen_before is None else seen_before,
+        "seen": seen(job),
+        "request_id": str(uuid4()),
         "refused": refused,
-        "can_do": can_do,
+        "impossible": impossible,
+        **same,
     }
     return TemplateResponse(request, TEMPLATE, context, status=409 if refused else 200)

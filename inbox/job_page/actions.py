@@ -10,6 +10,7 @@ from inbox.models.job import JobQuerySet
 from inbox.release_lease import releasable, release_lease
 from inbox.requeue import requeue, requeueable
 from inbox.reschedule import reschedulable, reschedule
+from inbox.submission import Submission
 
 OPERATE = "inbox.operate_job"
 CORRECT = "inbox.correct_job"
@@ -30,7 +31,7 @@ class Action:
         """Those of `jobs` to which it can be done."""
         raise NotImplementedError
 
-    def deed(self, data: dict[str, Any], who: str) -> Callable[..., list[int]]:
+    def deed(self, data: dict[str, Any], who: str, submission: Submission | None = None) -> Callable[..., list[int]]:
         """The verb with all it needs but the jobs and a limit; it returns the keys that it took."""
         raise NotImplementedError
 
@@ -42,8 +43,8 @@ class Requeue(Action):
     def possible(self, jobs: JobQuerySet) -> JobQuerySet:
         return requeueable(jobs)
 
-    def deed(self, data: dict[str, Any], who: str) -> Callable[..., list[int]]:
-        return partial(requeue, who=who, reason=data["reason"])
+    def deed(self, data: dict[str, Any], who: str, submission: Submission | None = None) -> Callable[..., list[int]]:
+        return partial(requeue, who=who, reason=data["reason"], submission=submission)
 
 
 class Reschedule(Action):
@@ -54,8 +55,8 @@ class Reschedule(Action):
     def possible(self, jobs: JobQuerySet) -> JobQuerySet:
         return reschedulable(jobs)
 
-    def deed(self, data: dict[str, Any], who: str) -> Callable[..., list[int]]:
-        return partial(reschedule, to=data["to"], who=who, reason=data["reason"])
+    def deed(self, data: dict[str, Any], who: str, submission: Submission | None = None) -> Callable[..., list[int]]:
+        return partial(reschedule, to=data["to"], who=who, reason=data["reason"], submission=submission)
 
 
 class MarkDead(Action):
@@ -65,8 +66,8 @@ class MarkDead(Action):
     def possible(self, jobs: JobQuerySet) -> JobQuerySet:
         return endable(jobs)
 
-    def deed(self, data: dict[str, Any], who: str) -> Callable[..., list[int]]:
-        return partial(mark_dead, who=who, reason=data["reason"])
+    def deed(self, data: dict[str, Any], who: str, submission: Submission | None = None) -> Callable[..., list[int]]:
+        return partial(mark_dead, who=who, reason=data["reason"], submission=submission)
 
 
 class ReleaseLease(Action):
@@ -76,8 +77,8 @@ class ReleaseLease(Action):
     def possible(self, jobs: JobQuerySet) -> JobQuerySet:
         return releasable(jobs)
 
-    def deed(self, data: dict[str, Any], who: str) -> Callable[..., list[int]]:
-        return partial(release_lease, who=who, reason=data["reason"])
+    def deed(self, data: dict[str, Any], who: str, submission: Submission | None = None) -> Callable[..., list[int]]:
+        return partial(release_lease, who=who, reason=data["reason"], submission=submission)
 
 
 ACTIONS: tuple[Action, ...] = (Requeue(), Reschedule(), MarkDead(), ReleaseLease())

@@ -31,7 +31,7 @@ from inbox.job_list.filters import (
 from inbox.job_list.pick import Picked, pick, wanted
 from inbox.job_page.act import act
 from inbox.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
-from inbox.job_page.correct import can_correct, correct_view
+from inbox.job_page.correct import correct_view, why_not
 from inbox.job_page.many import act_on_many, ask_about_many, is_of_selected
 from inbox.job_page.payload import shown
 from inbox.job_page.timeline import LIMIT, has_said, timeline
@@ -39,6 +39,7 @@ from inbox.lease import lease_of
 from inbox.links import cases_of, links_of
 from inbox.models import InboxAudit, InboxJob
 from inbox.private import REVEAL, is_revealed
+from inbox.requeue import REQUEUEABLE
 
 # Other jobs of the case that the page links; a search shows the rest.
 OTHERS = 20
@@ -164,6 +165,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
         audit = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")
         deeds = list(audit[:LIMIT]) if may("inbox.view_inboxaudit") else []
         content = content_of(job)
+        may_correct = may(CORRECT) and may(REVEAL)
+        impossible = why_not(job, content)
         return {
             "job": job,
             "lease": lease_of(job),
@@ -178,7 +181,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "correction": shown(content.corrected, revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
-            "may_correct": may(CORRECT) and may(REVEAL) and can_correct(job),
+            "may_correct": may_correct and impossible is None,
+            "uncorrectable": impossible if may_correct and content and job.status in REQUEUEABLE else None,
             "OTHERS": OTHERS,
         }
 

@@ -1,6 +1,7 @@
 """The form by which a person corrects the message of a job and requeues it.
 
-Who sees it, sees the payload: a reveal, which is logged, so it takes a POST to open it.
+Who sees it, sees the payload: a reveal, which is logged, so it takes a POST to open it. What can go wrong: the source
+row is changed or deleted after the look here; then the job ends as ignored, as if it had not been corrected.
 """
 
 from types import SimpleNamespace
@@ -11,13 +12,25 @@ from django.core.exceptions import PermissionDenied
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from inbox.content import content_of, has_content
+from inbox.content import Content, content_of, has_content
 from inbox.correct import correct
-from inbox.job_page.act import attempt, go_to, job_to_act_on, page_of, refuse, show
+from inbox.indent import indented
+from inbox.job_page.act import (
+    NotPossible,
+    attempt,
+    go_to,
+    job_to_act_on,
+    page_of,
+    refuse,
+    show,
+    show_invalid,
+    show_refused,
+    submission_of,
+)
 from inbox.job_page.actions import CORRECT
 from inbox.job_page.forms import MAX_CONTENT_LENGTH, CorrectionForm
-from inbox.job_page.payload import indented
 from inbox.models import InboxJob
+from inbox.models.job import JobQuerySet
 from inbox.private import REVEAL, reveal
 from inbox.requeue import requeueable
 
@@ -29,9 +42,15 @@ ACTION = SimpleNamespace(
 )
 
 
-def can_correct(job: InboxJob) -> bool:
-    """True if the job has a message, has not succeeded, and nobody works on it."""
-    return has_content(job) and requeueable(InboxJob.objects.filter(pk=job.pk)).exists()
+def why_not(job: InboxJob, content: Content | None) -> str | None:
+    """Why its message, `content`, can't be corrected now; None if it can."""
+    if content is None:
+        return "its source has no messages"
+    if not requeueable(InboxJob.objects.filter(pk=job.pk)).exists():
+        return f"the job is {job.status}"
+    if content.handled is not None and len(content.handled) > MAX_CONTENT_LENGTH:
+        return f"the message has {len(content.handled):,} characters, and the form takes {MAX_CONTENT_LENGTH:,}"
+    return content.why_ignored
 
 
 def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> HttpResponse:
@@ -48,32 +67,35 @@ def correct_view(admin: ModelAdmin, request: HttpRequest, inbox_id: int) -> Http
         return _offer(admin, request, job)
     form = CorrectionForm(request.POST, job=job)
     if not has_content(job):
-        return refuse(admin, request, job, ACTION.label)
+        return refuse(admin, request, job, ACTION.label, "its source has no messages")
     if not form.is_valid():
-        before = request.POST.get("seen")
-        return show(admin, request, job, ACTION, form, seen_before=before, can_do=can_correct(job))
-    data, who = form.cleaned_data, request.user.get_username()
-    verb = "correct"
+        return show_invalid(admin, request, job, ACTION, form, why_not(job, content_of(job)))
+    sent = submission_of(request, "correct", form.cleaned_data)
+    who, data = request.user.get_username(), form.cleaned_data
 
-    def deed(jobs: object) -> list[int]:
-        return correct(jobs, text=data["content"], message_type=data["message_type"], who=who, reason=data["reason"])  # type: ignore[arg-type]
+    def deed(jobs: JobQuerySet) -> list[int]:
+        content = content_of(job)
+        if content and content.why_ignored:
+            raise NotPossible(content.why_ignored)
+        type_, reason = data["message_type"], data["reason"]
+        return correct(jobs, text=data["content"], message_type=type_, who=who, reason=reason, submission=sent)
 
     try:
-        refused = attempt(request, job, verb, data["reason"], deed)
+        tried = attempt(request, job, sent, deed)
     except DataError:
         form.add_error("content", "The database can't store this JSON.")
-        return show(admin, request, job, ACTION, form, seen_before=request.POST.get("seen"))
-    if refused is None:
+        return show_invalid(admin, request, job, ACTION, form, None)
+    if tried.refused is None:
         return go_to(admin, request, job, f"{ACTION.label}: done.")
     job.refresh_from_db()
-    return show(admin, request, job, ACTION, form, refused=refused, can_do=can_correct(job))
+    return show_refused(admin, request, job, ACTION, form, tried, why_not(job, content_of(job)))
 
 
 def _offer(admin: ModelAdmin, request: HttpRequest, job: InboxJob) -> HttpResponse:
     content = content_of(job)
-    text = content.handled if content else None
-    if not can_correct(job) or text is None or len(text) > MAX_CONTENT_LENGTH:
-        return refuse(admin, request, job, ACTION.label)
+    if impossible := why_not(job, content):
+        return refuse(admin, request, job, ACTION.label, impossible)
     reveal(request, f"job:{job.pk}", "to correct it")
-    form = CorrectionForm(job=job, initial={"content": indented(text), "message_type": job.message_type})
+    text = indented(content.handled, MAX_CONTENT_LENGTH) if content and content.handled else ""
+    form = CorrectionForm(job=job, initial={"content": text, "message_type": job.message_type})
     return show(admin, request, job, ACTION, form)

@@ -9,7 +9,7 @@ from inbox import registry
 from inbox.models import InboxJob
 
 MAX_TEXT_LENGTH = 2000
-# As large as a person can correct by hand; the admin takes no more in one field anyway.
+# As large as a person can correct by hand. DATA_UPLOAD_MAX_MEMORY_SIZE in the settings has room for that.
 MAX_CONTENT_LENGTH = 1_000_000
 
 
@@ -37,10 +37,17 @@ class TimeForm(ReasonForm):
     )
 
 
+class TextFromBrowser(forms.CharField):
+    """Ends lines as the text did that was shown; browsers send two characters for each end, which would count."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\r\n", "\n") if value else value)
+
+
 class CorrectionForm(ReasonForm):
     """The corrected message, and what it is."""
 
-    content = forms.CharField(
+    content = TextFromBrowser(
         max_length=MAX_CONTENT_LENGTH,
         widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false", "class": "job-json"}),
         label="Message",
@@ -56,6 +63,10 @@ class CorrectionForm(ReasonForm):
         field = self.fields["message_type"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 for mypy
         field.choices = [(name, name) for name in sorted(types)]
+
+    def is_multipart(self) -> bool:
+        """So that a character is four bytes at most on its way, not twelve."""
+        return True
 
     def clean_content(self) -> str:
         """JSON, indented as a person typed it or not: kept as its own text."""

@@ -1,8 +1,14 @@
 """Seen: what a person saw of a job, as a text that a form carries, so that an edit can be refused if it has changed."""
 
+from datetime import datetime
+
+from inbox.fields import FIRST, LAST
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.statuses import Status
+
+# Of a time that Python has not; every move makes it a good one.
+UNREADABLE = "?"
 
 
 def seen(job: InboxJob) -> str:
@@ -10,8 +16,13 @@ def seen(job: InboxJob) -> str:
 
     While a worker has it, only the lease counts, as a heartbeat writes updated_at too.
     """
-    written = "" if job.status == Status.PROCESSING else job.updated_at.isoformat()
-    return f"{job.status} {job.lease_id or '-'} {written}".strip()
+    at = "" if job.status == Status.PROCESSING else written(job.updated_at)
+    return f"{job.status} {job.lease_id or '-'} {at}".strip()
+
+
+def written(updated_at: datetime | None) -> str:
+    """When a job was last written, as a text that is told from that of any other move."""
+    return updated_at.isoformat() if updated_at else UNREADABLE
 
 
 def as_seen(inbox_id: int, text: str) -> JobQuerySet:
@@ -21,4 +32,6 @@ def as_seen(inbox_id: int, text: str) -> JobQuerySet:
         return InboxJob.objects.none()
     jobs = InboxJob.objects.filter(pk=inbox_id, status=job.status, lease_id=job.lease_id)
     # What is written between this look and the lock is found by these conditions, under the lock.
-    return jobs if job.status == Status.PROCESSING else jobs.filter(updated_at=job.updated_at)
+    if job.status == Status.PROCESSING:
+        return jobs
+    return jobs.filter(updated_at=job.updated_at) if job.updated_at else jobs.exclude(updated_at__range=(FIRST, LAST))

@@ -18,6 +18,8 @@ from django.db.models import Q
 
 from inbox import capped
 from inbox.by_index import by_index
+from inbox.fields import FIRST, LAST
+from inbox.job_page.seen import UNREADABLE, written
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.statuses import Status
@@ -63,9 +65,12 @@ class SeenJobs:
             mark = self.marks[key]
             if mark.startswith(LEASE):
                 leases.add(UUID(mark.removeprefix(LEASE)))
-            else:
+            elif mark != UNREADABLE:
                 times.add(datetime.fromisoformat(mark))
-        as_seen = (IN_HAND & Q(lease_id__any_of=leases)) | (~IN_HAND & Q(updated_at__any_of=times))
+        as_written = Q(updated_at__any_of=times)
+        if any(self.marks[key] == UNREADABLE for key in keys):
+            as_written |= ~Q(updated_at__range=(FIRST, LAST))
+        as_seen = (IN_HAND & Q(lease_id__any_of=leases)) | (~IN_HAND & as_written)
         return InboxJob.objects.filter(as_seen, inbox_id__any_of=keys)
 
 
@@ -77,7 +82,7 @@ def look(jobs: JobQuerySet, says: str = "") -> SeenJobs:
     if len(rows) > capped.LIMIT:
         says = f"{says} There are more than {capped.LIMIT:,}: the first are meant.".lstrip()
     marks = {
-        key: f"{LEASE}{lease_id}" if status == Status.PROCESSING else updated_at.isoformat()
+        key: f"{LEASE}{lease_id}" if status == Status.PROCESSING else written(updated_at)
         for key, status, lease_id, updated_at in rows[: capped.LIMIT]
     }
     return SeenJobs(marks, says)

@@ -1,9 +1,10 @@
 """What happened to a job, oldest first: its source row, ingest, failed attempts, deeds of operators, its end."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from inbox.fields import readable
 from inbox.models import InboxAudit, InboxJob
 from inbox.private import NOT_SHOWN
 from inbox.statuses import Status
@@ -30,7 +31,7 @@ def timeline(job: InboxJob, deeds: Sequence[InboxAudit], *, is_revealed: bool) -
     events += [Event(deed.at, deed.verb.capitalize(), deed.who, deed.reason) for deed in deeds if deed.verb != "reveal"]
     if job.status == Status.PROCESSING:
         events.append(Event(job.locked_at, "Claimed", job.locked_by or "", f"attempt {job.attempt_count}"))
-    if job.finished_at:
+    if job.finished_at or job.finished_by:
         is_bad = job.status == Status.DEAD
         detail = job.last_error if is_bad else job.note
         events.append(Event(job.finished_at, "Dead" if is_bad else "Done", job.finished_by or "", detail or "", is_bad))
@@ -50,12 +51,17 @@ def _errors(job: InboxJob) -> list[dict[str, Any]]:
 
 
 def _failed(error: dict[str, Any], is_revealed: bool) -> Event:
-    try:
-        at = datetime.fromisoformat(str(error.get("at")))
-    except ValueError:
-        at = None
     what = f"Attempt {error.get('attempt', '?')} failed"
     detail = f"{error.get('kind')}: {error.get('message')}"
     if "said" in error:
         detail += f". It said: {error['said'] if is_revealed else NOT_SHOWN}"
-    return Event(at, what, str(error.get("worker") or ""), detail, True)
+    return Event(_time(error.get("at")), what, str(error.get("worker") or ""), detail, True)
+
+
+def _time(text: object) -> datetime | None:
+    """The time that the text says, UTC if it says no zone; None for any other text."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return readable(at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -54,9 +54,9 @@ class InboxJob(models.Model):
 
     status = models.TextField(choices=Status, db_default=Status.NEW)
     attempt_count = models.IntegerField(db_default=0)
-    next_attempt_at = models.DateTimeField(db_default=now())
+    next_attempt_at = ReadableDateTimeField(db_default=now())
     locked_by = models.TextField(null=True)
-    locked_at = models.DateTimeField(null=True)
+    locked_at = ReadableDateTimeField(null=True)
     lease_id = models.UUIDField(null=True, help_text="Of the last claim; never used twice.")
     presence_id = models.BigIntegerField(
         null=True, help_text="inbox_worker.id of the last claimant, if its presence can be seen."
@@ -65,7 +65,7 @@ class InboxJob(models.Model):
         db_default=False, help_text="Its message was corrected by hand: the newest correction is handled."
     )
     runs_alone = models.BooleanField(db_default=False, help_text="Its last worker died: claimed by itself from now on.")
-    waiting_since = models.DateTimeField(null=True)
+    waiting_since = ReadableDateTimeField(null=True)
 
     error_kind = models.TextField(null=True)
     last_error = models.TextField(null=True)
@@ -74,11 +74,11 @@ class InboxJob(models.Model):
         db_default=models.Value([], models.JSONField()), help_text="One entry per failed attempt."
     )
 
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    started_at = ReadableDateTimeField(null=True)
+    finished_at = ReadableDateTimeField(null=True)
     finished_by = models.TextField(null=True)
-    created_at = models.DateTimeField(db_default=now())
-    updated_at = models.DateTimeField(db_default=now())
+    created_at = ReadableDateTimeField(db_default=now())
+    updated_at = ReadableDateTimeField(db_default=now())
 
     objects = JobQuerySet.as_manager()
 
