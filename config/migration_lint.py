@@ -1,12 +1,17 @@
 """Finds in the SQL of migrations what would stop a running system: long locks on large tables, what old code misses.
 
 A rolling upgrade migrates while jobs are in flight and the version before still works. So on a large table nothing may
-rewrite or read all rows under a lock, and nothing may go away that the version before still uses. Each finding says how
-to do it instead. A short ALTER TABLE is fine: it waits at most lock_timeout, 5 s, and is tried again.
+rewrite or read all rows under a lock, and of no table may go away what the version before still uses. Each finding says
+how to do it instead (migration_rules). A short ALTER TABLE is fine: it waits at most lock_timeout, 5 s, and is tried
+again. What a function does that a migration calls is not read.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+
+from config import migration_rules as rules
+from config import migration_sql
+from config.migration_alter import Action, actions
 
 # Everything that grows with the messages.
 LARGE_TABLES = frozenset(
@@ -25,67 +30,93 @@ LARGE_TABLES = frozenset(
     ]
 )
 # Of these apps, the migrations up to that number were made before there was any row.
-BEFORE_ANY_ROW = {"inbox": 7, "packets": 6, "decisions": 8}
+BEFORE_ANY_ROW = {"inbox": 7, "packets": 5, "decisions": 8}
+# What may go one version later, by migration: "table" or "table.column", and how one can see that the version before
+# does without. So: {("inbox", "0012_drop_remark"): {"inbox_worker.remark": "not used since version 0.9"}}.
+EXCUSED: dict[tuple[str, str], dict[str, str]] = {}
 
-VOLATILE = r"(gen_random_uuid|uuid_generate_v4|random|clock_timestamp|timeofday|nextval|uuidv7|uuidv4)\s*\("
-# What a statement on a large table must not say, unless it says the second; and what to do instead.
-Rule = tuple[str, str | None, str]
-DROP_INDEX: Rule = (r"^drop index\b", r"\bconcurrently\b", "RemoveIndexConcurrently, in one with atomic = False")
-RULES: tuple[Rule, ...] = (
-    (r"^create (unique )?index\b", r"\bconcurrently\b", "AddIndexConcurrently, in a migration with atomic = False"),
-    (r"^reindex\b", r"\bconcurrently\b", "REINDEX … CONCURRENTLY, in a migration with atomic = False"),
-    (r"\balter column \S+ (set data )?type\b", None, "a new column, filled in batches, used by the next version"),
-    (r"\bset not null\b", None, "a CHECK, first NOT VALID, then validated in a migration of its own"),
-    (
-        r"\badd (constraint \S+ )?(check|foreign key|references|unique|primary key|exclude)\b",
-        r"\bnot valid\b|\busing index\b",
-        "AddConstraintNotValid, then ValidateConstraint in another migration; a unique one by an index CONCURRENTLY",
-    ),
-    (r"\badd column\b.*\breferences\b", None, "the column first, then the constraint NOT VALID"),
-    (rf"\badd column\b.*\bdefault\b.*{VOLATILE}", None, "the column without a default, filled in batches"),
-    (r"\badd column\b.*\b(generated|serial|bigserial)\b", None, "a plain column, filled in batches"),
-    (r"\badd column\b.*\bnot null\b", r"\bdefault\b", "a default in the database (db_default)"),
-    (r"\bdrop column\b|^drop table\b", None, "first a version that does not use it, in the next one the DROP"),
-    (r"\brename\b", None, "a new name beside the old one, until no process uses that"),
-    (r"^(lock|cluster|truncate|vacuum full)\b|\bset (un)?logged\b|\bset tablespace\b", None, "nothing that locks all"),
-    (r"^(update|delete from|with)\b", None, "RunPython with atomic = False, in batches, rows taken by SKIP LOCKED"),
-)
+NAME = r"[\w.$]+"
+# IF NOT EXISTS is left out: then, the table may have been there before, with rows.
+MAKES = re.compile(rf"CREATE (?:GLOBAL |LOCAL )?(?:TEMP |TEMPORARY |UNLOGGED )?TABLE (?!IF NOT EXISTS\b)({NAME})")
+DROPS = re.compile(rf"DROP TABLE (?:IF EXISTS )?({NAME}(?: , {NAME})*)")
 
 
-def findings(statements: Iterable[str]) -> list[str]:
-    """What is wrong with these statements of one migration, each as a sentence with the way to do it instead."""
-    found = []
-    made: set[str] = set()
-    for statement in statements:
-        for sql in _split(statement):
-            if creates := re.match(r"create (?:unlogged )?table (?:if not exists )?(\w+)", sql):
-                made.add(creates[1])
-            for table in sorted((LARGE_TABLES - made) & set(re.findall(r"\w+", sql))):
-                if _names(sql, table):
-                    found += _advice(sql, RULES)
-            # It does not name its table.
-            found += _advice(sql, (DROP_INDEX,))
-    return found
+def findings(statements: Iterable[str], atomic: bool = True, excused: Container[str] = ()) -> list[str]:
+    """What is wrong with these statements of one migration, each as a sentence with the way to do it instead.
+
+    What is excused ("table" or "table.column") may go, as the version before does without; no lock is excused by that.
+    """
+    reading = _Migration(atomic, excused)
+    return [
+        f"{sql[:120]}: instead, {instead}"
+        for text in statements
+        for sql in migration_sql.statements(text)
+        for instead in reading.advice(sql)
+    ]
 
 
-def _advice(sql: str, rules: Iterable[Rule]) -> list[str]:
-    return [f"{sql[:120]}: instead, {advice}" for bad, good, advice in rules if _is(sql, bad, good)]
+class _Migration:
+    """Remembers what the statements before have made: nothing else uses that yet."""
+
+    def __init__(self, atomic: bool, excused: Container[str]) -> None:
+        self.atomic = atomic
+        self.excused = excused
+        self.made: set[str] = set()
+        self.may_be_null: set[tuple[str, str | None]] = set()
+        self.locked: set[str] = set()
+
+    def advice(self, sql: str) -> list[str]:
+        if creates := MAKES.match(sql):
+            self.made.add(creates[1].lower())
+        found = rules.advice(sql, rules.ANYWHERE)
+        if any(self._is_large(table) for table in _tables(sql)):
+            found += rules.advice(sql, rules.ON_LARGE)
+        if drops := DROPS.match(sql):
+            gone = drops[1].lower().split(" , ")
+            found += [rules.DROP_TABLE for table in gone if table not in self.made and table not in self.excused]
+        return found + self._of_actions(actions(sql))
+
+    def _of_actions(self, steps: list[Action]) -> list[str]:
+        found = []
+        for step in steps:
+            if step.table in self.made:
+                continue
+            found += self._of_old_code(step)
+            if self._is_large(step.table):
+                found += rules.advice(step.text, rules.ALTERS_LARGE)
+        validates = [step for step in steps if step.text.startswith("VALIDATE ")]
+        # Of several actions, the strictest lock is taken for all; what a transaction has locked stays so to its end.
+        if any(self._is_large(step.table) for step in validates) and (
+            len(validates) < len(steps) or (self.atomic and steps[0].table in self.locked)
+        ):
+            found.append(rules.VALIDATE)
+        if len(validates) < len(steps):
+            self.locked.add(steps[0].table)
+        return found
+
+    def _of_old_code(self, step: Action) -> list[str]:
+        found = rules.advice(step.text, rules.ALTERS_ANY)
+        column = (step.table, step.column)
+        if step.text.startswith("ADD COLUMN ") and "NOT NULL" not in step.text:
+            self.may_be_null.add(column)
+        # Django gives the rows that are there a default, and takes it away again: without it, NULL is written.
+        if step.text.endswith(" DROP DEFAULT") and column in self.may_be_null:
+            return []
+        name = f"{step.table}.{step.column}" if step.column else step.table
+        return [] if name in self.excused else found
+
+    def _is_large(self, table: str) -> bool:
+        return table not in self.made and table.rpartition(".")[2] in LARGE_TABLES
 
 
-def _is(sql: str, bad: str, good: str | None) -> bool:
-    return bool(re.search(bad, sql)) and not (good and re.search(good, sql))
-
-
-def _names(sql: str, table: str) -> bool:
-    """The statement is about that table, and does not only mention it."""
-    verbs = r"(alter table|update|delete from|lock( table)?|truncate( table)?|cluster|drop table)( if exists)?( only)?"
-    others = rf"\bon (only )?{table}\b|^(reindex|vacuum full)\b.*\b{table}\b"
-    return bool(re.search(rf"^{verbs} {table}\b|{others}", sql))
-
-
-def _split(text: str) -> list[str]:
-    """Statements on one line each, in lower case, without quotes, comments and bodies of functions."""
-    text = re.sub(r"\$(\w*)\$.*?\$\1\$", "''", text, flags=re.DOTALL)
-    text = re.sub(r"--[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
-    parts = (" ".join(part.replace('"', "").split()).lower() for part in text.split(";"))
-    return [part for part in parts if part and not part.startswith(("create trigger", "create function"))]
+def _tables(sql: str) -> list[str]:
+    """Those that the statement locks or changes, and does not only mention."""
+    if re.match(r"(LOCK|TRUNCATE|CLUSTER|REINDEX|VACUUM)\b", sql):
+        # More than the tables, such as indexes and options: no large table is called so.
+        names = re.findall(NAME, sql)
+    elif re.match(r"CREATE (UNIQUE )?INDEX\b", sql):
+        names = re.findall(rf" ON (?:ONLY )?({NAME})", sql)[:1]
+    else:
+        # Also in WITH, FOR … IN and EXPLAIN.
+        names = re.findall(rf"\b(?:UPDATE|DELETE FROM|MERGE INTO) (?:ONLY )?({NAME})", sql)
+    return [name.lower() for name in names]

@@ -1,0 +1,56 @@
+"""Takes ALTER TABLE apart: which table, and each of its actions alone, so that none is excused by what another says."""
+
+import re
+from typing import NamedTuple
+
+ALTER = re.compile(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(?P<table>[\w.$]+)(?: \*)? (?P<actions>.+)")
+# The words that are no name of a column where one could stand.
+ADDS = r"ADD (?!CONSTRAINT\b|CHECK\b|FOREIGN\b|UNIQUE\b|PRIMARY\b|NOT NULL\b|EXCLUDE (?:USING\b|\())"
+COLUMN = re.compile(
+    rf"(?:{ADDS}(?:COLUMN )?(?:IF NOT EXISTS )?"
+    r"|ALTER (?!CONSTRAINT\b)(?:COLUMN )?"
+    r"|DROP (?!CONSTRAINT\b)(?:COLUMN )?(?:IF EXISTS )?"
+    r"|RENAME (?!TO\b|CONSTRAINT\b)(?:COLUMN )?)"
+    r"(?P<column>[\w$]+)"
+)
+
+
+class Action(NamedTuple):
+    """One action. COLUMN and IF EXISTS are left out of its text, so that rules need not know them."""
+
+    table: str
+    column: str | None
+    text: str
+
+
+def actions(sql: str) -> list[Action]:
+    """The actions of this statement; none if it is no ALTER TABLE."""
+    if not (alter := ALTER.match(sql)):
+        return []
+    return [_action(alter["table"].lower(), text) for text in _apart(alter["actions"])]
+
+
+def outside(text: str) -> str:
+    """The text without what stands in parentheses."""
+    while (less := re.sub(r"\([^()]*\)", "", text)) != text:
+        text = less
+    return " ".join(text.split())
+
+
+def _action(table: str, text: str) -> Action:
+    if not (match := COLUMN.match(text)):
+        return Action(table, None, text)
+    verb = text.split()[0]
+    return Action(table, match["column"].lower(), f"{verb} COLUMN {match['column']}{text[match.end() :]}")
+
+
+def _apart(text: str) -> list[str]:
+    """Split at the commas that stand in no parentheses or brackets."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign in "([") - (sign in ")]")
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts if part.strip()]
