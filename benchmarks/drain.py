@@ -10,12 +10,10 @@ Each shape drains the same messages: source rows become jobs, packets, documents
     one by one  one message at a time through the ORM, two commits each (a tenth of the messages)
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import database
-from benchmarks.race import print_table, run_child, seconds_of, take_turns
+from benchmarks import database, race
 
 DATABASE = "serviceops_bench"
 
@@ -41,21 +39,15 @@ TABLES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--child", choices=list(SHAPES), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    database.set_up_django()
+    options = race.options(__doc__, SHAPES)
     if options.child:
-        run_child(SHAPES[options.child]())
+        race.run_child(SHAPES[options.child]())
         return
     shapes = {shape: options.messages // (10 if shape == "one by one" else 1) for shape in SHAPES}
     with database.scratch(DATABASE) as url:
         for processes in options.processes:
-            rates = take_turns(shapes, options.rounds, partial(measure, url, processes))
-            print_table(processes, rates, "raw SQL", "one by one")
+            rates = race.take_turns(shapes, options.rounds, partial(measure, url, processes))
+            race.print_table(processes, rates, "raw SQL", "one by one")
 
 
 def measure(url: str, processes: int, shape: str, messages: int) -> float:
@@ -67,7 +59,7 @@ def measure(url: str, processes: int, shape: str, messages: int) -> float:
         connection.execute(FILL, [messages])
         # Not the empty tables: vacuumed while empty, a foreign key's cached plan would scan them all for a minute.
         connection.execute("VACUUM ANALYZE integration_send_serviceops")
-        took_s = seconds_of("benchmarks.drain", shape, url, processes)
+        took_s = race.seconds_of("benchmarks.drain", shape, url, processes)
         row = connection.execute(
             "SELECT count(*) FILTER (WHERE status = 'DONE'), (SELECT count(*) FROM packet_document)"
             "  FROM integration_inbox"

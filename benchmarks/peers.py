@@ -13,36 +13,28 @@ make the jobs first.
     procrastinate       10 jobs at a time (a tenth of the messages)
 """
 
-import argparse
 import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks import database, drain
-from benchmarks.race import print_table, run_child, seconds_of, take_turns
+from benchmarks import database, drain, race
 
 DATABASE = "serviceops_bench_peers"
 PAYLOAD = "x" * 900
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--child", choices=list(OTHERS), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    database.set_up_django()
+    options = race.options(__doc__, OTHERS)
     if options.child:
-        run_child(OTHERS[options.child]())
+        race.run_child(OTHERS[options.child]())
         return
     shapes = {shape: options.messages // (10 if shape == "procrastinate" else 1) for shape in ("ours", *OTHERS)}
     with database.scratch(DATABASE) as url:
         asyncio.run(_install(url))
         for processes in options.processes:
-            rates = take_turns(shapes, options.rounds, partial(_measure, url, processes))
-            print_table(processes, rates, "ours")
+            rates = race.take_turns(shapes, options.rounds, partial(_measure, url, processes))
+            race.print_table(processes, rates, "ours")
 
 
 async def _install(url: str) -> None:
@@ -68,7 +60,7 @@ def _measure(url: str, processes: int, shape: str, messages: int) -> float:
         connection.execute(clear)
         connection.execute(fill, [PAYLOAD, messages])
         connection.execute("VACUUM ANALYZE pgqueuer, procrastinate_jobs")
-        took_s = seconds_of("benchmarks.peers", shape, url, processes)
+        took_s = race.seconds_of("benchmarks.peers", shape, url, processes)
         rows = connection.execute(f"SELECT ({left}), ({done})").fetchone()
     assert rows == (0, messages), f"{shape}: {rows} instead of {(0, messages)}"
     return messages / took_s

@@ -3,15 +3,28 @@
 Shapes take turns, so that a slow moment of the machine hits all of them; read the ratios, not the figures.
 """
 
+import argparse
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from benchmarks import database
 
 Rates = dict[str, list[float]]
+
+
+def options(doc: str | None, children: Collection[str]) -> argparse.Namespace:
+    """The options of the command line; `child` is set in a child only. Sets up Django."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--child", choices=list(children), help=argparse.SUPPRESS)
+    parsed = parser.parse_args()
+    database.set_up_django()
+    return parsed
 
 
 def run_child(drain: Callable[[], object]) -> None:
