@@ -59,35 +59,40 @@ class Membership:
         return self.presence is not None and self.presence.is_seen
 
     def renew(self, counts: Counts) -> bool:
-        """Register if this process is not; True if it has just done so. Raises OperationalError, and PresenceLost."""
+        """Register if this process is not; True if it has just done so. Raises OperationalError, and PresenceLost.
+
+        Without a connection of its own it is makeshift: claims are taken back by age, work is found by polling.
+        """
         if self.register is None:
             return False
         self._count_connections()
         before = self.presence
-        if before is None:
-            self.presence = self._with_own_connection() or self.register(has_own_connection=False)
-        elif before.is_makeshift and (found := self._with_own_connection()):
-            sign_off(before.id, counts)
-            self.presence = found
-        if self.presence is before or self.presence is None:
+        if before is not None and not before.is_makeshift:
             return False
+        refusal: OperationalError | None = None
+        if not self.is_tight and self.trying.is_due():
+            try:
+                self.presence = self.register()
+                self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
+            except OperationalError as error:
+                refusal = error
+        if self.presence is None:
+            # If the database itself is away this raises, and nothing is said yet of a connection of its own.
+            self.presence = self.register(has_own_connection=False)
+        if refusal:
+            self._try_later(refusal)
+        if self.presence is before:
+            return False
+        if before is not None:
+            sign_off(before.id, counts)
         logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
         return True
 
-    def _with_own_connection(self) -> Presence | None:
-        """None if there can't be a further connection: claims are taken back by age then, work is found by polling."""
-        if self.register is None or self.is_tight or not self.trying.is_due():
-            return None
-        try:
-            found = self.register()
-        except OperationalError as error:
-            if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
-                logger.warning("no connection of its own, going on without presence", error=error_text(error))
-            self.trying.every_s = min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1])
-            self.trying.done()
-            return None
-        self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
-        return found
+    def _try_later(self, refusal: OperationalError) -> None:
+        if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
+            logger.warning("no connection of its own, going on without presence", error=error_text(refusal))
+        self.trying.every_s = min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1])
+        self.trying.done()
 
     def has_heard(self) -> bool:
         """True if there may be new work; never waits. Raises PresenceLost."""

@@ -205,3 +205,22 @@ def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
     states = dict(InboxWorker.objects.values_list("pk", "state"))
     assert states == {makeshift: "STOPPED", membership.id: "RUNNING"}
     membership.drop()
+
+
+def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
+    """What refused everything tells nothing of a connection of its own."""
+
+    def register(*, has_own_connection=True):
+        if is_away:
+            raise OperationalError("the database system is shutting down")
+        return Presence("worker A", "test", has_own_connection=has_own_connection)
+
+    is_away = True
+    membership = Membership("worker A", register)
+    for _ in range(10):
+        with pytest.raises(OperationalError):
+            membership.renew(Counter())
+    is_away = False
+    assert membership.renew(Counter())
+    assert membership.is_seen
+    membership.drop()
