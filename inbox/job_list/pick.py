@@ -105,9 +105,6 @@ def pick(asked: dict[str, Any]) -> Picked:
 
 def _matches_nothing(asked: dict[str, Any]) -> bool:
     status = asked.get("status")
-    # PostgreSQL takes no NUL.
-    if any("\x00" in str(value) for value in asked.values()):
-        return True
     return ("locked_by" in asked and status not in (None, Status.PROCESSING)) or (
         "open_for" in asked and status in (Status.DONE, Status.DEAD)
     )
