@@ -109,7 +109,7 @@ def _add_stock_admin() -> None:
     from django.contrib import admin
     from django.urls import include, path
 
-    from inbox.job_page.admin import InboxJobAdmin
+    from inbox.admin_pages.job_page.admin import InboxJobAdmin
     from inbox.models import InboxJob
 
     class StockAdmin(admin.ModelAdmin):
@@ -131,7 +131,7 @@ def _measure(options: Any) -> None:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from inbox.job_list import banner
+    from inbox.admin_pages.job_list import banner
 
     settings.ALLOWED_HOSTS = ["testserver"]
     client = Client()

@@ -103,7 +103,7 @@ def _in_life_ms() -> float:
 
 def _claim_ms() -> tuple[float, Any]:
     from inbox import registry
-    from inbox.claim import claim
+    from inbox.engine.claim import claim
 
     claims: list[Any] = []
     source = registry.source("integration")

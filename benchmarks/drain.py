@@ -73,8 +73,8 @@ def _ours() -> Callable[[], object]:
     from django.db import connection
 
     from inbox import registry
-    from inbox.presence import default_worker_id
-    from inbox.worker import Worker
+    from inbox.worker.loop import Worker
+    from inbox.worker.presence import default_worker_id
 
     connection.ensure_connection()
     worker = Worker(

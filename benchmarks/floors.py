@@ -56,11 +56,11 @@ def main() -> None:
     from django.conf import settings
 
     from inbox import registry
-    from inbox.ingest import ingest
-    from inbox.look import has_work
-    from inbox.presence import LOCK_CLASS
-    from inbox.rollcall import roll_call
-    from inbox.sweep import Floor, sweep
+    from inbox.engine.has_work import has_work
+    from inbox.engine.ingest import ingest
+    from inbox.engine.sweep import Floor, sweep
+    from inbox.worker.liveness import roll_call
+    from inbox.worker.presence import LOCK_CLASS
 
     source, flagged = registry.source("integration"), _flagged()
     with database.scratch(DATABASE) as url, psycopg.connect(url, autocommit=True) as other:

@@ -49,11 +49,12 @@ def _measure(jobs: int, rounds: int) -> None:
     from django.db import connection
     from django.test import Client
 
-    from inbox.front import NEWEST, take_front
-    from inbox.stall import find_stalls
-    from inbox.status import dead_by_reason, pulse, remaining, take_overview
-    from inbox.status.jobs import count_ended
-    from inbox.tally import tally
+    from inbox.monitoring import dead_by_reason, remaining, take_overview
+    from inbox.monitoring import history as pulse
+    from inbox.monitoring.diagnosis import find_stalls
+    from inbox.monitoring.jobs import count_ended
+    from inbox.monitoring.snapshot import NEWEST, take_front
+    from inbox.worker.throughput import tally
 
     database.progress(f"seeding {jobs:,} jobs …")
     with connection.cursor() as cursor:

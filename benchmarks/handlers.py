@@ -84,9 +84,9 @@ def _stage(name: str, sql: str, values: dict, batch: int) -> tuple[list[float], 
     from django.db import connection
 
     from inbox import registry
-    from inbox.claim import claim
-    from inbox.ingest import ingest
-    from inbox.work import work
+    from inbox.engine.claim import claim
+    from inbox.engine.ingest import ingest
+    from inbox.engine.work import work
 
     source = registry.source(name)
     with connection.cursor() as cursor:

@@ -32,8 +32,8 @@ def main() -> None:
     options = database.options(__doc__, rows=20_000, batch=500)
     from django.db import connection
 
+    from inbox.engine.prune import old_jobs, prune
     from inbox.models import InboxJob
-    from inbox.prune import old_jobs, prune
 
     with database.scratch(DATABASE) as url:
         database.use(DATABASE)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import psycopg
 
-from inbox.ingest import INGEST_LIMIT
+from inbox.engine.ingest import INGEST_LIMIT
 
 BATCH = 200
 

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from inbox.storable import error_text, places, storable
+from inbox.db.storable import error_text, places, storable
 
 # What an event may say besides what happened: names of ours, counts and times. Nothing here is a message's content.
 KEYS = {
@@ -127,7 +127,7 @@ def _plain(value: Any) -> Any:
 
 
 def _human(logger: WrappedLogger, name: str, event: EventDict) -> str:
-    """As `2031-02-03T04:05:06Z WARNING inbox.worker: connection lost; error: …; jobs: 3`, on one line."""
+    """As `2031-02-03T04:05:06Z WARNING inbox.worker.loop: connection lost; error: …; jobs: 3`, on one line."""
     event = dict(event)
     time, level, where = event.pop("time", ""), str(event.pop("level", "")), event.pop("logger", "")
     parts = [str(event.pop("event", "")), *(f"{key}: {value}" for key, value in event.items())]

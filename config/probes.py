@@ -15,8 +15,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.metrics import CONTENT_TYPE, metrics_text
-from inbox.status.owners import find_owners
-from inbox.storable import error_text
+from inbox.db.storable import error_text
+from inbox.monitoring.owners import find_owners
 
 # Any header that begins so: somebody passed the request on, so its sender is not who it came from.
 PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")

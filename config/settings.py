@@ -81,7 +81,7 @@ elif not DATABASE_URL:
         "DATABASE_URL is not set. Set it to a PostgreSQL, such as postgresql://user:password@host:5432/serviceops, "
         "or set DEBUG=on to use the embedded PostgreSQL of development (`make run` does that)."
     )
-# How many sessions all processes have together, and how many of them are kept for the web. inbox/budget.py says more.
+# How many sessions all processes have together, and how many are kept for the web: inbox/db/connection_budget.py.
 DB_CONNECTION_BUDGET = whole_number("DB_CONNECTION_BUDGET", 200)
 DB_CONNECTIONS_RESERVED = whole_number("DB_CONNECTIONS_RESERVED", 20)
 if DB_CONNECTIONS_RESERVED >= DB_CONNECTION_BUDGET:
@@ -155,7 +155,7 @@ if switch("TRUST_X_FORWARDED_PROTO"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# A corrected message has up to 1,000,000 characters (inbox/job_page/forms.py) of up to four bytes each; the rest is for
+# A corrected message has up to 1,000,000 characters of up to four bytes each (job_page/forms.py); the rest is for
 # the other fields of its form. A longer body is refused before any page could keep what was typed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4_100_000
 

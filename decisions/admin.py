@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from decisions.packet_page.admin import DecidedPacketAdmin
-from inbox.admin_base import ReadOnlyAdmin
+from inbox.admin_pages.read_only import ReadOnlyAdmin
 
 __all__ = ["DecidedPacketAdmin"]
 

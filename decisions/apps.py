@@ -9,8 +9,8 @@ class DecisionsConfig(AppConfig):
         from decisions.clinical_ops.answer import handle_clinical_decision
         from decisions.clinical_ops.payload import handle_generated_payload
         from decisions.utn.handler import handle_utn_fail, handle_utn_success
-        from inbox.links import register_links
-        from inbox.redact import know_words
+        from inbox.admin_pages.links import register_links
+        from inbox.admin_pages.redaction import know_words
         from packets.source import INTEGRATION
 
         INTEGRATION.handles("utn_success")(handle_utn_success)

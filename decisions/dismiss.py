@@ -10,7 +10,7 @@ from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.staff import decide, open_case, refuse_if_stale, refuse_move
 from decisions.versions import next_version
-from inbox.storable import is_storable
+from inbox.db.storable import is_storable
 from packets.moves import Verb
 
 # What each reason requires in denial_details.

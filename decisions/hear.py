@@ -18,7 +18,7 @@ from decisions.models import DecisionMessage, PacketDecision
 from decisions.outbox import request_letters, request_payloads
 from decisions.standing import FIELDS, Kind, Standing, counting, is_answered, of_earlier_rounds, standing
 from decisions.versions import has_decision, next_version, write_versions
-from inbox.wake import wake
+from inbox.engine.wake import wake
 from packets.codes import DetailedStatus, ValidationStatus
 from packets.models import PacketEvent
 from packets.move_packets import Moved, move_packets

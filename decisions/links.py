@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, PacketDecision
 from decisions.source import CLINICAL_DECISION, GENERATED_PAYLOAD
-from inbox.links import Link
+from inbox.admin_pages.links import Link
 from inbox.models import InboxJob
 
 # The newest of a case; its packet's page shows them all.

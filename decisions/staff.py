@@ -9,7 +9,7 @@ from decisions.errors import DecidedMeanwhile, DetailsMissing, NotAllowedNow
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.standing import STAFF
 from decisions.versions import version_of_request, write_versions
-from inbox.storable import storable
+from inbox.db.storable import storable
 from packets.codes import DetailedStatus
 from packets.models import PacketEvent
 from packets.move_packet import record_move

@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from inbox.admin_base import ReadOnlyAdmin
-from inbox.job_page.admin import InboxJobAdmin
+from inbox.admin_pages.job_page.admin import InboxJobAdmin
+from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxAudit, InboxCorrection, InboxWorker, PollWatermark, SourcePause
 
 __all__ = ["InboxJobAdmin"]

@@ -5,4 +5,4 @@ class InboxConfig(AppConfig):
     name = "inbox"
 
     def ready(self) -> None:
-        from inbox import checks, lookups  # noqa: F401
+        from inbox.db import lookups  # noqa: F401

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
-from inbox.identities import identities_behind
+from inbox.db.identities import identities_behind
 
 
 @register()

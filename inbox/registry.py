@@ -26,7 +26,7 @@ class LockedJob(NamedTuple):
     waited_s: float
     """Seconds since it first had to wait, by the database's clock; 0 if it never had to."""
     is_corrected: bool = False
-    """Its message was corrected by hand; inbox/correct.py gives the corrected text."""
+    """Its message was corrected by hand; inbox/operations/correct.py gives the corrected text."""
 
 
 # Called inside the transaction that finishes the jobs; one outcome per job, in the same order.

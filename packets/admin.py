@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from inbox.admin_base import ReadOnlyAdmin, ReadOnlyInline
+from inbox.admin_pages.read_only import ReadOnlyAdmin, ReadOnlyInline
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet

@@ -5,8 +5,8 @@ class PacketsConfig(AppConfig):
     name = "packets"
 
     def ready(self) -> None:
-        from inbox.links import register_links, register_search
-        from inbox.redact import know_words
+        from inbox.admin_pages.links import register_links, register_search
+        from inbox.admin_pages.redaction import know_words
         from packets import links, source, words
         from packets.intake import handler
         from packets.unknown import explain

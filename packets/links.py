@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from inbox.links import Link
+from inbox.admin_pages.links import Link
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet
 from packets.source import INTEGRATION

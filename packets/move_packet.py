@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from inbox.db.storable import storable
 from inbox.fields import now
-from inbox.storable import storable
 from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent
 from packets.moves import STAFF_STEPS

@@ -3,11 +3,11 @@
 from collections import Counter
 
 from inbox import registry
-from inbox.claim import claim
-from inbox.ingest import ingest
+from inbox.engine.claim import claim
+from inbox.engine.ingest import ingest
+from inbox.engine.sweep import Floor, sweep
+from inbox.engine.work import Counts, work
 from inbox.models import InboxJob
-from inbox.sweep import Floor, sweep
-from inbox.work import Counts, work
 
 
 def take_in() -> None:

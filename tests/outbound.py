@@ -9,7 +9,7 @@ from django.db import connection
 from inbox.models import InboxJob
 from inbox.outcomes import done
 from inbox.registry import Outbound, Source
-from inbox.worker import Worker
+from inbox.worker.loop import Worker
 
 PATIENCE_S = 20
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from inbox.claim import claim
+from inbox.engine.claim import claim
 from inbox.models import InboxJob
 from inbox.outcomes import done
 from inbox.registry import ByWatermark, Handler, Source

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
-from inbox import capped
+from inbox.db import bounded_count as capped
 from inbox.fields import UnreadableJson
 from inbox.models import (
     InboxAudit,

@@ -6,7 +6,7 @@ A plan that sorts, or reads the whole table, is right and quick in every small t
 import pytest
 from django.db import connection
 
-from inbox.look import has_work
+from inbox.engine.has_work import has_work
 from tests.probe import claim_all, probe_source
 
 pytestmark = pytest.mark.django_db

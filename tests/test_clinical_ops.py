@@ -143,7 +143,7 @@ def test_a_broken_answer_is_dead_with_a_reason_and_its_correction_is_a_new_job(c
 
 
 def test_a_row_deleted_or_corrected_before_it_is_worked_on_has_no_effect_of_its_own():
-    from inbox.ingest import ingest
+    from inbox.engine.ingest import ingest
     from inbox.registry import source
 
     case = approved()

@@ -11,11 +11,11 @@ from django.db import connection
 from decisions.models import ClinicalOpsMessage, PacketDecision
 from decisions.pretend.behaviour import Behaviour
 from decisions.pretend.generator import Generator
-from inbox.claim import claim
-from inbox.ingest import ingest
+from inbox.engine.claim import claim
+from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.registry import source
-from inbox.work import work
 from packets.models import Packet
 from tests.cases import active, packet
 from tests.clinical import write_decision
@@ -162,7 +162,7 @@ def test_rows_1_to_6_of_which_another_poller_took_the_second_and_died():
     taken = claim(clinical, worker_id="dies", limit=3)
     assert len(taken) == 3
     # Of its batch it gives back all but the second row, and dies with that.
-    from inbox.release import release
+    from inbox.engine.give_back import release
 
     keep = InboxJob.objects.get(source="clinical_decision", message_id=second).pk
     release(taken.lease_id, [pk for pks in taken.inbox_ids.values() for pk in pks if pk != keep])
@@ -173,7 +173,7 @@ def test_rows_1_to_6_of_which_another_poller_took_the_second_and_died():
         True, False, True, True, True, True
     ]  # fmt: skip
     InboxJob.objects.filter(pk=keep).update(locked_at="2026-01-01T00:00:00Z")
-    from inbox.reclaim import reclaim_all
+    from inbox.engine.reclaim import reclaim_all
 
     assert reclaim_all(stale_after_s=120, max_attempts=5, batch_size=10)["NEW"] == 1
     while claimed := claim(clinical, worker_id="other", limit=10):

@@ -16,9 +16,9 @@ from django.test import override_settings
 from psycopg.waiting import Ready, Wait
 
 from config.postgresql import base
-from inbox.database import is_connection_lost
+from inbox.db.errors import is_connection_lost
 from inbox.models import InboxJob
-from inbox.stop import StopNow
+from inbox.worker.signals import StopNow
 from tests.probe import wait_until
 from tests.rows import esmd, job, send, tracking_id
 

@@ -17,12 +17,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config import process
-from inbox import budget
-from inbox.budget import Connections, Level, NoRoom, count_connections, wait_for_room
+from inbox.db import connection_budget as budget
+from inbox.db.connection_budget import Connections, Level, NoRoom, count_connections, wait_for_room
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import done
-from inbox.presence import Presence
-from inbox.worker import Worker
+from inbox.worker.loop import Worker
+from inbox.worker.presence import Presence
 from tests.conftest import PROJECT
 from tests.meanwhile import Meanwhile
 from tests.probe import probe_source, wait_until

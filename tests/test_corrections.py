@@ -9,10 +9,10 @@ from django.urls import reverse
 
 from decisions.models import PacketDecision
 from inbox import registry
-from inbox.claim import claim
-from inbox.ingest import ingest
+from inbox.engine.claim import claim
+from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
-from inbox.work import work
 from tests.cases import active, affirmed, fresh, packet
 from tests.clinical import decision, payload, rewrite, write
 

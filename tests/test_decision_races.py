@@ -17,11 +17,11 @@ from decisions.errors import DecidedMeanwhile, DecisionRefused, NotAllowedNow
 from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
 from decisions.update_clinical_decision import update_clinical_decision
 from decisions.update_operational_decision import update_operational_decision
-from inbox.claim import claim
-from inbox.ingest import ingest
+from inbox.engine.claim import claim
+from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.registry import source
-from inbox.work import work
 from packets.models import Packet
 from tests.cases import BY, active, active_key, affirmed, approved, chain, decided, fresh, packet, utn
 from tests.clinical import write_decision

@@ -18,7 +18,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 from django.db import connection, transaction
 
-from inbox.budget import count_connections
+from inbox.db.connection_budget import count_connections
 from inbox.models import InboxJob, InboxWorker
 from tests.cluster import free_ports
 from tests.conftest import PROJECT

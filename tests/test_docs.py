@@ -143,8 +143,8 @@ def test_a_source_and_a_handler_are_added(shell, monkeypatch):
     [code] = [text for kind, text in blocks(PROJECT / "docs/extend.md") if kind == "python"]
     exec(code, {"__name__": "notes"})  # noqa: S102 what the document says to write
     send({}), send({}, tracking_id(1))
-    from inbox.ingest import ingest
-    from inbox.work import work
+    from inbox.engine.ingest import ingest
+    from inbox.engine.work import work
 
     source = registry.source("notes")
     assert ingest(source).count == 2

@@ -11,12 +11,12 @@ import pytest
 from django.db import connection, transaction
 
 from decisions.models import ClinicalOpsMessage
-from inbox.ingest import ingest
-from inbox.look import has_work
+from inbox.engine.has_work import has_work
+from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.models import InboxJob
-from inbox.presence import Presence
 from inbox.registry import ByFlag, Source
-from inbox.work import work
+from inbox.worker.presence import Presence
 from tests.probe import claim_all, in_threads, leave_witnesses, lock_waiters, make_witness_table, wait_until, witnesses
 from tests.rows import seconds_ago, tracking_id
 

@@ -22,8 +22,8 @@ from decisions.pretend.generator import Generator
 from inbox import registry
 from inbox.models import InboxJob, InboxWorker, SourcePause
 from inbox.outcomes import Verdict
-from inbox.stop import ONE_WISH_S
-from inbox.worker import Worker
+from inbox.worker.loop import Worker
+from inbox.worker.signals import ONE_WISH_S
 from packets.models import Packet
 from tests.clinical import write_decision
 from tests.outbound import statuses

@@ -17,12 +17,12 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
-from inbox.job_page.actions import ACTIONS as JOB_ACTIONS
-from inbox.job_page.many import act_on_many, ask_about_many
-from inbox.job_page.seen import as_seen, seen
-from inbox.job_page.seen_many import look
+from inbox.admin_pages.job_list.bulk_action import act_on_many, ask_about_many
+from inbox.admin_pages.job_list.seen_jobs import look
+from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
+from inbox.admin_pages.job_page.seen import as_seen, seen
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
-from inbox.requeue import requeueable
+from inbox.operations.requeue import requeueable
 from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent
 from packets.move_packet import MoveRefused, move_packet

@@ -7,7 +7,7 @@ from django.core import checks
 from django.db import IntegrityError, connection
 
 from decisions.models import ClinicalOpsMessage, SendClinicalOps, SendIntegration
-from inbox.identities import NEVER_REACHED, fix, identities_behind
+from inbox.db.identities import NEVER_REACHED, fix, identities_behind
 from packets.models import IntegrationMessage
 from tests import clinical
 from tests.probe import in_threads

@@ -15,14 +15,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxTally, InboxWorker, PollWatermark
-from inbox.presence import Presence
-from inbox.stall import find_stalls
-from inbox.status import count_by_status, remaining, take_overview
-from inbox.status.jobs import count_ended, dead_by_reason
-from inbox.status.page import page
-from inbox.status.printing import WIDTH, clip
-from inbox.status.sources import source_states
-from inbox.status.transactions import OLDEST, OpenTransaction, Slot, Transactions, find_transactions, warnings
+from inbox.monitoring import count_by_status, remaining, take_overview
+from inbox.monitoring.diagnosis import find_stalls
+from inbox.monitoring.jobs import count_ended, dead_by_reason
+from inbox.monitoring.sources import source_states
+from inbox.monitoring.terminal import WIDTH, clip
+from inbox.monitoring.text_report import page
+from inbox.monitoring.transactions import OLDEST, OpenTransaction, Slot, Transactions, find_transactions, warnings
+from inbox.worker.presence import Presence
 from tests.conftest import PROJECT
 from tests.drain import drain
 from tests.probe import wait_until
@@ -298,7 +298,7 @@ def found(pid):
 def test_it_finds_the_oldest_transaction_and_tells_whether_it_keeps_dead_rows(monkeypatch, begin, then, holds):
     # Only this database, as others on the server may have older ones.
     monkeypatch.setattr(
-        "inbox.status.transactions.OLDEST",
+        "inbox.monitoring.transactions.OLDEST",
         OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
     )
     with another_session(begin, then) as pid:
@@ -308,7 +308,7 @@ def test_it_finds_the_oldest_transaction_and_tells_whether_it_keeps_dead_rows(mo
 
 def test_its_own_transaction_is_not_counted(monkeypatch):
     monkeypatch.setattr(
-        "inbox.status.transactions.OLDEST",
+        "inbox.monitoring.transactions.OLDEST",
         OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
     )
     with transaction.atomic():

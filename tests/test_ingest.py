@@ -5,10 +5,10 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from inbox.ingest import ABOVE_THE_MARK, ingest, statement
+from inbox.engine.ingest import ABOVE_THE_MARK, ingest, statement
+from inbox.engine.sweep import Floor, _pause_s, give_turn_back, sweep, take_turn
 from inbox.models import InboxJob, PollWatermark
-from inbox.sweep import Floor, _pause_s, give_turn_back, sweep, take_turn
-from inbox.taking_in import TakingIn
+from inbox.worker.ingester import TakingIn
 from tests.drain import swept
 from tests.probe import in_threads, lock_waiters, probe_source, wait_until
 from tests.rows import seconds_ago, send
@@ -157,7 +157,7 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
 def test_a_row_that_commits_a_moment_behind_the_watermark_is_found_by_the_next_poll(monkeypatch):
     # On a slow machine more than the half second would pass.
     with_long_overlap = ABOVE_THE_MARK.replace("0.5 seconds", "1 hour")
-    monkeypatch.setattr("inbox.ingest.ABOVE_THE_MARK", with_long_overlap)
+    monkeypatch.setattr("inbox.engine.ingest.ABOVE_THE_MARK", with_long_overlap)
     with transaction.atomic():
         late = send({})
         in_threads(lambda: send({}))
@@ -218,7 +218,7 @@ def look_back_was_due(seconds):
 
 
 def test_a_flood_of_rows_does_not_keep_the_lookback_away_for_ever(monkeypatch):
-    monkeypatch.setattr("inbox.taking_in.INGEST_LIMIT", 1)
+    monkeypatch.setattr("inbox.worker.ingester.INGEST_LIMIT", 1)
     send({})
     ingest(SOURCE)
     late = send({}, created_at=seconds_ago(300))

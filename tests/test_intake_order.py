@@ -9,8 +9,9 @@ from threading import Thread
 import pytest
 from django.db import connection, transaction
 
-from inbox import registry, work
-from inbox.claim import claim
+from inbox import registry
+from inbox.engine import work
+from inbox.engine.claim import claim
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet, PacketDocument
 from packets.order import order_key

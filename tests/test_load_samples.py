@@ -5,7 +5,7 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
-from inbox.database import NoDatabase
+from inbox.db.errors import NoDatabase
 from inbox.management import base
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet

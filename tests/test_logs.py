@@ -13,7 +13,7 @@ import structlog
 from django.db import DataError, IntegrityError, OperationalError, connection
 
 from config.logs import logging_settings
-from inbox.storable import OwnText, error_text, places
+from inbox.db.storable import OwnText, error_text, places
 from tests.conftest import PROJECT
 from tests.rows import esmd, send, tracking_id
 from tests.test_settings import manage

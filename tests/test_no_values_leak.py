@@ -19,11 +19,11 @@ from django.urls import reverse
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
 from inbox import registry
-from inbox.job_page.actions import ACTIONS as JOB_ACTIONS
+from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
+from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxTally, InboxWorker, PollWatermark, SourcePause
-from inbox.requeue import requeue
-from inbox.work import work
-from inbox.worker import Worker
+from inbox.operations.requeue import requeue
+from inbox.worker.loop import Worker
 from packets.intake import handler as intake
 from packets.models import Packet, PacketDocument, PacketEvent
 from tests.clinical import decision, payload, write

@@ -309,10 +309,10 @@ def test_a_failure_of_another_case_is_dead_and_a_long_reason_is_cut():
 def test_a_row_that_its_writer_holds_delays_no_other_and_costs_no_attempt():
     cases = [approved(number) for number in (1, 2, 3)]
     rows = [write_decision(number) for number in (1, 2, 3)]
-    from inbox.claim import claim
-    from inbox.ingest import ingest
+    from inbox.engine.claim import claim
+    from inbox.engine.ingest import ingest
+    from inbox.engine.work import work
     from inbox.registry import source
-    from inbox.work import work
 
     ingest(source("clinical_decision"))
     claimed = claim(source("clinical_decision"), worker_id="test", limit=10)

@@ -4,11 +4,11 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from inbox.claim import claim
-from inbox.ingest import ingest
+from inbox.engine.claim import claim
+from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.registry import source
-from inbox.work import work
 from packets.codes import Channel, DetailedStatus
 from packets.models import Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet

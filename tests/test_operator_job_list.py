@@ -10,12 +10,12 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from inbox import capped
-from inbox.job_list import banner, pick
-from inbox.job_page import many
-from inbox.job_page.admin import JobList
+from inbox.admin_pages.job_list import banner, pick
+from inbox.admin_pages.job_list import bulk_action as many
+from inbox.admin_pages.job_page.admin import JobList
+from inbox.db import bounded_count as capped
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.status import overview
+from inbox.monitoring import overview
 from packets.codes import Channel
 from packets.open_packet import open_packet
 from tests.rows import job, seconds_ago, tracking_id

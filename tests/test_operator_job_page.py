@@ -11,14 +11,14 @@ from django.db.models.functions import Cast
 from django.urls import reverse
 
 from inbox import registry
-from inbox.audit import recorded_move
-from inbox.claim import claim
-from inbox.correct import corrected_texts
-from inbox.indent import indented
-from inbox.job_page.actions import ACTIONS
+from inbox.admin_pages.indent import indented
+from inbox.admin_pages.job_page.actions import ACTIONS
+from inbox.admin_pages.redaction import redacted
+from inbox.engine.audit import recorded_move
+from inbox.engine.claim import claim
+from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
-from inbox.redact import redacted
-from inbox.work import work
+from inbox.operations.correct import corrected_texts
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet
 from packets.open_packet import open_packet

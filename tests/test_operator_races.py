@@ -10,13 +10,13 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from inbox import audit
-from inbox.finish import finish
-from inbox.heartbeat import beat
+from inbox.engine import audit
+from inbox.engine.finish import finish
+from inbox.engine.heartbeat import beat
 from inbox.models import InboxAudit, InboxJob
+from inbox.operations.reschedule import reschedule
 from inbox.outcomes import retry
 from inbox.registry import LockedJob
-from inbox.reschedule import reschedule
 from tests.probe import in_threads
 from tests.rows import job
 

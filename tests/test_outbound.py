@@ -6,15 +6,15 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from inbox.claim import claim
-from inbox.finish import finish
-from inbox.heartbeat import beat
+from inbox.engine.claim import claim
+from inbox.engine.finish import finish
+from inbox.engine.give_back import release
+from inbox.engine.heartbeat import beat
+from inbox.engine.reclaim import reclaim
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import dead, done, ignored, not_ready, retry
-from inbox.presence import Presence
-from inbox.reclaim import reclaim
 from inbox.registry import Outbound, Source
-from inbox.release import release
+from inbox.worker.presence import Presence
 from tests.outbound import Service, outbound_source, outbound_worker, running, status_of, statuses
 from tests.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, wait_until, witnesses
 from tests.rows import job, seconds_ago
@@ -97,7 +97,7 @@ def test_a_prepare_that_is_rolled_back_by_a_deadlock_asks_for_nothing(monkeypatc
                 cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = '40P01'; END $$")
         return finish(*arguments)
 
-    monkeypatch.setattr("inbox.work.finish", finish_at_the_second_try)
+    monkeypatch.setattr("inbox.engine.work.finish", finish_at_the_second_try)
     service = Service(is_open=True)
     outbound_worker(outbound_source(service)).once()
     assert statuses() == {"DONE": 3}

@@ -14,11 +14,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from inbox import capped, change_list
-from inbox.job_list import banner, pick
-from inbox.job_page.seen_many import SeenJobs
+from inbox.admin_pages import change_list
+from inbox.admin_pages.job_list import banner, pick
+from inbox.admin_pages.job_list.seen_jobs import SeenJobs
+from inbox.db import bounded_count as capped
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.status import jobs, overview, pulse
+from inbox.monitoring import history as pulse
+from inbox.monitoring import jobs, overview
 from packets.models import Packet
 from tests.rows import seconds_ago, tracking_id
 
@@ -102,7 +104,7 @@ def client(client):
 def small_parts(monkeypatch):
     for (module, name), value in PARTS.items():
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr("inbox.front.NEWEST_OF_A_PAGE", 300)
+    monkeypatch.setattr("inbox.monitoring.snapshot.NEWEST_OF_A_PAGE", 300)
     # What other tests rolled back is still in the file, and the planner counts it.
     run(f"TRUNCATE integration_inbox CASCADE; {AUTOVACUUM_OFF}")
     yield

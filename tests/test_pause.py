@@ -9,15 +9,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from inbox import registry
-from inbox.look import has_work
+from inbox.engine.has_work import has_work
+from inbox.engine.pause import claim_probe, pause, paused_for_s
+from inbox.engine.reclaim import reclaim
 from inbox.models import InboxJob, SourcePause
+from inbox.monitoring import remaining, take_overview
+from inbox.monitoring.diagnosis import find_stalls
+from inbox.monitoring.text_report import page
 from inbox.outcomes import dead, done, ignored, not_there, retry
-from inbox.pause import claim_probe, pause, paused_for_s
-from inbox.presence import Presence
-from inbox.reclaim import reclaim
-from inbox.stall import find_stalls
-from inbox.status import remaining, take_overview
-from inbox.status.page import page
+from inbox.worker.presence import Presence
 from tests.outbound import Service, outbound_source, outbound_worker, running, statuses
 from tests.probe import in_threads, many_jobs, wait_until
 from tests.rows import seconds_ago

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection
 
-from inbox.ingest import ingest
-from inbox.membership import Membership
+from inbox.db.notify import CHANNEL, notify
+from inbox.engine.give_back import release
+from inbox.engine.ingest import ingest
 from inbox.models import InboxWorker
-from inbox.notify import CHANNEL, notify
-from inbox.presence import LOCK_CLASS, Presence, PresenceLost
-from inbox.release import release
+from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost
+from inbox.worker.registration import Membership
 from tests.probe import claim_all, lock_waiters, probe_source, wait_until
 from tests.rows import send, tracking_id
 
@@ -150,7 +150,7 @@ def test_behind_a_pooler_there_is_no_presence(monkeypatch):
 def test_a_registration_that_fails_leaves_no_row_and_no_connection(monkeypatch):
     execute("ALTER TABLE inbox_worker ADD CONSTRAINT no_more CHECK (worker_id <> 'worker A') NOT VALID")
     made = []
-    monkeypatch.setattr("inbox.presence._is_direct", lambda raw: made.append(raw) or True)
+    monkeypatch.setattr("inbox.worker.presence._is_direct", lambda raw: made.append(raw) or True)
     try:
         with pytest.raises(OperationalError, match="no_more"):
             Presence("worker A", "test")

@@ -8,12 +8,12 @@ import pytest
 from django.db import connection, transaction
 
 from inbox import registry
-from inbox.ingest import ingest, ingest_named
-from inbox.look import has_work
+from inbox.engine.has_work import has_work
+from inbox.engine.ingest import ingest, ingest_named
+from inbox.engine.prune import Batch, count_late, count_prunable, old_jobs, prune
+from inbox.engine.sweep import Floor
 from inbox.models import InboxAudit, InboxJob, PollWatermark
-from inbox.prune import Batch, count_late, count_prunable, old_jobs, prune
-from inbox.status import take_overview
-from inbox.sweep import Floor
+from inbox.monitoring import take_overview
 from packets.models import Packet
 from tests import clinical
 from tests.drain import drain, drain_all, swept

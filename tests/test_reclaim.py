@@ -4,9 +4,9 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from inbox.engine.reclaim import count_stale, reclaim, reclaim_all
+from inbox.engine.work import work
 from inbox.models import InboxJob
-from inbox.reclaim import count_stale, reclaim, reclaim_all
-from inbox.work import work
 from tests.probe import claim_all, in_threads, make_witness_table, many_jobs, probe_source
 from tests.rows import job, seconds_ago
 

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connection, transaction
 
-from inbox import reclaim, rollcall
+from inbox.engine import reclaim
 from inbox.models import InboxJob, InboxWorker
+from inbox.worker import liveness as rollcall
 from tests.probe import wait_until
 from tests.rows import seconds_ago
 from tests.test_roll_call import wait_for_the_end_of_grace

@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from inbox import requeue as requeue_module
 from inbox.models import InboxAudit, InboxJob
-from inbox.requeue import requeue, requeue_all
+from inbox.operations import requeue as requeue_module
+from inbox.operations.requeue import requeue, requeue_all
 from inbox.statuses import Status
 from tests.probe import claim_all, in_threads, lock_waiters, probe_source, wait_until
 from tests.rows import job, seconds_ago, tracking_id

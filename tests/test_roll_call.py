@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from inbox import rollcall
+from inbox.engine.work import work
 from inbox.models import InboxJob, InboxWorker
-from inbox.presence import LOCK_CLASS, Presence
-from inbox.rollcall import roll_call, sign_off, take_back_from
-from inbox.work import work
+from inbox.worker import liveness as rollcall
+from inbox.worker.liveness import roll_call, sign_off, take_back_from
+from inbox.worker.presence import LOCK_CLASS, Presence
 from tests.probe import claim_all, in_threads, make_witness_table, many_jobs, probe_source, wait_until, witnesses
 from tests.rows import job, seconds_ago
 

@@ -10,9 +10,9 @@ from django.db import connection
 from django.utils import timezone
 
 from inbox.models import InboxTally, InboxWorker
-from inbox.rollcall import roll_call, sign_off
-from inbox.status.pulse import BUCKET_MIN, HOURS, take_pulse
-from inbox.tally import tally
+from inbox.monitoring.history import BUCKET_MIN, HOURS, take_pulse
+from inbox.worker.liveness import roll_call, sign_off
+from inbox.worker.throughput import tally
 from tests.rows import job, seconds_ago
 
 pytestmark = pytest.mark.django_db(transaction=True)

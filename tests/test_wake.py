@@ -3,10 +3,10 @@
 import pytest
 from django.db import connection, transaction
 
+from inbox.engine.wake import wake
+from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxJob
 from inbox.outcomes import not_ready
-from inbox.wake import wake
-from inbox.work import work
 from packets.codes import Channel
 from packets.open_packet import open_packet
 from tests.drain import drain

@@ -4,14 +4,14 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from inbox.claim import claim
-from inbox.finish import finish
+from inbox.db.storable import OwnText
+from inbox.engine.claim import claim
+from inbox.engine.finish import finish
+from inbox.engine.give_back import release
+from inbox.engine.reclaim import reclaim
+from inbox.engine.work import _fail, lock_leased, work
 from inbox.models import InboxJob
 from inbox.outcomes import dead, done, ignored, not_ready, retry
-from inbox.reclaim import reclaim
-from inbox.release import release
-from inbox.storable import OwnText
-from inbox.work import _fail, lock_leased, work
 from tests.probe import (
     claim_all,
     in_threads,
@@ -63,7 +63,7 @@ def test_a_worker_that_dies_between_effect_and_status_leaves_neither(monkeypatch
 
     held = claim_all(probe_source())
     with monkeypatch.context() as patch:
-        patch.setattr("inbox.work.finish", die)
+        patch.setattr("inbox.engine.work.finish", die)
         with pytest.raises(KeyboardInterrupt):
             work(held)
     assert witnesses() == []
@@ -283,7 +283,7 @@ def test_a_broken_foreign_key_is_found_before_anything_is_finished(monkeypatch):
         finished.extend(held.inbox_id for held, outcome in ended if outcome is done())
         return finish(lease_id, worker_id, ended)
 
-    monkeypatch.setattr("inbox.work.finish", finish_and_tell)
+    monkeypatch.setattr("inbox.engine.work.finish", finish_and_tell)
 
     def handler(jobs):
         for held in jobs:

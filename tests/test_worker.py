@@ -5,12 +5,12 @@ import threading
 import pytest
 from django.db import InternalError, OperationalError, connection
 
-from inbox.database import is_connection_lost
+from inbox.db.errors import is_connection_lost
 from inbox.models import InboxJob, InboxWorker
-from inbox.presence import Presence
-from inbox.rollcall import take_back_from
-from inbox.stop import StopNow
-from inbox.worker import Worker
+from inbox.worker.liveness import take_back_from
+from inbox.worker.loop import Worker
+from inbox.worker.presence import Presence
+from inbox.worker.signals import StopNow
 from tests.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, wait_until, witnesses
 from tests.rows import job, seconds_ago, send
 
@@ -76,7 +76,7 @@ def test_what_a_cut_off_session_still_has_locked_is_given_back_as_soon_as_that_s
 
 
 def test_a_worker_that_must_leave_jobs_behind_stays_on_the_roll(monkeypatch):
-    monkeypatch.setattr("inbox.release.LEFT_SESSION_ENDS_WITHIN_S", 0.1)
+    monkeypatch.setattr("inbox.engine.give_back.LEFT_SESSION_ENDS_WITHIN_S", 0.1)
     many_jobs(3)
     cut_off = []
 
@@ -93,7 +93,7 @@ def test_a_worker_that_must_leave_jobs_behind_stays_on_the_roll(monkeypatch):
 
 
 def test_a_timeout_in_the_claim_is_survived(monkeypatch):
-    from inbox.claim import claim
+    from inbox.engine.claim import claim
 
     [key] = many_jobs(1)
     tries = []
@@ -104,7 +104,7 @@ def test_a_timeout_in_the_claim_is_survived(monkeypatch):
             raise OperationalError("canceling statement due to lock timeout")
         return claim(*arguments, **options)
 
-    monkeypatch.setattr("inbox.worker.claim", claim_at_the_second_try)
+    monkeypatch.setattr("inbox.worker.loop.claim", claim_at_the_second_try)
     assert worker().drain()["DONE"] == 1
     assert witnesses() == [key]
 

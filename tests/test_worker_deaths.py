@@ -12,9 +12,9 @@ import pytest
 from django.db import connection, transaction
 
 from config import devdb
+from inbox.db.notify import notify
 from inbox.models import InboxJob, InboxWorker
-from inbox.notify import notify
-from inbox.presence import LOCK_CLASS
+from inbox.worker.presence import LOCK_CLASS
 from tests.conftest import PROJECT
 from tests.hanging.gate import Gate
 from tests.hanging.handlers import KILLED

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxWorker
-from inbox.stop import ONE_WISH_S, Stop, StopNow
+from inbox.worker.signals import ONE_WISH_S, Stop, StopNow
 from packets.models import Packet, PacketDocument
 from tests.cases import utn
 from tests.probe import lock_waiters, wait_until
@@ -153,13 +153,13 @@ def asked_once():
 
 def test_one_wish_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
     """As from GNU timeout, which signals a process and then its group."""
-    monkeypatch.setattr("inbox.stop.ONE_WISH_S", 60)
+    monkeypatch.setattr("inbox.worker.signals.ONE_WISH_S", 60)
     signal.raise_signal(signal.SIGINT)
     assert asked_once.is_asked
 
 
 def test_a_second_signal_that_comes_later_stops_now(asked_once, monkeypatch):
-    monkeypatch.setattr("inbox.stop.ONE_WISH_S", 0)
+    monkeypatch.setattr("inbox.worker.signals.ONE_WISH_S", 0)
     with pytest.raises(StopNow):
         signal.raise_signal(signal.SIGINT)
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection, transaction
 
+from inbox.db.notify import notify
 from inbox.models import InboxJob, InboxWorker, PollWatermark
-from inbox.notify import notify
-from inbox.presence import LOCK_CLASS, Presence
-from inbox.stop import Stop
-from inbox.worker import HEAD_START_S, IN_VAIN, Worker
+from inbox.worker.loop import HEAD_START_S, IN_VAIN, Worker
+from inbox.worker.presence import LOCK_CLASS, Presence
+from inbox.worker.signals import Stop
 from tests.probe import make_witness_table, probe_source, wait_until, witnesses
 from tests.rows import esmd, send, tracking_id
 
@@ -159,7 +159,7 @@ def idle(monkeypatch):
             sent.clear()
 
         time = FakeTime(end_s=seconds, on_wait=on_wait)
-        monkeypatch.setattr("inbox.chore.time", SimpleNamespace(monotonic=time.monotonic))
+        monkeypatch.setattr("inbox.worker.timer.time", SimpleNamespace(monotonic=time.monotonic))
         worker = Worker(
             sources=[probe_source()],
             worker_id="worker A",

@@ -7,10 +7,10 @@ from django.db import Error
 from django.http import HttpRequest
 
 from config.charts import Chart, stacked
-from inbox.front import take_front
-from inbox.stall import pauses
-from inbox.status.pulse import BUCKET_MIN, HOURS, Bucket
-from inbox.storable import error_text
+from inbox.db.storable import error_text
+from inbox.monitoring.diagnosis import pauses
+from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket
+from inbox.monitoring.snapshot import take_front
 
 register = template.Library()
 

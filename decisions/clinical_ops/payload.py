@@ -9,9 +9,9 @@ from decisions.clinical_ops.rows import Row, read
 from decisions.codes import DecisionSubtype, PartType
 from decisions.hear import Said, hear
 from decisions.models import DecisionMessage
+from inbox.db.storable import DEEPEST, is_storable
 from inbox.outcomes import CONTRADICTION, Outcome, dead, done, ignored, not_ready
 from inbox.registry import LockedJob
-from inbox.storable import DEEPEST, is_storable
 from packets.intake.values import explanation, pick
 from packets.messages import BadMessage, type_name
 from packets.order import BEGINNING

@@ -23,7 +23,7 @@ from decisions.packet_page.actions import Action, why_not
 from decisions.packet_page.changes import PAYLOAD
 from decisions.packet_page.forms import ActionForm
 from decisions.packet_page.permissions import sees_decisions
-from inbox.private import masked
+from inbox.admin_pages.privacy import masked
 from packets.models import Packet
 from packets.move_packet import MoveRefused
 

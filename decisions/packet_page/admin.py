@@ -11,7 +11,7 @@ from decisions.packet_page.act import act, read_case
 from decisions.packet_page.actions import ACTIONS, possible_actions
 from decisions.packet_page.history import history
 from decisions.packet_page.permissions import sees_decisions, sees_events
-from inbox.private import masked, withheld
+from inbox.admin_pages.privacy import masked, withheld
 from packets.admin import DocumentInline, PacketAdmin
 from packets.models import Packet
 

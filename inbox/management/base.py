@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inbox.budget import NoRoom, wait_for_room
-from inbox.database import NoDatabase, wait_for_database
+from inbox.db.connection_budget import NoRoom, wait_for_room
+from inbox.db.errors import NoDatabase, wait_for_database
 
 DATABASE_WAIT_S = 30.0
 # 31 years; what is longer fits neither an interval of the database nor a wait of the operating system.

@@ -8,7 +8,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from inbox.work import Counts
+from inbox.engine.work import Counts
 
 LINE_EVERY_S = 5.0
 

@@ -1,4 +1,4 @@
-"""The body of the worker commands: parse, wire, report. inbox/worker.py does the work."""
+"""The body of the worker commands: parse, wire, report. inbox/worker/loop.py does the work."""
 
 import sys
 import time
@@ -8,14 +8,14 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from inbox import conf, registry
-from inbox.calls import CONCURRENCY
 from inbox.management.base import DatabaseCommand, add_worker_arguments
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
-from inbox.presence import Presence, default_worker_id
-from inbox.status import dead_by_reason, remaining
-from inbox.stop import Stop, StopNow
-from inbox.worker import Worker
+from inbox.monitoring import dead_by_reason, remaining
+from inbox.worker.calls import CONCURRENCY
+from inbox.worker.loop import Worker
+from inbox.worker.presence import Presence, default_worker_id
+from inbox.worker.signals import Stop, StopNow
 
 
 class WorkerCommand(DatabaseCommand):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from inbox.engine.wake import wake
 from inbox.outcomes import Outcome, done, ignored
 from inbox.registry import LockedJob
-from inbox.wake import wake
 from packets.intake.apply import Applied, create_missing, update_older
 from packets.intake.parse import parse_intake
 from packets.messages import read_each

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from inbox.private import Private
+from inbox.admin_pages.privacy import Private
 from packets.models.packet import SEE_PEOPLE, Packet
 
 

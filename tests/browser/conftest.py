@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from playwright.sync_api import expect, sync_playwright
 
-from inbox.job_list import banner
+from inbox.admin_pages.job_list import banner
 from tests.browser.screens import HEIGHT, WIDE
 
 # The first two let it run as root and without a GPU; the rest keep it from calling its maker.

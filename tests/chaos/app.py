@@ -33,8 +33,10 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self):
-        from inbox import sweep, taking_in, worker
+        from inbox.engine import sweep
         from inbox.registry import ByWatermark, Source, register_source
+        from inbox.worker import ingester as taking_in
+        from inbox.worker import loop as worker
         from tests.chaos.handlers import HANDLERS
         from tests.chaos.mutants import MUTANTS
 

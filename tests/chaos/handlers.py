@@ -5,8 +5,8 @@ import time
 
 from django.db import connection
 
+from inbox.engine.wake import wake
 from inbox.outcomes import dead, done, not_ready
-from inbox.wake import wake
 
 # So long that workers are busy most of the time: what strikes an idle one breaks nothing.
 LONGEST_WORK_S = 0.1

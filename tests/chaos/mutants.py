@@ -13,7 +13,7 @@ def no_lease_check():
 
 def owner_and_attempt():
     """The fence is the worker's name and the attempt number, which a give-back makes occur twice."""
-    from inbox import worker
+    from inbox.worker import loop as worker
 
     plain_claim = worker.claim
 
@@ -35,7 +35,7 @@ def owner_and_attempt():
 
 
 def _replace_the_guard(guard):
-    from inbox import finish, work
+    from inbox.engine import finish, work
     from inbox.models.job import HELD, JobQuerySet
 
     for module, name in ((work, "LOCK_LEASED"), (finish, "FINISH_DONE"), (finish, "FINISH_WITH_TEXT")):
@@ -56,7 +56,7 @@ def _replace_the_guard(guard):
 
 def effects_outside():
     """The handler commits its effects, and the jobs are finished in a second transaction."""
-    from inbox import work
+    from inbox.engine import work
 
     def handle(claim, handler, inbox_ids):
         with transaction.atomic():
@@ -72,8 +72,8 @@ def effects_outside():
 
 def lookback_off():
     """Rows that commit behind the watermark are left to the reconcile."""
-    from inbox import taking_in
-    from inbox.sweep import Floor, take_turn
+    from inbox.engine.sweep import Floor, take_turn
+    from inbox.worker import ingester as taking_in
 
     def take_turn_of_reconcile(source, floor, **options):
         return floor is Floor.RECONCILE and take_turn(source, floor, **options)
@@ -83,7 +83,7 @@ def lookback_off():
 
 def watermark_per_column():
     """Time and id of the watermark each move to their own maximum, to a pair that no row has."""
-    from inbox import ingest
+    from inbox.engine import ingest
 
     pair = "last_created_at = passed.created_at, last_message_id = passed.message_id"
     columns = """last_created_at = greatest(mark.last_created_at, passed.created_at),
@@ -104,7 +104,7 @@ def reclaim_waits():
 
 def wake_without_clock():
     """A job that waits is looked at again only when it is woken."""
-    from inbox import finish
+    from inbox.engine import finish
 
     finish.delay_while_waiting_s = lambda waited_s, steps_s: 1e6
 

@@ -13,8 +13,8 @@ from django.core.management.base import CommandError, CommandParser
 from config.demo import Demo, DemoFailed
 from config.management.commands.make_dev_login import USERNAME, set_login
 from inbox.management.base import DatabaseCommand, positive_int, positive_seconds
-from inbox.status.printing import say
-from inbox.stop import Stop, StopNow
+from inbox.monitoring.terminal import say
+from inbox.worker.signals import Stop, StopNow
 
 LINE_EVERY_S = 5.0
 

@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from decisions.pretend.behaviour import Behaviour
 from decisions.pretend.generator import Generator
 from inbox.management.base import DatabaseCommand, positive_seconds
-from inbox.status.printing import say
-from inbox.stop import Stop
+from inbox.monitoring.terminal import say
+from inbox.worker.signals import Stop
 
 MISBEHAVIOURS = [behaviour for behaviour in Behaviour if behaviour is not Behaviour.ACCEPT]
 

@@ -8,8 +8,8 @@ from django.db import OperationalError
 
 from decisions.pretend.neighbours import Neighbours
 from inbox.management.base import DatabaseCommand, positive_int
-from inbox.status.printing import say
-from inbox.stop import Stop, StopNow
+from inbox.monitoring.terminal import say
+from inbox.worker.signals import Stop, StopNow
 
 EVERY_S = 0.5
 

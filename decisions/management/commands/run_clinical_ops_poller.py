@@ -2,9 +2,9 @@
 
 from django.core.management.base import CommandParser
 
-from inbox.calls import CONCURRENCY
 from inbox.management.base import positive_int
 from inbox.management.worker_command import WorkerCommand
+from inbox.worker.calls import CONCURRENCY
 
 
 class Command(WorkerCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from inbox.identities import fix, identities_behind
+from inbox.db.identities import fix, identities_behind
 from inbox.management.base import DatabaseCommand
 
 

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, OperationalError, ProgrammingError, connection
 
-from inbox.database import is_connection_lost
+from inbox.db.errors import is_connection_lost
+from inbox.db.storable import error_text
 from inbox.management.base import DatabaseCommand, positive_seconds
-from inbox.stall import STALLED_AFTER_S, Stall, find_stalls, pauses
-from inbox.status import Overview, take_overview
-from inbox.status.age import seconds
-from inbox.status.jobs import NEWEST
-from inbox.status.page import page
-from inbox.status.printing import clip, printable, say
-from inbox.status.transactions import warnings
-from inbox.stop import Stop, StopNow
-from inbox.storable import error_text
+from inbox.monitoring import Overview, take_overview
+from inbox.monitoring.age import seconds
+from inbox.monitoring.diagnosis import STALLED_AFTER_S, Stall, find_stalls, pauses
+from inbox.monitoring.jobs import NEWEST
+from inbox.monitoring.terminal import clip, printable, say
+from inbox.monitoring.text_report import page
+from inbox.monitoring.transactions import warnings
+from inbox.worker.signals import Stop, StopNow
 
 INTERVAL_S = 2.0
 CLEAR_SCREEN = "\x1b[H\x1b[2J\x1b[3J"

@@ -9,15 +9,15 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error, OperationalError, connection
 
 from inbox import registry
-from inbox.database import is_connection_lost, wait_for_database
+from inbox.db.errors import is_connection_lost, wait_for_database
+from inbox.db.storable import error_text
+from inbox.engine.prune import BATCH, Batch, count_late, count_prunable, old_jobs, prune
 from inbox.management.base import DATABASE_WAIT_S, DatabaseCommand, positive_days, positive_int
 from inbox.management.commands.requeue_jobs import user_at_host
 from inbox.management.progress import Progress
-from inbox.prune import BATCH, Batch, count_late, count_prunable, old_jobs, prune
-from inbox.status.printing import say
-from inbox.status.sources import source_states
-from inbox.stop import Stop, StopNow
-from inbox.storable import error_text
+from inbox.monitoring.sources import source_states
+from inbox.monitoring.terminal import say
+from inbox.worker.signals import Stop, StopNow
 
 TRIES = 5
 PAUSE_S = (0.2, 2.0)

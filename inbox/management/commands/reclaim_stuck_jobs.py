@@ -7,10 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
 from inbox import conf
-from inbox.database import is_connection_lost
+from inbox.db.errors import is_connection_lost
+from inbox.engine.reclaim import count_stale, reclaim_all
 from inbox.management.base import DatabaseCommand, positive_int, positive_seconds
-from inbox.reclaim import count_stale, reclaim_all
-from inbox.stop import Stop, StopNow
+from inbox.worker.signals import Stop, StopNow
 
 LOOP_INTERVAL_S = 10.0
 

@@ -13,16 +13,16 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.db.models import Count
 
-from inbox.in_batches import Done
+from inbox.db.storable import error_text
 from inbox.management.base import DatabaseCommand, inbox_id, some_text
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
-from inbox.requeue import REQUEUEABLE, requeue_all, requeueable
-from inbox.status.printing import say
+from inbox.monitoring.terminal import say
+from inbox.operations.batches import Done
+from inbox.operations.requeue import REQUEUEABLE, requeue_all, requeueable
 from inbox.statuses import Status
-from inbox.stop import Stop, StopNow
-from inbox.storable import error_text
+from inbox.worker.signals import Stop, StopNow
 
 # Lines about single jobs; more than these nobody reads.
 SHOWN = 20

@@ -1,0 +1,92 @@
+"""Seen, of many jobs: those that a page counted, and how they were, as a text that its form carries and none can forge.
+
+Keys alone would not do: a job may have moved since. Nor would the time of the page: `updated_at` is of before the
+commit, so a handler that runs long writes a time that was over when the page was made. So each job has a mark: when it
+was last written, or while a worker has it its lease, as a heartbeat writes the time too.
+What can go wrong: the text is of another person, action or list, or somebody wrote it by hand. Then it says nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Self
+from uuid import UUID
+
+from django.core import signing
+from django.db.models import Q
+
+from inbox.admin_pages.job_page.seen import UNREADABLE, written
+from inbox.db import bounded_count as capped
+from inbox.db.planner import by_index
+from inbox.fields import FIRST, LAST
+from inbox.models import InboxJob
+from inbox.models.job import JobQuerySet
+from inbox.statuses import Status
+
+# What the mark of a job in hand begins with.
+LEASE = "lease "
+IN_HAND = Q(status=Status.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenJobs:
+    """The mark of each job by its key, and for a person what was left out, if anything was."""
+
+    marks: dict[int, str]
+    says: str = ""
+
+    def as_text(self, of: str) -> str:
+        """For a form. `of` is what the text is good for: 10,000 jobs are some 150,000 characters."""
+        return signing.dumps({"marks": self.marks, "says": self.says}, salt=_salt(of), compress=True)
+
+    @classmethod
+    def from_text(cls, text: str, of: str) -> Self | None:
+        """What `as_text` made of it for the same `of`; None if that was not so."""
+        try:
+            found = signing.loads(text, salt=_salt(of))
+        except signing.BadSignature:
+            return None
+        return cls({int(key): mark for key, mark in found["marks"].items()}, found["says"])
+
+    def behind(self, count: int) -> Self:
+        """Without the first `count` jobs."""
+        return type(self)(dict(islice(self.marks.items(), count, None)), self.says)
+
+    def unchanged(self, keys: Iterable[int]) -> JobQuerySet:
+        """Those of `keys` that are as they were seen.
+
+        A mark of any of them will do, which is an array and no condition per job: what one transaction wrote is seen
+        as a whole or not at all, so no job takes the mark of another later.
+        """
+        keys = list(keys)
+        leases, times = set(), set()
+        for key in keys:
+            mark = self.marks[key]
+            if mark.startswith(LEASE):
+                leases.add(UUID(mark.removeprefix(LEASE)))
+            elif mark != UNREADABLE:
+                times.add(datetime.fromisoformat(mark))
+        as_written = Q(updated_at__any_of=times)
+        if any(self.marks[key] == UNREADABLE for key in keys):
+            as_written |= ~Q(updated_at__range=(FIRST, LAST))
+        as_seen = (IN_HAND & Q(lease_id__any_of=leases)) | (~IN_HAND & as_written)
+        return InboxJob.objects.filter(as_seen, inbox_id__any_of=keys)
+
+
+def look(jobs: JobQuerySet, says: str = "") -> SeenJobs:
+    """See these jobs, the first `capped.LIMIT` of them; `says` tells which were looked through, if not all."""
+    columns = jobs.values_list("inbox_id", "status", "lease_id", "updated_at")
+    with by_index():
+        rows = list(columns[: capped.LIMIT + 1])
+    if len(rows) > capped.LIMIT:
+        says = f"{says} There are more than {capped.LIMIT:,}: the first are meant.".lstrip()
+    marks = {
+        key: f"{LEASE}{lease_id}" if status == Status.PROCESSING else written(updated_at)
+        for key, status, lease_id, updated_at in rows[: capped.LIMIT]
+    }
+    return SeenJobs(marks, says)
+
+
+def _salt(of: str) -> str:
+    return f"inbox.seen_many {of}"

@@ -1,0 +1,40 @@
+"""Enqueue: makes jobs of work that the project finds to do itself, in the transaction that finds it."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import connection
+
+from inbox.db.notify import notify
+
+# Not by bulk_create: `next_attempt_at` and the rest have their defaults in the database, and a repeat changes nothing.
+ENQUEUE = """
+INSERT INTO integration_inbox (source, message_id, message_type, decision_tracking_id)
+SELECT %(source)s, job.message_id, %(message_type)s, job.tracking_id
+  FROM unnest(%(message_ids)s::bigint[], %(tracking_ids)s::uuid[]) AS job(message_id, tracking_id)
+ ORDER BY job.message_id
+    ON CONFLICT DO NOTHING
+"""
+
+
+def enqueue(source: str, message_type: str, messages: Iterable[tuple[int, UUID]]) -> int:
+    """Make a job of each (message_id, decision_tracking_id) that has none yet; returns how many were made.
+
+    `source` is one without a table of its own, whose message ids the caller chooses: the same id is the same job.
+    """
+    message_ids, tracking_ids = zip(*messages, strict=True) if (messages := list(messages)) else ((), ())
+    if not message_ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ENQUEUE,
+            {
+                "source": source,
+                "message_type": message_type,
+                "message_ids": list(message_ids),
+                "tracking_ids": list(tracking_ids),
+            },
+        )
+        count = cursor.rowcount
+    notify()
+    return count

@@ -1,0 +1,51 @@
+"""Give back: claimed jobs whose work has not begun, or was rolled back, return to NEW with their attempt."""
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
+
+from inbox.db.notify import notify
+from inbox.models import InboxJob
+from inbox.statuses import Status
+
+# A session that its client has left notices within client_connection_check_interval, 1 s, and lets go of its jobs.
+LEFT_SESSION_ENDS_WITHIN_S = 3.0
+LOOK_AGAIN_S = 0.05
+
+
+def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
+    """Give back those of `inbox_ids` that this lease still holds; returns how many.
+
+    Safe after a COMMIT without an answer: what was finished is no longer PROCESSING and stays as it is.
+    """
+    with transaction.atomic():
+        held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
+        count = InboxJob.objects.filter(inbox_id__any_of=held).update(
+            status=Status.NEW,
+            locked_by=None,
+            locked_at=None,
+            attempt_count=Greatest(F("attempt_count") - 1, 0),
+            updated_at=Now(),
+        )
+        if count:
+            notify()
+        return count
+
+
+def release_left(lease_id: UUID, inbox_ids: Sequence[int]) -> tuple[int, bool]:
+    """Give back as `release` does, and wait a little for what a session of ours that was cut off still has locked.
+
+    Returns how many were given back, and whether the lease holds none of `inbox_ids` any more.
+    """
+    deadline = time.monotonic() + LEFT_SESSION_ENDS_WITHIN_S
+    count = release(lease_id, inbox_ids)
+    while is_held := InboxJob.objects.held(lease_id, inbox_ids).exists():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_AGAIN_S)
+        count += release(lease_id, inbox_ids)
+    return count, not is_held

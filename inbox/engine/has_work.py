@@ -1,0 +1,61 @@
+"""Look: is there anything to do for these sources? One cheap query, however many sources, so that idling costs little.
+
+It may say yes for nothing (another worker takes the job first), and never no while there is something that a poll
+would find.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from inbox.engine.ingest import ABOVE_THE_MARK, MARK
+from inbox.engine.pause import IS_TO_BE_TRIED
+from inbox.registry import ByFlag, ByWatermark, Source
+
+# Not EXISTS, which has no order: while statistics say that much is due, the planner reads the whole table to find one.
+HAS_DUE_JOBS = """
+(SELECT true FROM integration_inbox
+  WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at <= now()
+    AND message_type = ANY(%(types)s)
+  ORDER BY next_attempt_at, inbox_id LIMIT 1) IS NOT NULL
+"""
+HAS_DUE_CALLS = f"""
+({HAS_DUE_JOBS} AND NOT EXISTS (SELECT 1 FROM inbox_pause AS pause
+                     WHERE pause.source = %(source)s AND NOT ({IS_TO_BE_TRIED})))
+"""
+HAS_NEW_ROWS = f"""
+EXISTS (WITH mark AS ({MARK}) {ABOVE_THE_MARK})
+OR coalesce((SELECT least(next_lookback_at, next_reconcile_at) <= now()
+               FROM poll_watermark WHERE source = %(source)s), true)
+"""
+HAS_LOWERED_FLAGS = "EXISTS (SELECT 1 FROM {table} AS s WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted)"
+
+
+def has_work(sources: Sequence[Source]) -> bool:
+    """True if a poll of these sources would find a row to take in, a job to claim or a sweep to do."""
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for number, source in enumerate(sources):
+        own = {"source": source.name, "types": list(source.message_types), "limit": 1}
+        values |= {f"{name}_{number}": value for name, value in own.items()}
+        part = " OR ".join([HAS_DUE_CALLS if source.is_outbound else HAS_DUE_JOBS, *_parts(source)])
+        for name in own:
+            part = part.replace(f"%({name})s", f"%({name}_{number})s")
+        parts.append(part)
+    if not parts:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + " OR ".join(parts), values)
+        return cursor.fetchone()[0]
+
+
+def _parts(source: Source) -> list[str]:
+    quote = connection.ops.quote_name
+    match source.reads:
+        case ByWatermark(table=table):
+            return [HAS_NEW_ROWS.format(table=quote(table))]
+        case ByFlag() as rows:
+            flag = quote(rows.flag)
+            return [HAS_LOWERED_FLAGS.format(table=quote(rows.table), flag=flag, eligible=rows.eligible_sql)]
+    return []

@@ -1,0 +1,156 @@
+"""Ingest: makes a job of every source row, exactly once, whenever the row commits.
+
+`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. Three floors: each
+poll reads from the pair (created_at, message_id) on, and always the last half second again; sweep.py looks further
+back, every so often. All have an anti-join and a unique key behind them, so a floor only decides the cost, never the
+truth. Sources by flag need no floor: ingest_flagged.py.
+
+No value of a source row leaves the database here: what a driver can't read can't stop the batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from inbox.engine.ingest_by_flag import ingest_flagged
+from inbox.fields import READABLE_FROM, READABLE_UNTIL
+from inbox.models import PollWatermark
+from inbox.registry import ByFlag, ByWatermark, Source
+
+# Rows per INSERT. One statement makes about 100,000 jobs a second, so a larger one would only hold the lock longer.
+INGEST_LIMIT = 2000
+
+# Every poll reads this much again: most transactions that commit late do so by milliseconds, and need not wait for the
+# lookback. At 5,000 rows a second it is 2,500 look-ups by key, 5 ms.
+OVERLAP = "interval '0.5 seconds'"
+# Rows from further in the future than clocks differ are left to the lookback: each poll would read them all again.
+SOON = "now() + interval '1 minute'"
+
+# OFFSET 0 keeps the planner from turning the anti-join into a loop over all jobs, which it does while its statistics
+# say that there are none: 2,000 rows then took 1.2 s instead of 30 ms. Only keys are sorted, never payloads.
+HAS_NO_JOB = """NOT EXISTS (
+           SELECT 1 FROM integration_inbox AS job
+            WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
+           OFFSET 0)"""
+# What prune.py has passed is never new again: its jobs are gone, so the anti-join alone would make them anew.
+IS_NEW = f"""s.created_at >= (SELECT coalesce(max(pruned_before), '-infinity') FROM poll_watermark
+                            WHERE source = %(source)s)
+       AND {HAS_NO_JOB}"""
+LOWEST_ID = "'-9223372036854775808'::bigint"
+MARK = f"""
+    SELECT coalesce(last_created_at, '-infinity') AS last_created_at,
+           coalesce(last_message_id, {LOWEST_ID}) AS last_message_id
+      FROM poll_watermark WHERE source = %(source)s
+"""
+ABOVE_THE_MARK = f"""
+    SELECT s.message_id, s.created_at
+      FROM {{table}} AS s
+     WHERE (s.created_at, s.message_id)
+           >= ((SELECT least(last_created_at, now() - {OVERLAP}) FROM mark),
+               (SELECT CASE WHEN last_created_at < now() - {OVERLAP} THEN last_message_id
+                            ELSE {LOWEST_ID} END FROM mark))
+       AND s.created_at <= {SOON}
+       AND NOT s.is_deleted
+       AND {IS_NEW}
+     ORDER BY s.created_at, s.message_id
+     LIMIT %(limit)s
+"""
+NAMED = f"""
+    SELECT s.message_id, s.created_at
+      FROM {{table}} AS s
+     WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {IS_NEW}
+"""
+
+# Jobs that a crash of the server forgets are made again, as the watermark is forgotten with them: nothing waits for the
+# disk here (docs/adr/0004).
+LOCK_WATERMARK = """
+SELECT set_config('synchronous_commit', 'off', true) FROM poll_watermark WHERE source = %s FOR UPDATE
+"""
+
+# One statement in SQL: through the ORM every row would travel to Python and back.
+INGEST = """
+WITH mark AS MATERIALIZED (
+    {mark}
+), fresh AS MATERIALIZED ({fresh}
+), born AS (
+    INSERT INTO integration_inbox
+           (source, message_id, message_type, decision_tracking_id, channel_type_id, source_created_at, next_attempt_at)
+    SELECT %(source)s, s.message_id, {message_type}, s.decision_tracking_id, s.channel_type_id,
+           CASE WHEN s.created_at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN s.created_at END,
+           least(greatest(s.created_at, 'epoch'), now())
+      FROM fresh JOIN {table} AS s USING (message_id)
+     ORDER BY s.created_at, s.message_id
+        ON CONFLICT DO NOTHING
+    RETURNING 1
+), passed AS (
+    -- A row from the future, or from before anything was sent, must not drag the mark along.
+    SELECT created_at, message_id FROM fresh
+     WHERE created_at BETWEEN 'epoch' AND now()
+     ORDER BY created_at DESC, message_id DESC LIMIT 1
+), moved AS (
+    UPDATE poll_watermark AS mark
+       SET last_created_at = passed.created_at, last_message_id = passed.message_id, updated_at = now()
+      FROM passed
+     WHERE mark.source = %(source)s
+       AND (mark.last_created_at IS NULL
+            OR (mark.last_created_at, mark.last_message_id) < (passed.created_at, passed.message_id))
+)
+SELECT (SELECT count(*) FROM fresh), (SELECT count(*) FROM born)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """How many jobs were made, and whether there may be more rows right now."""
+
+    count: int
+    is_full: bool
+
+
+def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
+    """Make jobs of at most `limit` rows of `source` that have none yet, oldest first."""
+    match source.reads:
+        case ByWatermark() as table:
+            found, count = _ingest(source, table, ABOVE_THE_MARK, {"limit": limit})
+        case ByFlag() as table:
+            found = count = ingest_flagged(source, table, limit)
+        case None:
+            found = count = 0
+    return Ingested(count, is_full=found >= limit)
+
+
+def ingest_named(source: Source, table: ByWatermark, message_ids: Sequence[int]) -> int:
+    """Make jobs of those of these rows that have none yet; returns how many."""
+    return _ingest(source, table, NAMED, {"message_ids": list(message_ids)})[1]
+
+
+def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tuple[int, int]:
+    """How many rows were found, and how many jobs were made."""
+    with transaction.atomic():
+        lock_watermark(source)
+        with connection.cursor() as cursor:
+            cursor.execute(statement(table, fresh), {"source": source.name, **values})
+            return cursor.fetchone()
+
+
+def lock_watermark(source: Source) -> None:
+    """Wait for the lock, never skip: who skips reads rows that the lock's holder is about to pass, and loses them."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_WATERMARK, [source.name])
+        if not cursor.rowcount:
+            PollWatermark.objects.get_or_create(source=source.name)
+            cursor.execute(LOCK_WATERMARK, [source.name])
+
+
+def statement(table: ByWatermark, fresh: str = ABOVE_THE_MARK) -> str:
+    """The SQL that makes jobs of the rows that `fresh` selects."""
+    name = connection.ops.quote_name(table.table)
+    return INGEST.format(
+        mark=MARK,
+        fresh=fresh.format(table=name),
+        table=name,
+        message_type=table.message_type_sql,
+        readable_from=READABLE_FROM,
+        readable_until=READABLE_UNTIL,
+    )

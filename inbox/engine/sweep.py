@@ -1,0 +1,174 @@
+"""Sweep: looks behind the watermark for rows without a job, in small steps.
+
+LOOKBACK reads the INBOX_LOOKBACK seconds behind the mark, every few seconds, and finds rows that committed late.
+RECONCILE reads what lies further back, from pruned_before on, every INBOX_RECONCILE_EVERY seconds; what it finds, every
+other look has missed, so it is an incident, counted and logged.
+
+One process at a time does each, as the database's clock says; if that process dies, the next turn does it all.
+
+A step reads keys only and holds no lock; only a find is worth the watermark's lock.
+"""
+
+import time
+from collections.abc import Iterator
+from enum import Enum
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import F
+
+from inbox import conf
+from inbox.engine.ingest import IS_NEW, SOON, ingest_named
+from inbox.models import PollWatermark
+from inbox.registry import ByWatermark, Source
+
+logger = structlog.get_logger("inbox.engine.sweep")
+
+# Rows per step: about 100 ms, so that a worker that sweeps a large table still works in between.
+STEP = 50_000
+# Late commits are looked for this often; what is later than a few seconds is rare, so the wide look may be too.
+LOOKBACK_EVERY_S = 10.0
+# At high rates the lookback reads many rows; it may take a tenth of one process, not more.
+LONGEST_SHARE = 0.1
+
+
+class Floor(Enum):
+    """The two sweeps. Their ranges meet and don't overlap, so that only what the lookback has missed is an incident."""
+
+    LOOKBACK = "lookback"
+    RECONCILE = "reconcile"
+
+    @property
+    def turn(self) -> str:
+        """The column of poll_watermark that says when it is due."""
+        return f"next_{self.value}_at"
+
+    @property
+    def finds(self) -> str:
+        """The column of poll_watermark that counts what it has found."""
+        return f"{self.value}_finds"
+
+
+BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
+STARTS = {Floor.LOOKBACK: f"greatest({BEHIND}, pruned_before)", Floor.RECONCILE: "pruned_before"}
+# Rows above the mark are the next poll's, but for those from the future, which no poll reads.
+RANGES = {
+    Floor.LOOKBACK: f"((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
+    f" OR s.created_at > {SOON})",
+    Floor.RECONCILE: f"s.created_at < (SELECT {BEHIND} FROM mark)",
+}
+# Times travel as text: -infinity, infinity and BC are good times here, and no driver reads them.
+STEP_SQL = f"""
+WITH mark AS MATERIALIZED (
+    SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = %(source)s
+), step AS MATERIALIZED (
+    SELECT s.message_id, s.created_at, s.is_deleted
+      FROM {{table}} AS s
+     WHERE (s.created_at, s.message_id) > (%(created_at)s::timestamptz, (%(message_id)s)::bigint)
+       AND {{range}}
+     ORDER BY s.created_at, s.message_id
+     LIMIT %(step)s
+)
+SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW}),
+       last.created_at::text, last.message_id, (SELECT count(*) FROM step)
+  FROM (SELECT created_at, message_id FROM step ORDER BY created_at DESC, message_id DESC LIMIT 1) AS last
+"""
+
+
+def take_turn(source: Source, floor: Floor, *, overdue_s: float = 0) -> bool:
+    """True if a sweep of `source` is due, for `overdue_s` seconds or more, and now this process's to do.
+
+    By the database's clock.
+    """
+    every_s = LOOKBACK_EVERY_S if floor is Floor.LOOKBACK else conf.reconcile_every_s()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second'"
+            f" WHERE source = %s AND {floor.turn} <= now() - %s * interval '1 second'",
+            [every_s, source.name, overdue_s],
+        )
+        return cursor.rowcount == 1
+
+
+def sweep(source: Source, floor: Floor, *, step: int = STEP) -> Iterator[int]:
+    """Make jobs of rows behind the watermark that have none; yields after each step how many that step made."""
+    table = source.reads
+    if not isinstance(table, ByWatermark):
+        return
+    took_s = 0.0
+    at: tuple[str, int] | None = _start(source, floor)
+    while at is not None:
+        began = time.monotonic()
+        message_ids, at = _read(source, table, floor, at, step)
+        count = _take(source, table, floor, message_ids) if message_ids else 0
+        took_s += time.monotonic() - began
+        yield count
+    if floor is Floor.LOOKBACK:
+        _set_turn(source, floor, _pause_s(took_s))
+
+
+def _pause_s(took_s: float) -> float:
+    """Seconds until the next lookback: longer after a long one, and never so long that a row slips through between."""
+    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), conf.lookback_s() / 4)
+
+
+def give_turn_back(source: Source, floor: Floor) -> None:
+    """Let another process do the sweep that this one won't finish."""
+    _set_turn(source, floor, 0)
+
+
+def _start(source: Source, floor: Floor) -> tuple[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT coalesce({STARTS[floor]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
+            {"source": source.name, "lookback_s": conf.lookback_s()},
+        )
+        row = cursor.fetchone()
+    return (row[0] if row else "-infinity", -(2**63))
+
+
+def _read(
+    source: Source, table: ByWatermark, floor: Floor, at: tuple[str, int], step: int
+) -> tuple[list[int], tuple[str, int] | None]:
+    """The rows of this step that have no job, and where the next step begins; None if there is none."""
+    created_at, message_id = at
+    with connection.cursor() as cursor:
+        cursor.execute(
+            STEP_SQL.format(table=connection.ops.quote_name(table.table), range=RANGES[floor]),
+            {
+                "source": source.name,
+                "created_at": created_at,
+                "message_id": message_id,
+                "step": step,
+                "lookback_s": conf.lookback_s(),
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return [], None
+    message_ids, last_created_at, last_message_id, count = row
+    return message_ids, (last_created_at, last_message_id) if count == step else None
+
+
+def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[int]) -> int:
+    with transaction.atomic():
+        count = ingest_named(source, table, message_ids)
+        if count:
+            PollWatermark.objects.filter(source=source.name).update(**{floor.finds: F(floor.finds) + count})
+    if not count:
+        return 0  # another process was faster
+    if floor is Floor.RECONCILE:
+        logger.error(
+            "incident: the reconcile found rows that every other look had missed", source=source.name, count=count
+        )
+    else:
+        logger.info("the lookback found rows that committed late", source=source.name, count=count)
+    return count
+
+
+def _set_turn(source: Source, floor: Floor, in_s: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second' WHERE source = %s",
+            [in_s, source.name],
+        )

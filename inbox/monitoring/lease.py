@@ -1,0 +1,49 @@
+"""Lease: who has a job, since when, and whether its owner is alive."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from inbox import conf
+from inbox.models import InboxJob, InboxWorker
+from inbox.monitoring.age import Age
+from inbox.statuses import Status
+from inbox.worker.liveness import who_is_gone
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`state` is for people; `is_bad` if its owner is gone or the claim is older than INBOX_STALE_AFTER.
+
+    `since` None: a time that can't be read.
+    """
+
+    who: str
+    since: datetime | None
+    age_s: float
+    worker: InboxWorker | None
+    state: str
+    is_bad: bool
+
+
+def lease_of(job: InboxJob) -> Lease | None:
+    """The lease of a job; None if nobody has it."""
+    if job.status != Status.PROCESSING:
+        return None
+    age_s = InboxJob.objects.filter(pk=job.pk).values_list(Age("locked_at"), flat=True).first() or 0.0
+    worker = InboxWorker.objects.filter(pk=job.presence_id).first() if job.presence_id is not None else None
+    # As a reclaimer sees it: a claim from the future is as bad.
+    is_stale = abs(age_s) > conf.stale_after_s()
+    state, is_gone = _sign_of_life(worker)
+    if is_stale:
+        state += f"; the claim is older than {conf.stale_after_s():g} s and will be taken back"
+    return Lease(job.locked_by or "", job.locked_at, age_s, worker, state, is_stale or is_gone)
+
+
+def _sign_of_life(worker: InboxWorker | None) -> tuple[str, bool]:
+    if worker is None:
+        return "it shows no presence, so only the age of the claim tells", False
+    if worker.state != InboxWorker.State.RUNNING:
+        return "it has ended", True
+    if worker.pk in who_is_gone():
+        return "it is gone; its jobs are taken back in a moment", True
+    return "it is alive", False

@@ -1,0 +1,201 @@
+"""Calls: makes the calls of outbound jobs, several at once, each in a thread, beside the worker's loop.
+
+Only the loop's thread uses the database and changes what is kept here; a call's thread hands its answer over and ends.
+Each answer is written as soon as the loop turns, whatever the other calls do. What can go wrong: a call hangs (it ends
+at its own deadline; its claim is renewed until then), the connection breaks (answers stay here, and are written by
+lease on a new one), the process is told to stop at once (all jobs are given back; the threads die with it).
+"""
+
+import select
+import socket
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable
+from contextlib import suppress
+from queue import SimpleQueue
+from uuid import UUID
+
+import structlog
+
+from inbox.engine.claim import Claim
+from inbox.engine.give_back import release, release_left
+from inbox.engine.heartbeat import beat
+from inbox.engine.outbound import Call, prepare, write_answers
+from inbox.engine.pause import paused_for_s
+from inbox.engine.reclaim import reclaim_own
+from inbox.engine.work import Counts
+from inbox.registry import Source
+from inbox.worker.timer import Chore
+
+logger = structlog.get_logger("inbox.worker.calls")
+
+CONCURRENCY = 8
+# An answer that breaks the connection each time it is written counts as a job that kills its worker.
+MOST_WRITES = 3
+
+
+class Calls:
+    """At most `concurrency` calls at a time, and as many again that are prepared and wait for their turn."""
+
+    def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
+        self.concurrency = concurrency
+        self.heartbeat = Chore(beat_every_s)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._queue: deque[Call] = deque()
+        self._running: set[Call] = set()
+        self._ended: list[Call] = []
+        self._answers: SimpleQueue[Call] = SimpleQueue()
+        self._ends: tuple[socket.socket, socket.socket] | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._running) + len(self._ended)
+
+    @property
+    def are_running(self) -> bool:
+        """Some call is on its way or has just ended: there is something to wait for."""
+        return bool(self._running)
+
+    @property
+    def room(self) -> int:
+        """How many jobs may be claimed now; 0 until a claim is worth its while, and while a job has to be alone."""
+        if len(self) > self.concurrency or any(call.claim.runs_alone for call in self._all()):
+            return 0
+        return 2 * self.concurrency - len(self)
+
+    def take(self, claim: Claim) -> tuple[Counts, int]:
+        """Prepare the jobs of a claim; returns the counts of what has ended by that, and how many calls it takes."""
+        if not self:
+            # A new claim needs no renewal yet.
+            self.heartbeat.done()
+        counts, calls = prepare(claim)
+        self._queue.extend(calls)
+        return _counted(counts), len(calls)
+
+    def go_on(self, presence_id: int | None) -> None:
+        """Begin the calls whose turn it is, and renew claims."""
+        self.start()
+        if self.heartbeat.is_due():
+            self.beat(presence_id)
+
+    def start(self) -> None:
+        """Begin as many calls as may run."""
+        while self._queue and len(self._running) < self.concurrency:
+            if self._ends is None:
+                self._ends = socket.socketpair()
+                for end in self._ends:
+                    end.setblocking(False)
+            call = self._queue.popleft()
+            self._running.add(call)
+            # A daemon, as the process must be able to end while a call hangs.
+            threading.Thread(target=_make, args=(call, self._answers, self._ends[1]), daemon=True).start()
+
+    def fileno(self) -> int:
+        """For select(): readable when a call has ended."""
+        return self._ends[0].fileno() if self._ends else -1
+
+    def wait(self, timeout_s: float) -> None:
+        """Until a call has ended, for at most `timeout_s` seconds; not at all if none runs."""
+        if self._running:
+            select.select([self], [], [], timeout_s)
+
+    def write(self) -> Counts:
+        """Write the answers of all calls that have ended. Raises what the database raises; they are kept then."""
+        self._collect()
+        counts: Counts = Counter()
+        for calls in _together(self._ended):
+            counts += _write(calls)
+            self._ended = [call for call in self._ended if call not in calls]
+        return _counted(counts)
+
+    def _collect(self) -> None:
+        if self._ends is None:
+            return
+        with suppress(BlockingIOError):
+            self._ends[0].recv(4096)
+        while not self._answers.empty():
+            call = self._answers.get()
+            self._running.remove(call)
+            self._ended.append(call)
+
+    def beat(self, presence_id: int | None) -> None:
+        """Renew all claims."""
+        for lease_id, inbox_ids in self._by_lease(self._all()).items():
+            held = beat(lease_id, inbox_ids, presence_id)
+            if held < len(inbox_ids):
+                logger.info("claims could not be renewed", count=len(inbox_ids) - held, claims=len(inbox_ids))
+        self.heartbeat.done()
+
+    def give_back_queued(self, source: Source | None = None) -> int:
+        """Give back the jobs whose call has not begun: of this source, or all; returns how many that were."""
+        calls = [call for call in self._queue if source is None or call.claim.source is source]
+        count = sum(release(lease_id, inbox_ids) for lease_id, inbox_ids in self._by_lease(calls).items())
+        self._queue = deque(call for call in self._queue if call not in calls)
+        return count
+
+    def give_back_paused(self) -> int:
+        """Give back the jobs whose call has not begun, of the sources that pause; returns how many that were."""
+        sources = {call.claim.source.name: call.claim.source for call in self._queue}
+        return sum(self.give_back_queued(source) for source in sources.values() if paused_for_s(source) is not None)
+
+    def give_back_all(self) -> tuple[int, bool]:
+        """Give back all jobs, whatever their calls do; returns how many, and whether none is held any more."""
+        count, is_free = 0, True
+        for lease_id, inbox_ids in self._by_lease(self._all()).items():
+            given_back, is_lease_free = release_left(lease_id, inbox_ids)
+            count, is_free = count + given_back, is_free and is_lease_free
+        return count, is_free
+
+    def close(self) -> None:
+        """Forget all calls; those that still run have nobody to answer to."""
+        for end in self._ends or ():
+            end.close()
+        self._reset()
+
+    def _all(self) -> list[Call]:
+        return [*self._queue, *self._running, *self._ended]
+
+    @staticmethod
+    def _by_lease(calls: Iterable[Call]) -> dict[UUID, list[int]]:
+        leases: dict[UUID, list[int]] = {}
+        for call in calls:
+            leases.setdefault(call.claim.lease_id, []).append(call.inbox_id)
+        return leases
+
+
+def _make(call: Call, answers: SimpleQueue[Call], bell: socket.socket) -> None:
+    """The whole life of a call's thread."""
+    try:
+        call.answer = call.outbound.call(call.request)
+    except BaseException as error:
+        call.error = error
+    answers.put(call)
+    # Nobody hears it once the worker has been told to stop at once.
+    with suppress(OSError):
+        bell.send(b".")
+
+
+def _together(calls: Iterable[Call]) -> list[list[Call]]:
+    """Groups that are written in one transaction. What could not be written the first time goes alone."""
+    groups: dict[tuple[UUID, str, int], list[Call]] = {}
+    for call in calls:
+        alone = call.inbox_id if call.writes else 0
+        groups.setdefault((call.claim.lease_id, call.message_type, alone), []).append(call)
+    return list(groups.values())
+
+
+def _write(calls: list[Call]) -> Counts:
+    claim = calls[0].claim
+    if calls[0].writes == MOST_WRITES:
+        return reclaim_own(claim.lease_id, [call.inbox_id for call in calls])
+    for call in calls:
+        call.writes += 1
+    return write_answers(claim, calls[0].message_type, calls)
+
+
+def _counted(counts: Counts) -> Counts:
+    """A job that is NEW again was given back."""
+    if again := counts.pop("NEW", 0):
+        counts["GIVEN_BACK"] += again
+    return counts

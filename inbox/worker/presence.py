@@ -1,0 +1,141 @@
+"""Presence: a worker process shows that it lives by a session lock, which vanishes with it.
+
+An idle connection of its own holds an advisory lock on its inbox_worker.id and LISTENs for work. Whoever finds the row
+and not the lock knows at once that the process is gone (rollcall.py). Presence decides only when jobs are taken back;
+the lease decides what is true, so a wrong verdict costs time and nothing else.
+
+The connection must reach the server itself: DATABASE_DIRECT_URL, if DATABASE_URL leads to a pooler. Behind a pooler
+there is no presence; claims are then taken back by age, and work is found by polling.
+"""
+
+import os
+import socket
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import OperationalError, connection
+
+from inbox.db.notify import CHANNEL
+from inbox.models import InboxWorker
+
+logger = structlog.get_logger("inbox.worker.presence")
+
+# With an inbox_worker.id, the key of the advisory lock. Any number that nobody else uses; this is "inbx".
+LOCK_CLASS = 0x696E6278
+# The second half of the key has 31 bits; after so many processes it begins again.
+LOCK_IDS = 2**31
+
+REGISTER = """
+INSERT INTO inbox_worker (instance_id, worker_id, command, host, pid, has_presence)
+VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
+"""
+
+
+def default_worker_id() -> str:
+    """A name that no other live process has: host, pid and a random tail, since pids and container names recur."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+
+
+class PresenceLost(OperationalError):
+    """the connection that shows this process's presence is gone"""
+
+
+class Presence:
+    """One registration of this process: a row of inbox_worker, and the connection that holds its lock."""
+
+    def __init__(self, worker_id: str, command: str, *, has_own_connection: bool = True) -> None:
+        """Connect and register; without a connection of its own, only register. Raises OperationalError."""
+        self.is_makeshift = not has_own_connection
+        if self.is_makeshift:
+            self.is_seen = False
+            self.id = _register_only(worker_id, command)
+            return
+        try:
+            self._connection = _connect()
+        except psycopg.OperationalError as error:
+            raise OperationalError(str(error)) from error
+        try:
+            self.is_seen = _is_direct(self._connection)
+            self.id = self._register(worker_id, command)
+        except psycopg.Error as error:
+            self.close()
+            raise PresenceLost(str(error)) from error
+        except OperationalError:
+            self.close()
+            raise
+        if not self.is_seen:
+            self.close()
+            logger.info("a pooler is in between: no presence, no LISTEN; DATABASE_DIRECT_URL would give both")
+
+    def _register(self, worker_id: str, command: str) -> int:
+        if self.is_seen:
+            self._connection.execute(f"LISTEN {CHANNEL}")
+        instance_id = uuid4()
+        # One transaction: nobody ever sees the row without its lock.
+        with self._connection.transaction():
+            worker = _value(
+                self._connection,
+                *(REGISTER, instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen),
+            )
+            if self.is_seen:
+                self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, worker % LOCK_IDS])
+        if not InboxWorker.objects.filter(pk=worker, instance_id=instance_id).exists():
+            self._connection.execute("DELETE FROM inbox_worker WHERE id = %s", [worker])
+            raise OperationalError("DATABASE_DIRECT_URL leads to another database than DATABASE_URL")
+        return worker
+
+    @property
+    def claim_id(self) -> int | None:
+        """What a claim is marked with: the registration, if others can see whether it still stands."""
+        return self.id if self.is_seen else None
+
+    def fileno(self) -> int:
+        """For select(): readable when there is a notification, or when the connection is gone. Raises PresenceLost."""
+        try:
+            return self._connection.fileno()
+        except psycopg.Error as error:
+            raise PresenceLost(str(error)) from error
+
+    def has_heard(self) -> bool:
+        """True if something was notified since the last call; never waits. Raises PresenceLost."""
+        try:
+            return bool(list(self._connection.notifies(timeout=0)))
+        except psycopg.Error as error:
+            raise PresenceLost(str(error)) from error
+
+    def close(self) -> None:
+        """Give up the lock."""
+        if not self.is_makeshift:
+            self._connection.close()
+
+
+def _register_only(worker_id: str, command: str) -> int:
+    """On the roll, but seen by its row only, as behind a pooler."""
+    with connection.cursor() as cursor:
+        cursor.execute(REGISTER, [uuid4(), worker_id, command, socket.gethostname(), os.getpid(), False])
+        return cursor.fetchone()[0]
+
+
+def _connect() -> psycopg.Connection:
+    wrapper = connection.copy()
+    wrapper.settings_dict |= settings.DATABASE_DIRECT or {}
+    raw = wrapper.get_new_connection(wrapper.get_connection_params())
+    raw.autocommit = True
+    # It is idle by nature; a server that ends idle sessions would have it registered again and again.
+    raw.execute("SELECT set_config('idle_session_timeout', '0', false)")
+    return raw
+
+
+def _is_direct(raw: psycopg.Connection) -> bool:
+    """A pooler answers with a backend number of its own making; session locks and LISTEN don't work through it."""
+    return _value(raw, "SELECT pg_backend_pid()") == raw.info.backend_pid
+
+
+def _value(raw: psycopg.Connection, sql: str, *parameters: Any) -> int:
+    row = raw.execute(sql, parameters).fetchone()
+    if row is None:
+        raise PresenceLost("the database gave no answer")
+    return row[0]

@@ -1,0 +1,127 @@
+"""Membership: a worker's place among the others: its registration, and its share of the database connections.
+
+While connections are scarce it has no connection of its own for its presence and takes small batches; as soon as there
+are enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
+registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere (it works without one, and tries
+again now and then). Settings: those of budget.py.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.db import OperationalError
+
+from inbox.db.connection_budget import EASE_AT, TIGHT_AT, Level, count_connections
+from inbox.db.storable import error_text
+from inbox.engine.work import Counts
+from inbox.worker.liveness import sign_off
+from inbox.worker.presence import Presence
+from inbox.worker.timer import Chore
+
+logger = structlog.get_logger("inbox.worker.loop")
+
+# And before each connection that is opened. More often, an idle worker would send over two queries a second.
+COUNT_CONNECTIONS_EVERY_S = 45.0
+# Soon, as most servers are away for a moment only, and then less often: a try may take until the connect gives up.
+TRY_PRESENCE_EVERY_S = (1.0, 60.0)
+
+
+class Membership:
+    """Of the worker `worker_id`; `register` makes a Presence, and without it there is no membership.
+
+    `register` takes `has_own_connection`, which is false while connections are scarce.
+    """
+
+    def __init__(self, worker_id: str, register: Callable[..., Presence] | None) -> None:
+        self.worker_id = worker_id
+        self.register = register
+        self.presence: Presence | None = None
+        # Connections are scarce: use no more of them, and hold what is there for a shorter time.
+        self.is_tight = False
+        self.counting = Chore(COUNT_CONNECTIONS_EVERY_S)
+        self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
+        self._level = Level.FINE
+
+    @property
+    def id(self) -> int | None:
+        """The row on the roll."""
+        return self.presence.id if self.presence else None
+
+    @property
+    def claim_id(self) -> int | None:
+        """What claims are marked with; None if others can't see whether this process lives."""
+        return self.presence.claim_id if self.presence else None
+
+    @property
+    def is_seen(self) -> bool:
+        """Others see at once when this process is gone, and it hears of new work."""
+        return self.presence is not None and self.presence.is_seen
+
+    def renew(self, counts: Counts) -> bool:
+        """Register if this process is not; True if it has just done so. Raises OperationalError, and PresenceLost.
+
+        Without a connection of its own it is makeshift: claims are taken back by age, work is found by polling.
+        """
+        if self.register is None:
+            return False
+        self._count_connections()
+        before = self.presence
+        if before is not None and not before.is_makeshift:
+            return False
+        refusal: OperationalError | None = None
+        if not self.is_tight and self.trying.is_due():
+            try:
+                self.presence = self.register()
+                self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
+            except OperationalError as error:
+                refusal = error
+        if self.presence is None:
+            # If the database itself is away this raises, and nothing is said yet of a connection of its own.
+            self.presence = self.register(has_own_connection=False)
+        if refusal:
+            self._try_later(refusal)
+        if self.presence is before:
+            return False
+        if before is not None:
+            sign_off(before.id, counts)
+        logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
+        return True
+
+    def _try_later(self, refusal: OperationalError) -> None:
+        if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
+            logger.warning("no connection of its own, going on without presence", error=error_text(refusal))
+        self.trying.every_s = min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1])
+        self.trying.done()
+
+    def has_heard(self) -> bool:
+        """True if there may be new work; never waits. Raises PresenceLost."""
+        return self.presence is not None and self.presence.is_seen and self.presence.has_heard()
+
+    def drop(self) -> None:
+        """Its row stays on the roll, so that what it still holds there is taken back at once by anyone."""
+        if self.presence is not None:
+            self.presence.close()
+        self.presence = None
+
+    def end(self, counts: Counts, told: dict[str, Any], *, leaves_nothing: bool) -> None:
+        """Sign off; not if jobs stay behind: whoever is on the roll and gone has them taken back at once."""
+        if self.presence is None:
+            return
+        if leaves_nothing:
+            sign_off(self.presence.id, counts)
+            logger.info("worker signed off", worker=self.presence.id, **told)
+        self.presence.close()
+
+    def _count_connections(self) -> None:
+        """See how many connections all processes use together, warn, and do with less while they are scarce."""
+        if self.presence is not None and not self.counting.is_due():
+            return
+        found = count_connections()
+        self.counting.done()
+        if found.level > self._level and found.warning:
+            logger.warning("connections are scarce", reason=found.warning)
+        elif found.level is Level.FINE and self._level is not Level.FINE:
+            logger.info("connections are there again", count=found.background)
+        self._level = found.level
+        self.is_tight = found.used >= (EASE_AT if self.is_tight else TIGHT_AT)
