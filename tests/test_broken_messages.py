@@ -4,7 +4,7 @@ import pytest
 
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet
-from packets.samples import good_messages, insert
+from packets.samples.messages import good_messages, insert
 from tests.drain import drain, job_of, take_in
 from tests.rows import document, esmd, send, tracking_id
 

@@ -15,7 +15,7 @@ from inbox.engine.claim import claim
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet, PacketDocument
 from packets.order import order_key
-from packets.sample_shapes import SHAPES
+from packets.samples.shapes import SHAPES
 from tests.drain import take_in
 from tests.rows import document, esmd, seconds_ago, send, tracking_id
 

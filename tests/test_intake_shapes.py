@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from packets.models import Packet
-from packets.sample_shapes import SHAPES
-from packets.samples import good_messages, insert
+from packets.samples.messages import good_messages, insert
+from packets.samples.shapes import SHAPES
 from tests.drain import drain, job_of
 from tests.rows import document, esmd, send, tracking_id
 

@@ -9,9 +9,9 @@ from inbox.db.errors import NoDatabase
 from inbox.management import base
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet
-from packets.sample_breakages import BREAKAGES
-from packets.sample_shapes import SHAPES
-from packets.samples import CORRECTION, NO_DOCUMENTS, good_messages, sample_messages
+from packets.samples.breakages import BREAKAGES
+from packets.samples.messages import CORRECTION, NO_DOCUMENTS, good_messages, sample_messages
+from packets.samples.shapes import SHAPES
 
 
 def number_after(label, out):

@@ -22,7 +22,7 @@ from inbox.operations.correct import corrected_texts
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet
 from packets.open_packet import open_packet
-from packets.samples import sample_messages
+from packets.samples.messages import sample_messages
 from tests.clinical import decision, payload
 from tests.probe import probe_source
 from tests.rows import esmd, job, seconds_ago, send, tracking_id

@@ -18,7 +18,7 @@ from decisions.dismiss import dismiss
 from decisions.errors import DecisionRefused
 from packets.codes import DetailedStatus
 from packets.models import Packet
-from packets.samples import insert, sample_messages
+from packets.samples.messages import insert, sample_messages
 
 PERSON = "pretend.person"
 SHARE_DISMISSED = 0.1

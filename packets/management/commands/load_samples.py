@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from tqdm import tqdm
 
 from inbox.management.base import DatabaseCommand, positive_int
-from packets.samples import SampleMessage, insert, sample_messages
+from packets.samples.messages import SampleMessage, insert, sample_messages
 
 LINE_EVERY_S = 5.0
 

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from packets.sample_breakages import BREAKAGES
-from packets.sample_shapes import SHAPES, esmd, fax, portal, tracking_id
+from packets.samples.breakages import BREAKAGES
+from packets.samples.shapes import SHAPES, esmd, fax, portal, tracking_id
 
 NO_DOCUMENTS = "no documents"
 CORRECTION = "correction"
