@@ -182,7 +182,7 @@ INBOX_WAIT_LIMIT = seconds("INBOX_WAIT_LIMIT", 604800)
 INBOX_LOOKBACK = seconds("INBOX_LOOKBACK", 900)
 INBOX_RECONCILE_EVERY = seconds("INBOX_RECONCILE_EVERY", 3600)
 
-# The JSON Generator, which makes the payloads for CMS. Unset: its source pauses. decisions/json_generator.py says more.
+# The JSON Generator, which makes the payloads for CMS. Unset: its source pauses (decisions/generator/client.py).
 JSON_GENERATOR_BASE_URL = web_address("JSON_GENERATOR_BASE_URL")
 JSON_GENERATOR_CONNECT_TIMEOUT = seconds("JSON_GENERATOR_CONNECT_TIMEOUT", 30)
 JSON_GENERATOR_READ_TIMEOUT = seconds("JSON_GENERATOR_READ_TIMEOUT", 180)

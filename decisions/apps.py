@@ -5,10 +5,12 @@ class DecisionsConfig(AppConfig):
     name = "decisions"
 
     def ready(self) -> None:
-        from decisions import generate_payload, links, source, words
-        from decisions.clinical_ops.answer import handle_clinical_decision
-        from decisions.clinical_ops.payload import handle_generated_payload
-        from decisions.utn.handler import handle_utn_fail, handle_utn_success
+        from decisions import links, words
+        from decisions import sources as source
+        from decisions.generator import job as generate_payload
+        from decisions.messages.clinical_answer import handle_clinical_decision
+        from decisions.messages.generated_payload import handle_generated_payload
+        from decisions.messages.utn import handle_utn_fail, handle_utn_success
         from inbox.admin_pages.links import register_links
         from inbox.admin_pages.redaction import know_words
         from packets.source import INTEGRATION

@@ -13,7 +13,7 @@ from django.db import models
 from decisions.codes import OperationalDecision
 from decisions.errors import NoSuchPacket
 from decisions.models import PacketDecision
-from decisions.standing import is_answered
+from decisions.rules.current_state import is_answered
 from packets.models import Packet
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, PacketDecision
-from decisions.source import CLINICAL_DECISION, GENERATED_PAYLOAD
+from decisions.sources import CLINICAL_DECISION, GENERATED_PAYLOAD
 from inbox.admin_pages.links import Link
 from inbox.models import InboxJob
 

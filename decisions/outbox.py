@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decisions.case import Case
 from decisions.codes import UtnStatus
 from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
-from decisions.standing import is_answered
+from decisions.rules.current_state import is_answered
 from inbox.engine.enqueue import enqueue
 from packets.models import Packet
 

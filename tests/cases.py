@@ -5,10 +5,10 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from decisions.approve import approve
 from decisions.case import lock_case
-from decisions.hear import Said, hear
+from decisions.messages.apply import Said, hear
 from decisions.models import DecisionMessage, PacketDecision
+from decisions.staff.approve import approve
 from inbox.models import InboxJob
 from packets.models import Packet
 from tests.rows import seconds_ago, send, tracking_id

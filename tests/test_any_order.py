@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from decisions.affirm import affirm
-from decisions.approve import approve
 from decisions.codes import DenialReason
-from decisions.dismiss import dismiss
 from decisions.errors import DecisionRefused
 from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
-from decisions.update_clinical_decision import update_clinical_decision
-from decisions.update_operational_decision import update_operational_decision
+from decisions.staff.affirm import affirm
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import dismiss
+from decisions.staff.update_clinical_decision import update_clinical_decision
+from decisions.staff.update_operational_decision import update_operational_decision
 from inbox.models import InboxJob
 from packets.models import Packet, PacketDocument
 from packets.move_packet import MoveRefused, move_packet

@@ -9,14 +9,14 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from decisions.approve import approve
 from decisions.case import lock_case
 from decisions.codes import DenialReason, OperationalDecision
-from decisions.dismiss import dismiss
 from decisions.errors import DecidedMeanwhile, DecisionRefused, NotAllowedNow
 from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
-from decisions.update_clinical_decision import update_clinical_decision
-from decisions.update_operational_decision import update_operational_decision
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import dismiss
+from decisions.staff.update_clinical_decision import update_clinical_decision
+from decisions.staff.update_operational_decision import update_operational_decision
 from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest
 from inbox.engine.work import work

@@ -6,14 +6,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from decisions.affirm import affirm
-from decisions.approve import approve
 from decisions.codes import DenialReason, OperationalDecision
-from decisions.dismiss import dismiss
 from decisions.errors import DecidedMeanwhile, DecisionRefused, DetailsMissing, NoSuchPacket, NotAllowedNow
 from decisions.models import DecisionMessage, PacketDecision, SendClinicalOps
-from decisions.update_clinical_decision import update_clinical_decision
-from decisions.update_operational_decision import update_operational_decision
+from decisions.staff.affirm import affirm
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import dismiss
+from decisions.staff.update_clinical_decision import update_clinical_decision
+from decisions.staff.update_operational_decision import update_operational_decision
 from decisions.versions import BEGINNING, COPIED, NOT_COPIED, next_version
 from inbox.models import InboxJob
 from packets.models import PacketEvent

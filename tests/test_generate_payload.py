@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from decisions.generate_payload import needs_payload
-from decisions.json_generator import MOST_TEXT, Request, ask
+from decisions.generator.client import MOST_TEXT, Request, ask
+from decisions.generator.job import needs_payload
 from decisions.models import ClinicalOpsMessage, PacketDecision
 from decisions.pretend.behaviour import Behaviour
 from decisions.pretend.generator import Generator

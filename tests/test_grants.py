@@ -258,7 +258,7 @@ def test_staff_decide_and_see_every_page(system):
         )
     system.manage("worker", "run_inbox_worker", "--drain")
     script = (
-        "from uuid import uuid4; from django.db import transaction; from decisions.approve import approve;"
+        "from uuid import uuid4; from django.db import transaction; from decisions.staff.approve import approve;"
         "from packets.models import Packet\n"
         "with transaction.atomic(): approve(Packet.objects.last().pk, by='ada', reason='a test', seen=None,"
         " correlation_id=uuid4())"

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from decisions.update_operational_decision import OPERATIONAL_MOVES
+from decisions.staff.update_operational_decision import OPERATIONAL_MOVES
 from inbox.models import InboxAudit, InboxJob
 from inbox.statuses import ALLOWED_MOVES, RECORDED_MOVES, Status
 from packets.moves import MOVES, OPEN, STAFF_STEPS

@@ -6,14 +6,14 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from decisions.affirm import affirm
-from decisions.approve import approve
 from decisions.codes import DenialReason
-from decisions.dismiss import dismiss
 from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import DecisionMessage, SendClinicalOps, SendIntegration
-from decisions.update_clinical_decision import update_clinical_decision
-from decisions.update_operational_decision import update_operational_decision
+from decisions.staff.affirm import affirm
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import dismiss
+from decisions.staff.update_clinical_decision import update_clinical_decision
+from decisions.staff.update_operational_decision import update_operational_decision
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from packets.move_packet import MoveRefused, move_packet

@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import models
 from django.urls import reverse
 
-from decisions.approve import approve
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
+from decisions.staff.approve import approve
 from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxTally
 from packets.models import IntegrationMessage, Packet, PacketDocument
 from tests.cases import active, answer, decided, packet

@@ -13,18 +13,18 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
 
-from decisions.approve import approve
 from decisions.case import Case, lock_case
 from decisions.codes import ClinicalDecision, DenialReason, OperationalDecision
-from decisions.dismiss import REQUIRED_DETAIL, dismiss
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision, SendClinicalOps
 from decisions.packet_page.actions import ACTIONS, why_not
 from decisions.packet_page.admin import DecidedPacketAdmin
 from decisions.packet_page.changes import changes, comparable
 from decisions.packet_page.history import LIMIT
-from decisions.update_clinical_decision import update_clinical_decision
-from decisions.update_operational_decision import update_operational_decision
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import REQUIRED_DETAIL, dismiss
+from decisions.staff.update_clinical_decision import update_clinical_decision
+from decisions.staff.update_operational_decision import update_operational_decision
 from decisions.versions import COPIED
 from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent

@@ -1,7 +1,7 @@
 """A message that counts for a packet's decision, as it was when it was handled. Append-only.
 
-What the decision is follows from all of them together (decisions/standing.py), so their order does not matter. A
-message that waits, or that can never count, is not here.
+All of them together give the decision (decisions/rules/current_state.py), so their order does not matter. A message
+that waits, or that can never count, is not here.
 """
 
 from django.db import models
@@ -25,7 +25,7 @@ class DecisionMessage(models.Model):
     said_at = models.DateTimeField(
         null=True, help_text="When this content was written: created_at, or the time of the UPDATE that brought it."
     )
-    content = models.JSONField(help_text="What it says, in the words of decisions/standing.py.")
+    content = models.JSONField(help_text="What it says, in the words of decisions/rules/current_state.py.")
     handled_at = models.DateTimeField(db_default=now())
 
     class Meta:

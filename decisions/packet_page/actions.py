@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from decisions.affirm import affirm, refuse_affirmation
-from decisions.approve import approve, refuse_approval
 from decisions.case import Case
 from decisions.codes import ClinicalDecision, DenialReason, OperationalDecision
-from decisions.dismiss import dismiss, refuse_dismissal
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.packet_page.forms import ActionForm, ClinicalForm, DismissForm, MoveForm, OperationalForm
 from decisions.packet_page.permissions import DECIDE, MOVE
-from decisions.update_clinical_decision import refuse_if_closed, update_clinical_decision
-from decisions.update_operational_decision import operational_targets, update_operational_decision
+from decisions.staff.affirm import affirm, refuse_affirmation
+from decisions.staff.approve import approve, refuse_approval
+from decisions.staff.dismiss import dismiss, refuse_dismissal
+from decisions.staff.update_clinical_decision import refuse_if_closed, update_clinical_decision
+from decisions.staff.update_operational_decision import operational_targets, update_operational_decision
 from decisions.versions import version_of_request
 from packets.codes import DetailedStatus
 from packets.models import PacketEvent

@@ -11,8 +11,8 @@ from uuid import uuid5
 from django import forms
 
 from decisions.codes import ClinicalDecision, DenialReason, OperationalDecision
-from decisions.dismiss import REQUIRED_DETAIL, check_details
 from decisions.errors import DetailsMissing
+from decisions.staff.dismiss import REQUIRED_DETAIL, check_details
 from packets.codes import DetailedStatus
 
 MAX_TEXT_LENGTH = 2000

@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from django.db import connection, transaction
 
-from decisions.approve import approve
 from decisions.codes import DenialReason
-from decisions.dismiss import dismiss
 from decisions.errors import DecisionRefused
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import dismiss
 from packets.codes import DetailedStatus
 from packets.models import Packet
 from packets.samples.messages import insert, sample_messages

@@ -8,7 +8,7 @@ from decisions.case import Case
 from decisions.codes import ClinicalDecision, DecisionOutcome, DecisionType, DenialReason, OperationalDecision
 from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import PacketDecision
-from decisions.staff import decide, open_case, refuse_if_stale, refuse_move
+from decisions.staff.decide import decide, open_case, refuse_if_stale, refuse_move
 from decisions.versions import next_version
 from inbox.db.storable import is_storable
 from packets.moves import Verb

@@ -7,7 +7,7 @@ from packets.messages import BadMessage, Message, type_name
 
 
 def parse_utn_success(message: Message) -> dict[str, Any]:
-    """What a UTN message says, in the words of decisions/standing.py. Raises BadMessage."""
+    """What a UTN message says, in the words of decisions/rules/current_state.py. Raises BadMessage."""
     payload = _payload(message)
     utn = short_text(pick(payload, "unique_tracking_number", "uniqueTrackingNumber"))
     if utn is None:
@@ -16,7 +16,7 @@ def parse_utn_success(message: Message) -> dict[str, Any]:
 
 
 def parse_utn_fail(message: Message) -> dict[str, Any]:
-    """What a UTN_FAIL message says, in the words of decisions/standing.py. Raises BadMessage."""
+    """What a UTN_FAIL message says, in the words of decisions/rules/current_state.py. Raises BadMessage."""
     payload = _payload(message)
     content = {
         "error_code": explanation(pick(payload, "error_code", "errorCode"), MAX_TEXT),

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from decisions.codes import EsmdRequestStatus
 from decisions.models import PacketDecision
-from decisions.standing import is_answered
+from decisions.rules.current_state import is_answered
 from inbox.outcomes import Outcome, ignored
 from inbox.registry import LockedJob, Outbound
 
 if TYPE_CHECKING:
-    from decisions.json_generator import Request
+    from decisions.generator.client import Request
 
 
 def needs_payload(decision: PacketDecision) -> bool:
@@ -42,7 +42,7 @@ def prepare(jobs: Sequence[LockedJob]) -> list["Request | Outcome"]:
 
 
 def _prepare(asked: PacketDecision | None, active: dict[int, PacketDecision]) -> "Request | Outcome":
-    from decisions.json_generator import Request
+    from decisions.generator.client import Request
 
     if asked is None:
         return ignored("the decision version is gone")
@@ -60,7 +60,7 @@ def _prepare(asked: PacketDecision | None, active: dict[int, PacketDecision]) ->
 def call(request: "Request") -> Outcome:
     """Ask once. Raises nothing but bugs."""
     # httpx takes a tenth of a second to import; only who calls needs it.
-    from decisions.json_generator import ask
+    from decisions.generator.client import ask
 
     return ask(request)
 

@@ -6,8 +6,8 @@ from decisions.case import Case
 from decisions.codes import ClinicalDecision
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
-from decisions.staff import open_case, refuse_if_stale, refuse_move
-from decisions.update_clinical_decision import refuse_if_closed, update_clinical_decision
+from decisions.staff.decide import open_case, refuse_if_stale, refuse_move
+from decisions.staff.update_clinical_decision import refuse_if_closed, update_clinical_decision
 from packets.moves import Verb
 
 

@@ -6,7 +6,7 @@ from decisions.case import Case
 from decisions.codes import OperationalDecision as O
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
-from decisions.staff import decide, open_case, refuse_if_stale, refuse_move
+from decisions.staff.decide import decide, open_case, refuse_if_stale, refuse_move
 from decisions.versions import next_version
 from packets.codes import DetailedStatus
 from packets.moves import MOVES, Verb

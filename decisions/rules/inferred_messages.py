@@ -6,7 +6,7 @@ from typing import Any
 from decisions.case import Case
 from decisions.codes import EsmdRequestStatus, UtnStatus
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.standing import Kind, Standing, is_answered, standing
+from decisions.rules.current_state import Kind, Standing, is_answered, standing
 
 IS_SENT = {EsmdRequestStatus.SENT: True, EsmdRequestStatus.ACKED: True, EsmdRequestStatus.FAILED: False}
 ESMD = ("esmd_request_payload", "esmd_error", "decision_subtype", "part_type")

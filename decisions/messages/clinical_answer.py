@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from django.db import connection
 
 from decisions.case import lock_cases
-from decisions.clinical_ops.rows import Row, read
 from decisions.codes import ClinicalDecision
-from decisions.hear import SAME, Said, hear
+from decisions.messages.apply import SAME, Said, hear
+from decisions.messages.clinical_ops_rows import Row, read
 from decisions.models import DecisionMessage
 from inbox.outcomes import Outcome, done, ignored, not_ready
 from inbox.registry import LockedJob

@@ -6,7 +6,7 @@ from decisions.case import Case
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.outbox import request_clinical_review
-from decisions.staff import decide, open_case, refuse_if_stale, refuse_move
+from decisions.staff.decide import decide, open_case, refuse_if_stale, refuse_move
 from decisions.versions import has_decision, next_version
 from packets.moves import Verb
 

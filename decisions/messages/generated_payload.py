@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from decisions.case import Case, lock_cases
-from decisions.clinical_ops.answer import ANSWER_OF_INDICATOR
-from decisions.clinical_ops.rows import Row, read
 from decisions.codes import DecisionSubtype, PartType
-from decisions.hear import Said, hear
+from decisions.messages.apply import Said, hear
+from decisions.messages.clinical_answer import ANSWER_OF_INDICATOR
+from decisions.messages.clinical_ops_rows import Row, read
 from decisions.models import DecisionMessage
 from inbox.db.storable import DEEPEST, is_storable
 from inbox.outcomes import CONTRADICTION, Outcome, dead, done, ignored, not_ready

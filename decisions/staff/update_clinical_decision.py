@@ -9,9 +9,9 @@ from uuid import UUID
 from decisions.case import Case
 from decisions.codes import ClinicalDecision, EsmdRequestStatus
 from decisions.errors import NotAllowedNow
-from decisions.hear import Said, hear
+from decisions.messages.apply import Said, hear
 from decisions.models import PacketDecision
-from decisions.staff import open_case, refuse_if_stale, staff_answer
+from decisions.staff.decide import open_case, refuse_if_stale, staff_answer
 
 
 def update_clinical_decision(

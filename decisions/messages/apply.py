@@ -13,10 +13,10 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from decisions.case import Case
 from decisions.codes import EsmdRequestStatus, UtnStatus
-from decisions.implied import implied
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.outbox import request_letters, request_payloads
-from decisions.standing import FIELDS, Kind, Standing, counting, is_answered, of_earlier_rounds, standing
+from decisions.rules.current_state import FIELDS, Kind, Standing, counting, is_answered, of_earlier_rounds, standing
+from decisions.rules.inferred_messages import implied
 from decisions.versions import has_decision, next_version, write_versions
 from inbox.engine.wake import wake
 from packets.codes import DetailedStatus, ValidationStatus

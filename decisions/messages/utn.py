@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from decisions.case import Case, lock_cases
-from decisions.hear import Said, hear
+from decisions.messages.apply import Said, hear
+from decisions.messages.utn_parse import parse_utn_fail, parse_utn_success
 from decisions.models import DecisionMessage
-from decisions.utn.parse import parse_utn_fail, parse_utn_success
 from inbox.outcomes import Outcome, done, ignored, not_ready
 from inbox.registry import LockedJob
 from packets.messages import Message, read_each

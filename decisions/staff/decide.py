@@ -7,7 +7,7 @@ from django.db import connection
 from decisions.case import Case, lock_case
 from decisions.errors import DecidedMeanwhile, DetailsMissing, NotAllowedNow
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.standing import STAFF
+from decisions.rules.current_state import STAFF
 from decisions.versions import version_of_request, write_versions
 from inbox.db.storable import storable
 from packets.codes import DetailedStatus
