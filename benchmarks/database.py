@@ -45,7 +45,7 @@ def scratch(database: str, *, keep: bool = False) -> Iterator[str]:
     import psycopg
     from django.conf import settings
 
-    from config import devdb
+    from config.embedded_postgres import server as devdb
 
     if settings.USES_EMBEDDED_DATABASE:
         devdb.server(settings.BASE_DIR).start()

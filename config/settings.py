@@ -5,8 +5,9 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import devdb, process
+from config import process
 from config.database_url import database, web_pool
+from config.embedded_postgres import server as devdb
 from config.env import env, list_of_seconds, one_of, seconds, switch, web_address, whole_number
 from config.logs import logging_settings
 
@@ -42,8 +43,8 @@ if DEBUG:
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "config.probes.Probes",
-    "config.no_nul.NoNul",
+    "config.web.probes.Probes",
+    "config.web.no_nul.NoNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -115,11 +116,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # After 5 wrong passwords for a name from one address, neither gets in for 15 minutes, right password or not.
-AUTHENTICATION_BACKENDS = ["config.throttle.ThrottleBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["config.web.throttle.ThrottleBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "config.client_address.client_address"
+AXES_CLIENT_IP_CALLABLE = "config.web.client_address.client_address"
 # How many proxies of ours a request comes through; each adds to X-Forwarded-For.
 TRUST_X_FORWARDED_FOR = whole_number("TRUST_X_FORWARDED_FOR", 0, minimum=0)
 AXES_RESET_ON_SUCCESS = True

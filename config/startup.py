@@ -4,7 +4,7 @@ import sys
 
 from django.conf import settings
 
-from config import devdb
+from config.embedded_postgres import server as devdb
 
 # These work without a database; every other command may need one.
 COMMANDS_WITHOUT_DATABASE = {

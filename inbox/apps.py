@@ -5,4 +5,5 @@ class InboxConfig(AppConfig):
     name = "inbox"
 
     def ready(self) -> None:
+        from inbox import checks  # noqa: F401
         from inbox.db import lookups  # noqa: F401

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from config.devdb_programs import account, binary, launcher, run
+from config.embedded_postgres.programs import account, binary, launcher, run
 from tests.probe import wait_until
 
 USER = "serviceops"

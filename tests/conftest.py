@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config import devdb
+from config.embedded_postgres import server as devdb
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config.devdb_programs import Launcher, account, launcher
+from config.embedded_postgres.programs import Launcher, account, launcher
 
 PROJECT = Path(__file__).resolve().parent.parent
 ANSWERS_WITHIN_S = 20.0

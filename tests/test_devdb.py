@@ -21,16 +21,16 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from config import devdb
-from config.devdb import DevDbError, Server
-from config.devdb_programs import binary
+from config.embedded_postgres import server as devdb
+from config.embedded_postgres.programs import binary
+from config.embedded_postgres.server import DevDbError, Server
 
 PROJECT = Path(__file__).resolve().parent.parent
 START_WHEN_TOLD = """
 import sys
 from pathlib import Path
 import psycopg
-from config.devdb import Server
+from config.embedded_postgres.server import Server
 server = Server(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import OperationalError
 
-from config.charts import stacked
 from config.templatetags import front as tags
+from config.web.charts import stacked
 from inbox.models import SourcePause
 from tests.rows import job, seconds_ago
 from tests.test_tally import at_minute, worker

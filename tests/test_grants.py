@@ -17,7 +17,7 @@ from django.db import connection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
-from config.devdb_programs import binary
+from config.embedded_postgres.programs import binary
 from config.management.commands.sql_grants import grants
 from tests.conftest import PROJECT
 from tests.probe import wait_until

@@ -12,8 +12,8 @@ from django.db import connection, migrations, models
 from django.db.migrations import Migration, RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
 
-from config.migration_lint import BEFORE_ANY_ROW, EXCUSED, LARGE_TABLES, findings
-from config.migration_steps import python_in_one_transaction
+from tools.migration_linter.linter import BEFORE_ANY_ROW, EXCUSED, LARGE_TABLES, findings
+from tools.migration_linter.steps import python_in_one_transaction
 
 BAD = [
     'CREATE INDEX "x" ON "integration_inbox" ("message_type")',

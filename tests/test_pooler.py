@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config import devdb
+from config.embedded_postgres import server as devdb
 from inbox.models import InboxJob, InboxWorker
 from packets.models import IntegrationMessage, Packet
 from tests import clinical

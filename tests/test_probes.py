@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from prometheus_client.parser import text_string_to_metric_families
 
-from config import probes
+from config.web import probes
 from inbox.models import InboxWorker, PollWatermark, SourcePause
 from tests.rows import job, seconds_ago, send
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from config import devdb
+from config.embedded_postgres import server as devdb
 from inbox.db.notify import notify
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker.presence import LOCK_CLASS

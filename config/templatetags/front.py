@@ -6,7 +6,7 @@ from django import template
 from django.db import Error
 from django.http import HttpRequest
 
-from config.charts import Chart, stacked
+from config.web.charts import Chart, stacked
 from inbox.db.storable import error_text
 from inbox.monitoring.diagnosis import pauses
 from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from config.devdb import Server
+from config.embedded_postgres.server import Server
 from tests.chaos.strangers import Strangers
 from tests.pooler import Pooler
 from tests.zygote import Zygote, is_alive, send_signal

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from config import devdb
+from config.embedded_postgres import server as devdb
 from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
 from tests.chaos.monkey import Monkey
 from tests.chaos.producers import MessageIds, Producer, write_backlog

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import devdb
+from config.embedded_postgres import server as devdb
 
 
 class Command(BaseCommand):

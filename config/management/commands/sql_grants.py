@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-GRANTS = Path(__file__).parents[2] / "grants.sql"
+GRANTS = Path(__file__).parents[2] / "postgresql" / "grants.sql"
 PREFIX = "serviceops_"
 
 

@@ -6,7 +6,7 @@ A rule is a pattern, what excuses it, and the advice. The excuse counts only out
 import re
 from collections.abc import Iterable
 
-from config.migration_alter import outside
+from tools.migration_linter.alter import outside
 
 Rule = tuple[str, str | None, str]
 

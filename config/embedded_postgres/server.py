@@ -34,8 +34,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from config.devdb_processes import processes_in, tell_to_exit, works_in_removed_folder
-from config.devdb_programs import OR_ELSE, DevDbError, account, binary, environment, launcher, run, user_name
+from config.embedded_postgres.processes import processes_in, tell_to_exit, works_in_removed_folder
+from config.embedded_postgres.programs import (
+    OR_ELSE,
+    DevDbError,
+    account,
+    binary,
+    environment,
+    launcher,
+    run,
+    user_name,
+)
 
 USER = DATABASE = "serviceops"
 PORT = 5432  # only names the socket file; given everywhere, so that a PGPORT in the environment changes nothing

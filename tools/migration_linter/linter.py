@@ -9,9 +9,9 @@ again. What a function does that a migration calls is not read.
 import re
 from collections.abc import Container, Iterable
 
-from config import migration_rules as rules
-from config import migration_sql
-from config.migration_alter import Action, actions
+from tools.migration_linter import rules
+from tools.migration_linter import sql as migration_sql
+from tools.migration_linter.alter import Action, actions
 
 # Everything that grows with the messages.
 LARGE_TABLES = frozenset(

@@ -14,7 +14,7 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from config.metrics import CONTENT_TYPE, metrics_text
+from config.web.metrics import CONTENT_TYPE, metrics_text
 from inbox.db.storable import error_text
 from inbox.monitoring.owners import find_owners
 
