@@ -58,8 +58,8 @@ def main() -> None:
     from inbox import registry
     from inbox.engine.has_work import has_work
     from inbox.engine.ingest import ingest
-    from inbox.engine.sweep import Floor, sweep
-    from inbox.worker.liveness import roll_call
+    from inbox.engine.sweep import SweepKind, sweep
+    from inbox.worker.liveness import find_gone
     from inbox.worker.presence import LOCK_CLASS
 
     source, flagged = registry.source("integration"), _flagged()
@@ -74,8 +74,8 @@ def main() -> None:
         _print_row("empty poll, by flag", _times(options.rounds, lambda: ingest(flagged).count))
         _print_row("look", _times(options.rounds, lambda: has_work([source])))
         _print_row("look, both sources", _times(options.rounds, lambda: has_work([source, flagged])))
-        _print_row(f"roll call of {WORKERS}", _times(options.rounds, lambda: roll_call(None, Counter())))
-        for floor, lookback_s in ((Floor.LOOKBACK, 900.0), (Floor.RECONCILE, 1.0)):
+        _print_row(f"roll call of {WORKERS}", _times(options.rounds, lambda: find_gone(None, Counter())))
+        for floor, lookback_s in ((SweepKind.LOOKBACK, 900.0), (SweepKind.RECONCILE, 1.0)):
             settings.INBOX_LOOKBACK = lookback_s
             _print_row(f"step of a {floor.value}", _each_step(sweep(source, floor)))
         for statement in STALE.split(";"):

@@ -49,12 +49,11 @@ def _measure(jobs: int, rounds: int) -> None:
     from django.db import connection
     from django.test import Client
 
-    from inbox.monitoring import dead_by_reason, remaining, take_overview
-    from inbox.monitoring import history as pulse
+    from inbox.monitoring import dead_by_reason, history, remaining, take_overview
     from inbox.monitoring.diagnosis import find_stalls
     from inbox.monitoring.jobs import count_ended
-    from inbox.monitoring.snapshot import NEWEST, take_front
-    from inbox.worker.throughput import tally
+    from inbox.monitoring.snapshot import NEWEST, take_snapshot
+    from inbox.worker.throughput import record_throughput
 
     database.progress(f"seeding {jobs:,} jobs …")
     with connection.cursor() as cursor:
@@ -70,7 +69,7 @@ def _measure(jobs: int, rounds: int) -> None:
     def run(sql: str) -> Callable[[], object]:
         def call() -> None:
             with connection.cursor() as cursor:
-                cursor.execute(sql, [pulse.TIMED] if "%s" in sql else None)
+                cursor.execute(sql, [history.TIMED] if "%s" in sql else None)
                 cursor.fetchall()
 
         return call
@@ -81,15 +80,15 @@ def _measure(jobs: int, rounds: int) -> None:
         "dead by reason": lambda: dead_by_reason(since=seen.ended.since),
         "take_overview": lambda: take_overview(NEWEST),
         "find_stalls": lambda: find_stalls(seen),
-        "history from tallies": run(pulse.HISTORY),
-        "latency of the newest 10,000": run(pulse.LATENCY),
-        "connections, deadlocks": run(pulse.SERVER),
-        "take_front": take_front,
+        "history from tallies": run(history.HISTORY),
+        "latency of the newest 10,000": run(history.LATENCY),
+        "connections, deadlocks": run(history.SERVER),
+        "take_snapshot": take_snapshot,
         "GET /admin/": lambda: client.get("/admin/"),
         "GET /metrics": lambda: client.get("/metrics"),
         "GET /readyz": lambda: client.get("/readyz"),
         "GET /healthz": lambda: client.get("/healthz"),
-        "a worker's tally, every 10 s": lambda: tally(first, counts),
+        "a worker's tally, every 10 s": lambda: record_throughput(first, counts),
         "6 hours by finished_at, no index": run(COUNT),
     }
     for name, call in parts.items():

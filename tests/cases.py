@@ -6,7 +6,7 @@ from uuid import uuid4
 from django.db import transaction
 
 from decisions.case import lock_case
-from decisions.messages.apply import Said, hear
+from decisions.messages.apply import NewMessage, apply_messages
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.staff.approve import approve
 from inbox.models import InboxJob
@@ -61,7 +61,7 @@ def answers(of: Packet, messages) -> list[str | None]:
         case = lock_case(of.pk)
         for message in messages:
             message.packet = case.packet
-        return hear([Said(case, message, job_id=message.message_id) for message in messages]).reasons
+        return apply_messages([NewMessage(case, message, job_id=message.message_id) for message in messages]).reasons
 
 
 def affirmed(number: int = 1) -> Packet:

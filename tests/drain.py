@@ -5,7 +5,7 @@ from collections import Counter
 from inbox import registry
 from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest
-from inbox.engine.sweep import Floor, sweep
+from inbox.engine.sweep import SweepKind, sweep
 from inbox.engine.work import Counts, work
 from inbox.models import InboxJob
 
@@ -15,10 +15,10 @@ def take_in() -> None:
     integration = registry.source("integration")
     while ingest(integration).count:
         pass
-    swept(integration, Floor.LOOKBACK)
+    swept(integration, SweepKind.LOOKBACK)
 
 
-def swept(source: registry.Source, floor: Floor) -> int:
+def swept(source: registry.Source, floor: SweepKind) -> int:
     """Sweep to the end; returns how many jobs that made."""
     return sum(sweep(source, floor))
 
@@ -41,7 +41,7 @@ def drain_all(batch_size: int = 200) -> Counts:
     sources = [source for source in registry.sources() if source.reads]
     counts: Counts = Counter()
     while True:
-        came = sum(ingest(source).count + swept(source, Floor.LOOKBACK) for source in sources)
+        came = sum(ingest(source).count + swept(source, SweepKind.LOOKBACK) for source in sources)
         for source in sources:
             while claimed := claim(source, worker_id="test", limit=batch_size):
                 counts += work(claimed)

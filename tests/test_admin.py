@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.fields import UnreadableJson
 from inbox.models import (
     InboxAudit,
@@ -247,7 +247,7 @@ def test_a_search_finds_a_row_by_each_of_its_ids_and_by_nothing_else(client, a_r
 
 
 def test_a_long_list_is_not_counted_to_its_end(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 2)
+    monkeypatch.setattr(bounded_count, "LIMIT", 2)
     for _ in range(2):
         job()
     assert re.search(r"\b2\s+jobs", client.get(url(InboxJob)).content.decode())

@@ -162,10 +162,10 @@ def test_rows_1_to_6_of_which_another_poller_took_the_second_and_died():
     taken = claim(clinical, worker_id="dies", limit=3)
     assert len(taken) == 3
     # Of its batch it gives back all but the second row, and dies with that.
-    from inbox.engine.give_back import release
+    from inbox.engine.give_back import give_back
 
     keep = InboxJob.objects.get(source="clinical_decision", message_id=second).pk
-    release(taken.lease_id, [pk for pks in taken.inbox_ids.values() for pk in pks if pk != keep])
+    give_back(taken.lease_id, [pk for pks in taken.inbox_ids.values() for pk in pks if pk != keep])
     for number in (4, 5, 6):
         write_decision(number)
     drain_all()
@@ -173,9 +173,9 @@ def test_rows_1_to_6_of_which_another_poller_took_the_second_and_died():
         True, False, True, True, True, True
     ]  # fmt: skip
     InboxJob.objects.filter(pk=keep).update(locked_at="2026-01-01T00:00:00Z")
-    from inbox.engine.reclaim import reclaim_all
+    from inbox.engine.reclaim import reclaim_all_stale
 
-    assert reclaim_all(stale_after_s=120, max_attempts=5, batch_size=10)["NEW"] == 1
+    assert reclaim_all_stale(stale_after_s=120, max_attempts=5, batch_size=10)["NEW"] == 1
     while claimed := claim(clinical, worker_id="other", limit=10):
         work(claimed)
     applied = ClinicalOpsMessage.objects.filter(clinical_decision_applied_at__isnull=False)

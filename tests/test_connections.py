@@ -143,7 +143,7 @@ def test_a_worker_makes_do_with_one_connection_and_small_batches_while_they_are_
         poll_interval_s=0.01,
         register=partial(Presence, "worker A", "test"),
     )
-    worker.membership.counting.every_s = 0
+    worker.registration.counting.every_s = 0
     worker.once()
     assert sizes == [10]
     [row] = InboxWorker.objects.all()
@@ -160,14 +160,14 @@ def test_it_takes_the_second_connection_when_there_are_enough_again(settings):
         poll_interval_s=0.01,
         register=partial(Presence, "worker A", "test"),
     )
-    worker.membership.counting.every_s = 0
+    worker.registration.counting.every_s = 0
     worker._or_recover(worker.tick)
-    assert worker.membership.presence.is_makeshift
+    assert worker.registration.presence.is_makeshift
     settings.DB_CONNECTION_BUDGET = 200
     worker._or_recover(worker.tick)
-    assert worker.membership.presence.is_seen
+    assert worker.registration.presence.is_seen
     assert sorted(InboxWorker.objects.values_list("has_presence", "state")) == [(False, "STOPPED"), (True, "RUNNING")]
-    worker.membership.end(worker.counts, {}, leaves_nothing=True)
+    worker.registration.end(worker.counts, {}, leaves_nothing=True)
 
 
 def test_status_shows_them(capsys, settings):

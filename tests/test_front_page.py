@@ -86,7 +86,7 @@ def test_what_the_database_refuses_is_said_on_the_page(client, monkeypatch):
     def refuse(**options):
         raise OperationalError("too slow")
 
-    monkeypatch.setattr(tags, "take_front", refuse)
+    monkeypatch.setattr(tags, "take_snapshot", refuse)
     text = page(client)
     assert "too slow" in text
     assert "Packets" in text

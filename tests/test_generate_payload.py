@@ -29,7 +29,7 @@ from tests.clinical import write_decision
 from tests.outbound import statuses
 from tests.probe import wait_until
 from tests.rows import job, seconds_ago, tracking_id
-from tests.test_roll_call import wait_for_the_end_of_grace
+from tests.test_liveness import wait_for_the_end_of_grace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

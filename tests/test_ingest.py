@@ -5,10 +5,10 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from inbox.engine.ingest import ABOVE_THE_MARK, ingest, statement
-from inbox.engine.sweep import Floor, _pause_s, give_turn_back, sweep, take_turn
+from inbox.engine.ingest import SELECT_ROWS_ABOVE_WATERMARK, ingest, statement
+from inbox.engine.sweep import SweepKind, _pause_s, return_turn, sweep, take_turn
 from inbox.models import InboxJob, PollWatermark
-from inbox.worker.ingester import TakingIn
+from inbox.worker.ingester import Ingester
 from tests.drain import swept
 from tests.probe import in_threads, lock_waiters, probe_source, wait_until
 from tests.rows import seconds_ago, send
@@ -122,7 +122,7 @@ def test_the_watermark_never_moves_back():
     before = watermark()
     send({}, created_at="2021-01-01 00:00:00+00")
     assert ingest(SOURCE).count == 0
-    assert swept(SOURCE, Floor.RECONCILE) == 1
+    assert swept(SOURCE, SweepKind.RECONCILE) == 1
     assert watermark() == before
 
 
@@ -130,7 +130,7 @@ def test_a_row_from_the_future_is_taken_by_the_lookback_and_does_not_drag_the_wa
     future = send({}, created_at="2999-01-01 00:00:00+00")
     now_sent = send({})
     ingest(SOURCE)
-    assert swept(SOURCE, Floor.LOOKBACK) == 1
+    assert swept(SOURCE, SweepKind.LOOKBACK) == 1
     assert messages_with_a_job() == sorted([future, now_sent])
     assert watermark() == (created_at(now_sent), now_sent)
     job = InboxJob.objects.get(message_id=future)
@@ -145,7 +145,7 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
     strange = send({}, created_at=time)
     good = send({})
     ingest(SOURCE)
-    for floor in Floor:
+    for floor in SweepKind:
         swept(SOURCE, floor)
     assert messages_with_a_job() == sorted([strange, good])
     job = InboxJob.objects.get(message_id=strange)
@@ -156,8 +156,8 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
 
 def test_a_row_that_commits_a_moment_behind_the_watermark_is_found_by_the_next_poll(monkeypatch):
     # On a slow machine more than the half second would pass.
-    with_long_overlap = ABOVE_THE_MARK.replace("0.5 seconds", "1 hour")
-    monkeypatch.setattr("inbox.engine.ingest.ABOVE_THE_MARK", with_long_overlap)
+    with_long_overlap = SELECT_ROWS_ABOVE_WATERMARK.replace("0.5 seconds", "1 hour")
+    monkeypatch.setattr("inbox.engine.ingest.SELECT_ROWS_ABOVE_WATERMARK", with_long_overlap)
     with transaction.atomic():
         late = send({})
         in_threads(lambda: send({}))
@@ -173,7 +173,7 @@ def test_a_row_that_commits_behind_the_overlap_is_found_by_the_lookback():
     assert ingest(SOURCE).count == 1
     commit(late)
     assert ingest(SOURCE).count == 0
-    assert swept(SOURCE, Floor.LOOKBACK) == 1
+    assert swept(SOURCE, SweepKind.LOOKBACK) == 1
     mark = PollWatermark.objects.get(source="test")
     assert (mark.lookback_finds, mark.reconcile_finds) == (1, 0)
 
@@ -195,7 +195,7 @@ def test_a_sweep_goes_through_everything_step_by_step():
     send({})
     ingest(SOURCE)
     InboxJob.objects.filter(source_created_at__year=2021).delete()
-    assert list(sweep(SOURCE, Floor.RECONCILE, step=4)) == [4, 4, 2]
+    assert list(sweep(SOURCE, SweepKind.RECONCILE, step=4)) == [4, 4, 2]
 
 
 @pytest.mark.parametrize(("took_s", "pause_s"), [(0.001, 10), (3, 30), (1000, 225)])
@@ -205,11 +205,11 @@ def test_a_long_lookback_comes_less_often_but_never_too_late(took_s, pause_s):
 
 def test_only_one_process_gets_the_turn_of_a_sweep_and_the_next_one_comes_later():
     PollWatermark.objects.create(source="test")
-    turns = in_threads(*[lambda: take_turn(SOURCE, Floor.RECONCILE)] * 8)
+    turns = in_threads(*[lambda: take_turn(SOURCE, SweepKind.RECONCILE)] * 8)
     assert sorted(turns) == [False] * 7 + [True]
-    assert not take_turn(SOURCE, Floor.RECONCILE)
-    give_turn_back(SOURCE, Floor.RECONCILE)
-    assert take_turn(SOURCE, Floor.RECONCILE)
+    assert not take_turn(SOURCE, SweepKind.RECONCILE)
+    return_turn(SOURCE, SweepKind.RECONCILE)
+    assert take_turn(SOURCE, SweepKind.RECONCILE)
 
 
 def look_back_was_due(seconds):
@@ -224,14 +224,14 @@ def test_a_flood_of_rows_does_not_keep_the_lookback_away_for_ever(monkeypatch):
     late = send({}, created_at=seconds_ago(300))
     for _ in range(5):
         send({})
-    taking_in = TakingIn([SOURCE])
+    ingester = Ingester([SOURCE])
     look_back_was_due(1)
-    assert taking_in.poll()
-    assert taking_in.sweep_on() == 0
+    assert ingester.poll()
+    assert ingester.sweep_on() == 0
     assert late not in messages_with_a_job()
     look_back_was_due(300)
-    assert taking_in.poll()
-    assert taking_in.sweep_on() == 1
+    assert ingester.poll()
+    assert ingester.sweep_on() == 1
     assert late in messages_with_a_job()
 
 
@@ -239,8 +239,8 @@ def test_a_row_older_than_the_lookback_is_an_incident_of_the_reconcile(caplog):
     send({})
     ingest(SOURCE)
     very_late = send({}, created_at="2021-01-01 00:00:00+00")
-    assert swept(SOURCE, Floor.LOOKBACK) == 0
-    assert swept(SOURCE, Floor.RECONCILE) == 1
+    assert swept(SOURCE, SweepKind.LOOKBACK) == 0
+    assert swept(SOURCE, SweepKind.RECONCILE) == 1
     assert very_late in messages_with_a_job()
     assert PollWatermark.objects.get(source="test").reconcile_finds == 1
 

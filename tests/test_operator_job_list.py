@@ -13,7 +13,7 @@ from django.urls import reverse
 from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list import bulk_action as many
 from inbox.admin_pages.job_page.admin import JobList
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.monitoring import overview
 from packets.codes import Channel
@@ -85,7 +85,7 @@ def test_the_head_says_idle_running_and_stalled_with_what_to_type(client):
 
 
 def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 2)
+    monkeypatch.setattr(bounded_count, "LIMIT", 2)
     for status in ("NEW", "NEW", "FAILED", "DEAD", "DEAD", "DEAD", "DONE"):
         job(status=status, created_at=seconds_ago(3 * 86400), next_attempt_at=seconds_ago(7200))
     counts = {count.status: (count.count, count.oldest) for count in banner.take_banner().counts}
@@ -169,7 +169,7 @@ def test_all_that_match_the_filter_are_taken_and_nothing_else(client):
 
 
 def test_of_more_than_the_limit_the_first_are_taken_and_the_page_says_so(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 3)
+    monkeypatch.setattr(bounded_count, "LIMIT", 3)
     keys = dead(5)
     for is_last, count in ((False, 3), (True, 2)):
         shown = ask(client, "requeue", keys[:1], "?status__exact=DEAD", select_across="1")
@@ -192,7 +192,7 @@ def failed(count):
 
 
 def test_a_second_click_takes_no_job_that_the_page_did_not_count(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 3)
+    monkeypatch.setattr(bounded_count, "LIMIT", 3)
     keys = failed(7)
     shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
     assert "3 marked dead" in text_of(answer_form(client, shown, FAILED))
@@ -213,7 +213,7 @@ def test_a_job_written_at_a_time_that_python_has_not_is_taken_as_it_was_seen(cli
 
 
 def test_the_rest_after_the_time_limit_is_of_those_that_the_page_counted(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 3)
+    monkeypatch.setattr(bounded_count, "LIMIT", 3)
     monkeypatch.setattr(many, "WITHIN_S", -1.0)
     monkeypatch.setattr(many, "BATCH", 1)
     keys = failed(7)
@@ -228,7 +228,7 @@ def test_the_rest_after_the_time_limit_is_of_those_that_the_page_counted(client,
 
 
 def test_what_another_operator_does_in_between_moves_nothing_up(client, monkeypatch):
-    monkeypatch.setattr(capped, "LIMIT", 3)
+    monkeypatch.setattr(bounded_count, "LIMIT", 3)
     keys = failed(7)
     shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
     other = Client()
@@ -280,7 +280,7 @@ def test_what_has_changed_since_the_page_was_shown_is_left_alone_and_counted(cli
 
 def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_other(client, monkeypatch):
     monkeypatch.setattr(pick, "NEWEST_JOBS", 3)
-    monkeypatch.setattr(capped, "LIMIT", 2)
+    monkeypatch.setattr(bounded_count, "LIMIT", 2)
     keys = dead(5)
     query = "?message_type=probe"
     shown = ask(client, "requeue", keys[:1], query, select_across="1")

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from inbox.engine import audit
 from inbox.engine.finish import finish
-from inbox.engine.heartbeat import beat
+from inbox.engine.heartbeat import renew_claims
 from inbox.models import InboxAudit, InboxJob
 from inbox.operations.reschedule import reschedule
 from inbox.outcomes import retry
@@ -69,7 +69,7 @@ def test_two_clicks_at_once_do_it_once_and_both_are_told_so(verb, monkeypatch):
         time.sleep(0.3)
         return record(*arguments, **named)
 
-    monkeypatch.setattr(f"inbox.{verb}.record", slowly)
+    monkeypatch.setattr(f"inbox.operations.{verb}.record", slowly)
     answers = in_threads(*[lambda one=one: one.post(page(made, verb), data).status_code for one in clients])
     assert answers == [302, 302]
     assert InboxAudit.objects.count() == 1
@@ -130,7 +130,8 @@ def test_a_lease_that_a_heartbeat_renews_is_released_unless_somebody_has_the_row
     beating, locked = job(status="PROCESSING"), job(status="PROCESSING")
     client, query = operator("ada"), "?status__exact=PROCESSING"
     shown = ask_of_all(client, "release-lease", query)
-    assert beat(beating.lease_id, [beating.pk], None) == beat(locked.lease_id, [locked.pk], None) == 1
+    assert renew_claims(beating.lease_id, [beating.pk], None) == 1
+    assert renew_claims(locked.lease_id, [locked.pk], None) == 1
     with transaction.atomic():
         InboxJob.objects.select_for_update().get(pk=locked.pk)
         [text] = in_threads(lambda: confirm(client, shown, query))

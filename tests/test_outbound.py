@@ -8,9 +8,9 @@ from django.db import connection, transaction
 
 from inbox.engine.claim import claim
 from inbox.engine.finish import finish
-from inbox.engine.give_back import release
-from inbox.engine.heartbeat import beat
-from inbox.engine.reclaim import reclaim
+from inbox.engine.give_back import give_back
+from inbox.engine.heartbeat import renew_claims
+from inbox.engine.reclaim import reclaim_stale
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import dead, done, ignored, not_ready, retry
 from inbox.registry import Outbound, Source
@@ -244,10 +244,10 @@ def test_a_heartbeat_renews_nothing_of_another_lease():
     many_jobs(2)
     source = outbound_source(Service())
     lost = claim(source, worker_id="worker A", limit=2)
-    release(lost.lease_id, lost.inbox_ids["probe"][:1])
+    give_back(lost.lease_id, lost.inbox_ids["probe"][:1])
     again = claim(source, worker_id="worker A", limit=2)
     before = InboxJob.objects.values_list("locked_at", flat=True).get(lease_id=again.lease_id)
-    assert beat(lost.lease_id, lost.inbox_ids["probe"], None) == 1
+    assert renew_claims(lost.lease_id, lost.inbox_ids["probe"], None) == 1
     assert InboxJob.objects.values_list("locked_at", flat=True).get(lease_id=again.lease_id) == before
 
 
@@ -260,7 +260,7 @@ def test_a_slow_call_is_kept_from_being_taken_back_by_age(settings):
         claimed_at = InboxJob.objects.values_list("locked_at", flat=True)[0]
         deadline = time.monotonic() + 1.2
         while time.monotonic() < deadline:
-            assert not reclaim(stale_after_s=0.4, max_attempts=5, limit=10)
+            assert not reclaim_stale(stale_after_s=0.4, max_attempts=5, limit=10)
             time.sleep(0.02)
         renewed = InboxJob.objects.values_list("locked_at", flat=True)
         assert all(locked_at > claimed_at for locked_at in renewed), "one that waits for its turn too"
@@ -279,7 +279,7 @@ def test_the_late_answer_of_a_job_that_was_taken_back_writes_nothing():
         InboxJob.objects.update(locked_at=seconds_ago(500))
         # In one transaction, or the first worker may be the one that takes it again.
         with transaction.atomic():
-            assert reclaim(stale_after_s=120, max_attempts=5, limit=10) == {"NEW": 1}
+            assert reclaim_stale(stale_after_s=120, max_attempts=5, limit=10) == {"NEW": 1}
             second = claim(outbound_source(service), worker_id="worker B", limit=1)
         assert len(second) == 1
         before = InboxJob.objects.values().get()

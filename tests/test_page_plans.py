@@ -17,10 +17,9 @@ from django.urls import reverse
 from inbox.admin_pages import change_list
 from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list.seen_jobs import SeenJobs
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.monitoring import history as pulse
-from inbox.monitoring import jobs, overview
+from inbox.monitoring import history, jobs, overview
 from packets.models import Packet
 from tests.rows import seconds_ago, tracking_id
 
@@ -48,7 +47,7 @@ COUNT = 6_000
 # Of those, that one statement may read: all parts of a list that looks at open jobs.
 MOST = 2_000
 PARTS = {
-    (capped, "LIMIT"): 100,
+    (bounded_count, "LIMIT"): 100,
     (change_list, "NEWEST_ROWS"): 300,
     (pick, "NEWEST_JOBS"): 300,
     (pick, "TROUBLED_JOBS"): 300,
@@ -57,7 +56,7 @@ PARTS = {
     (overview, "OPEN_COUNTED"): 300,
     (jobs, "DEAD"): 200,
     (jobs, "NOTES"): 200,
-    (pulse, "TIMED"): 200,
+    (history, "TIMED"): 200,
 }
 
 QUERIES = [
@@ -185,7 +184,7 @@ def test_a_confirmed_action_reads_its_jobs_and_no_others(client, make_statistics
     address = f"{JOBS}?{urlencode(query)}"
     data = {"action": action, "select_across": "1", "_selected_action": "1"}
     shown = client.post(address, data)
-    assert shown.context["count"] == capped.LIMIT
+    assert shown.context["count"] == bounded_count.LIMIT
     seen = SeenJobs.from_text(shown.context["seen"], f"{User.objects.get().pk} {action} {urlencode(query)}")
     # One has gone on, so that it is looked at once more, to say why it was left alone.
     InboxJob.objects.filter(pk=min(seen.marks)).update(updated_at=seconds_ago(0), lease_id=uuid4())
@@ -194,7 +193,7 @@ def test_a_confirmed_action_reads_its_jobs_and_no_others(client, make_statistics
     assert plans
     for sql, plan in plans:
         scans = [node for node in nodes(plan) if node.get("Relation Name") == "integration_inbox"]
-        assert sum(map(rows_read, scans)) <= capped.LIMIT, sql
+        assert sum(map(rows_read, scans)) <= bounded_count.LIMIT, sql
 
 
 def plans_of(ask, status=200):

@@ -11,7 +11,7 @@ from django.db import connection
 from inbox import registry
 from inbox.engine.has_work import has_work
 from inbox.engine.pause import claim_probe, pause, paused_for_s
-from inbox.engine.reclaim import reclaim
+from inbox.engine.reclaim import reclaim_stale
 from inbox.models import InboxJob, SourcePause
 from inbox.monitoring import remaining, take_overview
 from inbox.monitoring.diagnosis import find_stalls
@@ -159,7 +159,7 @@ def test_the_turn_of_a_process_that_died_is_free_once_its_job_was_taken_back():
     assert claim_probe(source, worker_id="worker A")
     make_the_try_due()
     InboxJob.objects.filter(status="PROCESSING").update(locked_at=seconds_ago(500))
-    reclaim(stale_after_s=120, max_attempts=5, limit=10)
+    reclaim_stale(stale_after_s=120, max_attempts=5, limit=10)
     assert len(claim_probe(source, worker_id="worker B")) == 1
 
 
@@ -249,7 +249,7 @@ def test_a_worker_that_seldom_looks_hears_that_another_one_has_ended_the_pause()
     with running(trying, service=first):
         first.wait_for(1)
         with running(listening):
-            wait_until(lambda: listening.membership.presence is not None)
+            wait_until(lambda: listening.registration.presence is not None)
             wait_until(lambda: not listening._may_have_work)
             first.let_go(1)
             wait_until(lambda: second.calls)

@@ -9,11 +9,11 @@ import pytest
 from django.db import OperationalError, connection
 
 from inbox.db.notify import CHANNEL, notify
-from inbox.engine.give_back import release
+from inbox.engine.give_back import give_back
 from inbox.engine.ingest import ingest
 from inbox.models import InboxWorker
 from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost
-from inbox.worker.registration import Membership
+from inbox.worker.registration import Registration
 from tests.probe import claim_all, lock_waiters, probe_source, wait_until
 from tests.rows import send, tracking_id
 
@@ -140,7 +140,7 @@ def test_behind_a_pooler_there_is_no_presence(monkeypatch):
     """Stands for PgBouncer, which tells each client a backend number of its own making."""
     monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)
     registered = Presence("worker A", "test")
-    assert (registered.is_seen, registered.claim_id) == (False, None)
+    assert (registered.is_seen, registered.presence_id) == (False, None)
     assert registered._connection.closed
     row = InboxWorker.objects.get(pk=registered.id)
     assert (row.has_presence, row.state) == (False, "RUNNING")
@@ -167,7 +167,7 @@ def test_what_is_given_back_wakes_the_others(present):
     claimed = claim_all(probe_source())
     comes(present)
     assert present.has_heard()
-    assert release(claimed.lease_id, claimed.inbox_ids["probe"]) == 1
+    assert give_back(claimed.lease_id, claimed.inbox_ids["probe"]) == 1
     comes(present)
     assert present.has_heard()
 
@@ -193,18 +193,18 @@ def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
         return Presence("worker A", "test", has_own_connection=has_own_connection)
 
     is_closed = True
-    membership = Membership("worker A", register)
-    assert membership.renew(Counter())
-    assert (membership.is_seen, membership.claim_id) == (False, None)
-    assert not membership.renew(Counter())
-    makeshift, is_closed = membership.id, False
+    registration = Registration("worker A", register)
+    assert registration.renew(Counter())
+    assert (registration.is_seen, registration.presence_id) == (False, None)
+    assert not registration.renew(Counter())
+    makeshift, is_closed = registration.id, False
     # The time to try again has come.
-    membership.trying.every_s = 0
-    assert membership.renew(Counter())
-    assert membership.is_seen
+    registration.trying.every_s = 0
+    assert registration.renew(Counter())
+    assert registration.is_seen
     states = dict(InboxWorker.objects.values_list("pk", "state"))
-    assert states == {makeshift: "STOPPED", membership.id: "RUNNING"}
-    membership.drop()
+    assert states == {makeshift: "STOPPED", registration.id: "RUNNING"}
+    registration.drop()
 
 
 def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
@@ -216,11 +216,11 @@ def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
         return Presence("worker A", "test", has_own_connection=has_own_connection)
 
     is_away = True
-    membership = Membership("worker A", register)
+    registration = Registration("worker A", register)
     for _ in range(10):
         with pytest.raises(OperationalError):
-            membership.renew(Counter())
+            registration.renew(Counter())
     is_away = False
-    assert membership.renew(Counter())
-    assert membership.is_seen
-    membership.drop()
+    assert registration.renew(Counter())
+    assert registration.is_seen
+    registration.drop()

@@ -11,7 +11,7 @@ from inbox import registry
 from inbox.engine.has_work import has_work
 from inbox.engine.ingest import ingest, ingest_named
 from inbox.engine.prune import Batch, count_late, count_prunable, old_jobs, prune
-from inbox.engine.sweep import Floor
+from inbox.engine.sweep import SweepKind
 from inbox.models import InboxAudit, InboxJob, PollWatermark
 from inbox.monitoring import take_overview
 from packets.models import Packet
@@ -77,7 +77,7 @@ def nothing_is_new():
     PollWatermark.objects.update(next_lookback_at=days_ago(-1), next_reconcile_at=days_ago(-1))
     assert not has_work([integration()])
     assert ingest(integration()).count == 0
-    assert [swept(integration(), floor) for floor in Floor] == [0, 0]
+    assert [swept(integration(), floor) for floor in SweepKind] == [0, 0]
     [state] = [state for state in take_overview().sources if state.source == "integration"]
     assert state.rows_to_take_in == 0
 
@@ -113,7 +113,7 @@ def test_pruned_before_moves_only_just_past_what_went_and_new_rows_are_still_tak
     assert (mark().pruned_before - newest).total_seconds() == pytest.approx(1e-6)
     assert jobs() == [young]
     late = send(esmd(), tracking_id(51), created_at=days_ago(15))
-    assert swept(integration(), Floor.RECONCILE) == 1
+    assert swept(integration(), SweepKind.RECONCILE) == 1
     assert jobs() == [young, late]
 
 
@@ -127,7 +127,7 @@ def test_a_row_that_waits_to_be_taken_in_holds_pruned_before_back():
     assert pruned() == 1
     assert jobs() == settled_later
     assert mark().pruned_before < days_ago(25)
-    assert swept(integration(), Floor.RECONCILE) == 1
+    assert swept(integration(), SweepKind.RECONCILE) == 1
     assert sorted([waits, *settled_later]) == jobs()
     assert first[0] not in jobs()
     drain()
@@ -186,7 +186,7 @@ def test_the_job_of_a_row_with_a_strange_time_goes_only_where_it_is_not_made_ane
     strange = send(esmd(), tracking_id(90), created_at=time)
     settled_before = old_messages(1)
     ingest(integration())
-    for floor in Floor:
+    for floor in SweepKind:
         swept(integration(), floor)
     drain()
     make_old()

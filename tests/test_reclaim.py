@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
-from inbox.engine.reclaim import count_stale, reclaim, reclaim_all
+from inbox.engine.reclaim import count_stale, reclaim_all_stale, reclaim_stale
 from inbox.engine.work import work
 from inbox.models import InboxJob
 from tests.probe import claim_all, in_threads, make_witness_table, many_jobs, probe_source
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def take_back(limit=500, stale_after_s=120):
-    return reclaim(stale_after_s=stale_after_s, max_attempts=5, limit=limit)
+    return reclaim_stale(stale_after_s=stale_after_s, max_attempts=5, limit=limit)
 
 
 def test_a_stale_claim_goes_back_with_its_attempt_and_runs_alone_from_now_on():
@@ -70,7 +70,9 @@ def test_many_reclaimers_at_once_take_each_job_back_once():
     many_jobs(300)
     claim_all(probe_source(), limit=300)
     InboxJob.objects.update(locked_at=seconds_ago(500))
-    results = in_threads(*[lambda: reclaim_all(stale_after_s=120, max_attempts=5, batch_size=20) for _ in range(4)])
+    results = in_threads(
+        *[lambda: reclaim_all_stale(stale_after_s=120, max_attempts=5, batch_size=20) for _ in range(4)]
+    )
     assert sum(counts["NEW"] for counts in results) == 300
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
 

@@ -15,7 +15,7 @@ from inbox.models import InboxJob, InboxWorker
 from inbox.worker import liveness as rollcall
 from tests.probe import wait_until
 from tests.rows import seconds_ago
-from tests.test_roll_call import wait_for_the_end_of_grace
+from tests.test_liveness import wait_for_the_end_of_grace
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
@@ -81,8 +81,8 @@ def set_up():
 def take_everything_back():
     """What a worker does for others once a second, what it does now and then, and for itself without a connection."""
     limits = {"max_attempts": 5, "batch_size": 3}
-    rollcall.take_back_from(rollcall.roll_call(None, Counter()), **limits)
-    reclaim.reclaim_all(stale_after_s=120, **limits)
+    rollcall.reclaim_from_gone(rollcall.find_gone(None, Counter()), **limits)
+    reclaim.reclaim_all_stale(stale_after_s=120, **limits)
     reclaim.reclaim_own(OWN_LEASE, list(InboxJob.objects.values_list("pk", flat=True)))
 
 

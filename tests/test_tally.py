@@ -10,9 +10,9 @@ from django.db import connection
 from django.utils import timezone
 
 from inbox.models import InboxTally, InboxWorker
-from inbox.monitoring.history import BUCKET_MIN, HOURS, take_pulse
-from inbox.worker.liveness import roll_call, sign_off
-from inbox.worker.throughput import tally
+from inbox.monitoring.history import BUCKET_MIN, HOURS, take_history
+from inbox.worker.liveness import find_gone, sign_off
+from inbox.worker.throughput import record_throughput
 from tests.rows import job, seconds_ago
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,23 +29,23 @@ def at_minute(worker_id: int, minutes_ago: float, done: int, failed: int = 0, de
 
 
 def sums() -> tuple[int, int, int]:
-    history = take_pulse().history
+    history = take_history().history
     return sum(b.done for b in history), sum(b.failed for b in history), sum(b.dead for b in history)
 
 
 def test_a_sign_of_life_is_written_down_with_the_counts():
     me = worker(last_seen_at=seconds_ago(11))
-    assert roll_call(me, Counter(DONE=5, FAILED=2, DEAD=1)) == []
+    assert find_gone(me, Counter(DONE=5, FAILED=2, DEAD=1)) == []
     row = InboxTally.objects.get()
     assert (row.worker_id, row.done_count, row.failed_count, row.dead_count) == (me, 5, 2, 1)
     # Within 10 s nothing more is written.
-    roll_call(me, Counter(DONE=9))
+    find_gone(me, Counter(DONE=9))
     assert InboxTally.objects.get().done_count == 5
 
 
 def test_a_call_by_nobody_writes_nothing():
     worker(last_seen_at=seconds_ago(11))
-    roll_call(None, Counter())
+    find_gone(None, Counter())
     assert not InboxTally.objects.exists()
 
 
@@ -59,7 +59,7 @@ def test_whoever_signs_off_writes_down_the_last_counts():
 def test_a_minute_has_one_row_with_the_latest_counts():
     me = worker()
     minute = datetime(2031, 1, 1, tzinfo=UTC)
-    tally(me, Counter(DONE=1)), tally(me, Counter(DONE=4))
+    record_throughput(me, Counter(DONE=1)), record_throughput(me, Counter(DONE=4))
     latest = InboxTally.objects.order_by("-minute")[0]
     assert latest.done_count == 4
     assert latest.minute < minute
@@ -81,7 +81,7 @@ def test_what_was_done_before_the_window_is_not_counted_into_it():
 
 
 def test_history_has_every_bucket_and_ends_now():
-    history = take_pulse().history
+    history = take_history().history
     assert len(history) == HOURS * 60 // BUCKET_MIN
     assert timezone.now() - history[-1].at < timedelta(minutes=BUCKET_MIN, seconds=30)
     gaps = {late.at - early.at for early, late in pairwise(history)}
@@ -91,7 +91,7 @@ def test_history_has_every_bucket_and_ends_now():
 def test_rows_of_old_go():
     me = worker()
     at_minute(me, 3 * 1440, 1)
-    tally(me, Counter(DONE=2))
+    record_throughput(me, Counter(DONE=2))
     assert [row.done_count for row in InboxTally.objects.all()] == [2]
 
 
@@ -99,7 +99,7 @@ def test_latency_is_that_of_the_newest_jobs_that_are_done():
     for took_s in range(1, 101):
         job(status="DONE", created_at=seconds_ago(took_s), finished_at=seconds_ago(0))
     job(status="DEAD", finished_at=seconds_ago(0), created_at=seconds_ago(10_000))
-    latency = take_pulse().latency
+    latency = take_history().latency
     assert latency.jobs == 100
     assert [int(took_s) for took_s in latency[1:]] == [50, 95, 99]
 
@@ -107,7 +107,7 @@ def test_latency_is_that_of_the_newest_jobs_that_are_done():
 def test_without_jobs_and_workers_there_is_nothing_to_tell():
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE inbox_tally")
-    pulse = take_pulse()
-    assert pulse.latency == (0, None, None, None)
+    history = take_history()
+    assert history.latency == (0, None, None, None)
     assert sums() == (0, 0, 0)
-    assert pulse.dead_by_kind == {}
+    assert history.dead_by_kind == {}

@@ -7,8 +7,8 @@ from django.db import OperationalError, connection, transaction
 from inbox.db.storable import OwnText
 from inbox.engine.claim import claim
 from inbox.engine.finish import finish
-from inbox.engine.give_back import release
-from inbox.engine.reclaim import reclaim
+from inbox.engine.give_back import give_back
+from inbox.engine.reclaim import reclaim_stale
 from inbox.engine.work import _fail, lock_leased, work
 from inbox.models import InboxJob
 from inbox.outcomes import dead, done, ignored, not_ready, retry
@@ -38,11 +38,11 @@ def statuses():
 
 def take_back():
     InboxJob.objects.filter(status="PROCESSING").update(locked_at=seconds_ago(500))
-    return reclaim_stale()
+    return reclaim()
 
 
-def reclaim_stale():
-    return reclaim(stale_after_s=120, max_attempts=5, limit=500)
+def reclaim():
+    return reclaim_stale(stale_after_s=120, max_attempts=5, limit=500)
 
 
 def test_a_batch_is_done_with_its_effects_in_one_go():
@@ -133,7 +133,7 @@ def test_a_lease_that_was_given_back_stays_invalid_when_the_same_worker_claims_a
     """Same worker, same attempt number: only the lease id tells the two claims apart."""
     [key] = many_jobs(1)
     first = claim_all(probe_source())
-    release(first.lease_id, [key])
+    give_back(first.lease_id, [key])
     second = claim_all(probe_source())
     held = InboxJob.objects.get(pk=key)
     assert (held.locked_by, held.attempt_count) == ("worker A", 1)
@@ -166,7 +166,7 @@ def test_one_lost_lease_of_200_leaves_the_other_199_done_in_the_same_transaction
         return leave_witnesses(jobs)
 
     held = claim_all(probe_source(handler))
-    release(held.lease_id, [keys[57]])
+    give_back(held.lease_id, [keys[57]])
     counts = work(held)
     assert (counts["DONE"], counts["LOST"], calls) == (199, 1, [199])
     assert witnesses() == [key for key in keys if key != keys[57]]
@@ -370,7 +370,7 @@ def test_finish_and_reclaim_of_the_same_jobs_never_deadlock():
         many_jobs(200)
         held = claim_all(probe_source())
         InboxJob.objects.update(locked_at=seconds_ago(500))
-        in_threads(lambda held=held: work(held), reclaim_stale, reclaim_stale)
+        in_threads(lambda held=held: work(held), reclaim, reclaim)
         assert set(statuses()) <= {"DONE", "NEW"}
     assert deadlocks() == before
 

@@ -7,7 +7,7 @@ from django.db import InternalError, OperationalError, connection
 
 from inbox.db.errors import is_connection_lost
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker.liveness import take_back_from
+from inbox.worker.liveness import reclaim_from_gone
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence
 from inbox.worker.signals import StopNow
@@ -89,7 +89,7 @@ def test_a_worker_that_must_leave_jobs_behind_stays_on_the_roll(monkeypatch):
         worker(handler, register=lambda: Presence("worker A", "test")).run()
     assert InboxWorker.objects.get().state == "RUNNING"
     cut_off[0].close()
-    wait_until(lambda: take_back_from([InboxWorker.objects.get().pk], max_attempts=5, batch_size=10).total() == 3)
+    wait_until(lambda: reclaim_from_gone([InboxWorker.objects.get().pk], max_attempts=5, batch_size=10).total() == 3)
 
 
 def test_a_timeout_in_the_claim_is_survived(monkeypatch):

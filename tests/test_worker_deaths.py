@@ -20,7 +20,7 @@ from tests.hanging.gate import Gate
 from tests.hanging.handlers import KILLED
 from tests.probe import make_witness_table, wait_until, witnesses
 from tests.rows import tracking_id
-from tests.test_roll_call import wait_for_the_end_of_grace
+from tests.test_liveness import wait_for_the_end_of_grace
 
 # `CHAOS_ROUNDS=20 pytest tests/test_worker_deaths.py -k 200` kills that many workers and shows the seconds.
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))

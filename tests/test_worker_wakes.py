@@ -93,10 +93,10 @@ def test_a_worker_that_begins_to_listen_looks_for_what_came_before():
     send({})
     is_closed = False
     worker._renew_membership()
-    assert worker.membership.is_seen
+    assert worker.registration.is_seen
     worker.tick()
     assert len(witnesses()) == 1
-    worker.membership.end(worker.counts, {}, leaves_nothing=True)
+    worker.registration.end(worker.counts, {}, leaves_nothing=True)
 
 
 def test_a_running_worker_finds_what_commits_a_moment_and_an_hour_behind_the_watermark(start_command):
@@ -193,7 +193,7 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
 
 
 def chores(worker):
-    return worker.roll_call, worker.poll, worker.reclaim, worker.membership.counting
+    return worker.find_gone, worker.poll, worker.reclaim, worker.registration.counting
 
 
 def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of_all(idle):
@@ -213,7 +213,7 @@ def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of
 def tell(worker):
     """A notification that this worker hears before it does anything else."""
     notify()
-    assert select.select([worker.membership.presence], [], [], 20)[0]
+    assert select.select([worker.registration.presence], [], [], 20)[0]
 
 
 def test_a_worker_that_always_comes_too_late_only_looks(idle):

@@ -10,7 +10,7 @@ from config.web.charts import Chart, stacked
 from inbox.db.storable import error_text
 from inbox.monitoring.diagnosis import pauses
 from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket
-from inbox.monitoring.snapshot import take_front
+from inbox.monitoring.snapshot import take_snapshot
 
 register = template.Library()
 
@@ -21,11 +21,11 @@ def look(request: HttpRequest) -> dict[str, Any] | None:
     if not request.user.has_perm("inbox.view_inboxjob"):
         return None
     try:
-        front = take_front(is_bounded=True)
+        front = take_snapshot(is_bounded=True)
     except Error as error:
         # The rest of the page may still work, and whoever comes here wants to know.
         return {"error": error_text(error)}
-    history = front.pulse.history
+    history = front.history.history
     return {
         "front": front,
         "state": "Stalled" if front.stalls else "Running" if front.is_busy else "Idle",

@@ -12,7 +12,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from inbox import registry
-from inbox.monitoring.snapshot import Front, take_front
+from inbox.monitoring.snapshot import Snapshot, take_snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -20,14 +20,14 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def metrics_text() -> bytes:
     """Everything at this moment. Raises django.db.Error."""
     collected = CollectorRegistry(auto_describe=False)
-    collected.register(InboxCollector(take_front()))
+    collected.register(InboxCollector(take_snapshot()))
     return generate_latest(collected)
 
 
 class InboxCollector(Collector):
     """Turns one look into metrics."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Snapshot) -> None:
         self.front = front
 
     def collect(self) -> Iterator[Metric]:
@@ -53,7 +53,7 @@ class InboxCollector(Collector):
         yield _labelled(
             "inbox_ended_jobs_newest", "Ended jobs among the newest 50,000.", "status", seen.ended.counts.items()
         )
-        dead = self.front.pulse.dead_by_kind.items()
+        dead = self.front.history.dead_by_kind.items()
         yield _labelled("inbox_dead_jobs_newest", "DEAD jobs among the newest 50,000.", "kind", dead)
         yield _gauge("inbox_stalls", "Reasons to say that the inbox stands still; 0 is fine.", len(self.front.stalls))
 
@@ -69,22 +69,22 @@ class InboxCollector(Collector):
         yield _counter("inbox_reconcile_finds", "Rows that only the reconcile found: incidents.", "source", finds)
 
     def _work(self) -> Iterator[Metric]:
-        owners, pulse = self.front.seen.owners, self.front.pulse
+        owners, history = self.front.seen.owners, self.front.history
         commands = sorted({source.command for source in registry.sources()})
         alive = [(command, owners.alive(command)) for command in commands]
         yield _labelled("inbox_workers_alive", "Worker processes that show signs of life.", "command", alive)
-        totals = pulse.totals._asdict().items()
+        totals = history.totals._asdict().items()
         yield _counter("inbox_attempts", "Attempts that ended, as workers tell.", "result", totals)
         latency = GaugeMetricFamily(
             "inbox_latency_seconds", "From taken in until DONE, of the newest 10,000 jobs.", labels=["quantile"]
         )
-        for quantile, took_s in zip(("0.5", "0.95", "0.99"), pulse.latency[1:], strict=True):
+        for quantile, took_s in zip(("0.5", "0.95", "0.99"), history.latency[1:], strict=True):
             if took_s is not None:
                 latency.add_metric([quantile], took_s)
         yield latency
 
     def _server(self) -> Iterator[Metric]:
-        server, transactions = self.front.pulse.server, self.front.seen.transactions
+        server, transactions = self.front.history.server, self.front.seen.transactions
         found = self.front.seen.connections
         yield _gauge("inbox_database_connections", "Sessions of the database.", server.connections)
         kinds = found.by_kind.items()

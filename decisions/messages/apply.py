@@ -15,8 +15,16 @@ from decisions.case import Case
 from decisions.codes import EsmdRequestStatus, UtnStatus
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.outbox import request_letters, request_payloads
-from decisions.rules.current_state import FIELDS, Kind, Standing, counting, is_answered, of_earlier_rounds, standing
-from decisions.rules.inferred_messages import implied
+from decisions.rules.current_state import (
+    FIELDS,
+    CurrentState,
+    Kind,
+    counting_messages,
+    current_state,
+    is_answered,
+    of_earlier_rounds,
+)
+from decisions.rules.inferred_messages import inferred
 from decisions.versions import has_decision, next_version, write_versions
 from inbox.engine.wake import wake
 from packets.codes import DetailedStatus, ValidationStatus
@@ -37,7 +45,7 @@ NEWER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NewMessage:
     """One message of one case. `by` is a person, or None for a job; `correlation_id` names the request."""
 
     case: Case
@@ -53,18 +61,18 @@ class Said:
         return self.correlation_id or uuid5(NAMESPACE_OID, str(self.message))
 
 
-class Heard(NamedTuple):
+class Applied(NamedTuple):
     """Why each message was ignored, None if it counts, in their order; and the versions made, by packet."""
 
     reasons: list[str | None]
     versions: dict[int, PacketDecision]
 
 
-def hear(said: Sequence[Said]) -> Heard:
+def apply_messages(said: Sequence[NewMessage]) -> Applied:
     """Let these messages take effect."""
     if not said:
-        return Heard([], {})
-    by_packet: dict[int, list[Said]] = {}
+        return Applied([], {})
+    by_packet: dict[int, list[NewMessage]] = {}
     for item in said:
         by_packet.setdefault(item.case.packet.pk, []).append(item)
     known: dict[int, list[DecisionMessage]] = {packet_id: [] for packet_id in by_packet}
@@ -77,13 +85,13 @@ def hear(said: Sequence[Said]) -> Heard:
     moved: list[Moved] = []
     movers: set[int] = set()
     for packet_id, items in by_packet.items():
-        hearing = _Hearing(items[0].case, known[packet_id])
-        reasons |= hearing.hear(items)
-        movers.add(id(hearing.mover))
-        kept += hearing.kept
-        if hearing.version:
-            decided.append((hearing.case, hearing.version))
-        moved.append(hearing.moved())
+        update = _CaseUpdate(items[0].case, known[packet_id])
+        reasons |= update.apply(items)
+        movers.add(id(update.mover))
+        kept += update.kept
+        if update.version:
+            decided.append((update.case, update.version))
+        moved.append(update.moved())
 
     DecisionMessage.objects.bulk_create(kept)
     write_versions([version for _, version in decided])
@@ -92,42 +100,42 @@ def hear(said: Sequence[Said]) -> Heard:
     request_letters(decided)
     request_payloads(decided)
     wake(_newly_answered(decided), why="a clinical answer has come")
-    return Heard([reasons[id(item)] for item in said], {case.packet.pk: version for case, version in decided})
+    return Applied([reasons[id(item)] for item in said], {case.packet.pk: version for case, version in decided})
 
 
-class _Hearing:
+class _CaseUpdate:
     """One case: what it knew, what was said now, and what follows."""
 
     def __init__(self, case: Case, known: list[DecisionMessage]) -> None:
         self.case = case
         # What is implied is kept as if it had been said: later it could not be told from the version any more.
-        self.kept = implied(case, known)
+        self.kept = inferred(case.active, known)
         self.known = known + self.kept
         self.version: PacketDecision | None = None
         self.to: DetailedStatus | None = None
-        self.mover: Said | None = None
+        self.mover: NewMessage | None = None
 
-    def hear(self, items: Sequence[Said]) -> dict[int, str | None]:
+    def apply(self, items: Sequence[NewMessage]) -> dict[int, str | None]:
         """Decide; returns why each item was ignored, by its id()."""
         if self.case.is_closed:
             self.kept = []
             return dict.fromkeys(map(id, items), f"the case is closed ({self.case.packet.detailed_status})")
         keys = {_key(message) for message in self.known}
-        fresh: list[Said] = []
+        fresh: list[NewMessage] = []
         for item in items:
             if _key(item.message) not in keys:
                 keys.add(_key(item.message))
                 fresh.append(item)
         self.kept += [item.message for item in fresh]
         everything = self.known + [item.message for item in fresh]
-        now = standing(everything)
+        now = current_state(everything)
         if now and fresh:
             self._decide(now, self._ends_round(now, everything, fresh), fresh)
-        counts = counting(everything)
+        counts = counting_messages(everything)
         is_fresh = set(map(id, fresh))
         return {id(item): self._why_not(item, counts, id(item) in is_fresh) for item in items}
 
-    def _why_not(self, item: Said, counts: dict[str, DecisionMessage], is_fresh: bool) -> str | None:
+    def _why_not(self, item: NewMessage, counts: dict[str, DecisionMessage], is_fresh: bool) -> str | None:
         if not is_fresh:
             return "this message has been applied already"
         counted = counts.get(item.message.kind)
@@ -137,7 +145,7 @@ class _Hearing:
         why = SAME if is_same else NEWER[Kind(item.message.kind)]
         return f"{why}; {ENDS}" if item is self.mover else why
 
-    def _decide(self, now: Standing, is_new_round: bool, fresh: Sequence[Said]) -> None:
+    def _decide(self, now: CurrentState, is_new_round: bool, fresh: Sequence[NewMessage]) -> None:
         changes = self._changes(now)
         active = self.case.active
         if active is not None and is_new_round:
@@ -151,7 +159,7 @@ class _Hearing:
         if verb and (is_new_round or active is None or verb != _stage(active)):
             self.to = MOVES[verb].to
 
-    def _changes(self, now: Standing) -> dict[str, Any]:
+    def _changes(self, now: CurrentState) -> dict[str, Any]:
         """The fields that change; empty if only the number of the message would."""
         active = self.case.active
         if active is None or not has_decision(self.case):
@@ -159,7 +167,9 @@ class _Hearing:
         changes = {name: getattr(now, name) for name in FIELDS if getattr(now, name) != getattr(active, name)}
         return {} if changes.keys() <= SAYS_WHICH else changes
 
-    def _ends_round(self, now: Standing, everything: Sequence[DecisionMessage], fresh: Sequence[Said]) -> bool:
+    def _ends_round(
+        self, now: CurrentState, everything: Sequence[DecisionMessage], fresh: Sequence[NewMessage]
+    ) -> bool:
         """True if another round begins: by another answer, or because what was told in this one no longer counts."""
         active = self.case.active
         if active is None or not self.case.is_answered:
@@ -211,7 +221,7 @@ def _stage(version: PacketDecision) -> Verb | None:
 
 
 def _events(
-    said: Sequence[Said], reasons: dict[int, str | None], movers: set[int], moved: dict[int, Moved]
+    said: Sequence[NewMessage], reasons: dict[int, str | None], movers: set[int], moved: dict[int, Moved]
 ) -> list[PacketEvent]:
     events = []
     for item in said:

@@ -6,7 +6,7 @@ from django.db import connection
 
 from decisions.case import lock_cases
 from decisions.codes import ClinicalDecision
-from decisions.messages.apply import SAME, Said, hear
+from decisions.messages.apply import SAME, NewMessage, apply_messages
 from decisions.messages.clinical_ops_rows import Row, read
 from decisions.models import DecisionMessage
 from inbox.outcomes import Outcome, done, ignored, not_ready
@@ -34,7 +34,7 @@ def handle_clinical_decision(jobs: Sequence[LockedJob]) -> list[Outcome]:
     outcomes |= {job.inbox_id: not_ready(WRITER) for job in jobs if job.message_id in held}
     good = [job for job in jobs if job.inbox_id in messages]
     cases = lock_cases(job.decision_tracking_id for job in good)
-    said: list[Said] = []
+    said: list[NewMessage] = []
     for job in good:
         case = cases.get(job.decision_tracking_id) if job.decision_tracking_id else None
         if case is None:
@@ -42,9 +42,9 @@ def handle_clinical_decision(jobs: Sequence[LockedJob]) -> list[Outcome]:
             continue
         message = messages[job.inbox_id]
         message.packet = case.packet
-        said.append(Said(case, message, job_id=job.inbox_id))
+        said.append(NewMessage(case, message, job_id=job.inbox_id))
     applied: list[int] = []
-    for item, reason in zip(said, hear(said).reasons, strict=True):
+    for item, reason in zip(said, apply_messages(said).reasons, strict=True):
         assert item.job_id is not None  # noqa: S101 for mypy: set just above
         outcomes[item.job_id] = ignored(reason) if reason else done()
         if reason in (None, SAME):

@@ -5,7 +5,7 @@ from typing import Any
 
 from decisions.case import Case, lock_cases
 from decisions.codes import DecisionSubtype, PartType
-from decisions.messages.apply import Said, hear
+from decisions.messages.apply import NewMessage, apply_messages
 from decisions.messages.clinical_answer import ANSWER_OF_INDICATOR
 from decisions.messages.clinical_ops_rows import Row, read
 from decisions.models import DecisionMessage
@@ -24,7 +24,7 @@ def handle_generated_payload(jobs: Sequence[LockedJob]) -> list[Outcome]:
     messages, outcomes = read(jobs, content="payload", prefix="payload", parse=parse_payload)
     good = [job for job in jobs if job.inbox_id in messages]
     cases = lock_cases(job.decision_tracking_id for job in good)
-    said: list[Said] = []
+    said: list[NewMessage] = []
     for job in good:
         case = cases.get(job.decision_tracking_id) if job.decision_tracking_id else None
         message = messages[job.inbox_id]
@@ -32,8 +32,8 @@ def handle_generated_payload(jobs: Sequence[LockedJob]) -> list[Outcome]:
             outcomes[job.inbox_id] = outcome
         elif case:
             message.packet = case.packet
-            said.append(Said(case, message, job_id=job.inbox_id))
-    for item, reason in zip(said, hear(said).reasons, strict=True):
+            said.append(NewMessage(case, message, job_id=job.inbox_id))
+    for item, reason in zip(said, apply_messages(said).reasons, strict=True):
         assert item.job_id is not None  # noqa: S101 for mypy: set just above
         outcomes[item.job_id] = ignored(reason) if reason else done()
     return [outcomes[job.inbox_id] for job in jobs]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from decisions.case import Case, lock_cases
-from decisions.messages.apply import Said, hear
+from decisions.messages.apply import NewMessage, apply_messages
 from decisions.messages.utn_parse import parse_utn_fail, parse_utn_success
 from decisions.models import DecisionMessage
 from inbox.outcomes import Outcome, done, ignored, not_ready
@@ -32,8 +32,8 @@ def _handle(jobs: Sequence[LockedJob], parse: Callable[[Message], dict[str, Any]
         if what := _what_is_missing(case):
             outcomes[job.inbox_id] = not_ready(what)
         elif case:
-            said.append(Said(case, _message(case, job, contents[job.inbox_id]), job_id=job.inbox_id))
-    for item, reason in zip(said, hear(said).reasons, strict=True):
+            said.append(NewMessage(case, _message(case, job, contents[job.inbox_id]), job_id=job.inbox_id))
+    for item, reason in zip(said, apply_messages(said).reasons, strict=True):
         assert item.job_id is not None  # noqa: S101 for mypy: set just above
         outcomes[item.job_id] = ignored(reason) if reason else done()
     return [outcomes[job.inbox_id] for job in jobs]

@@ -13,8 +13,8 @@ from decisions.codes import (
     PartType,
     UtnStatus,
 )
-from inbox.admin_pages.privacy import Private
 from inbox.fields import now
+from inbox.models.private import Private
 from packets.models import SEE_PEOPLE, Packet
 
 

@@ -3,8 +3,8 @@
 from django.db import models
 
 from decisions.codes import OutboxStatus
-from inbox.admin_pages.privacy import Private
 from inbox.fields import now
+from inbox.models.private import Private
 from packets.models import SEE_PEOPLE
 
 

@@ -23,7 +23,7 @@ STAFF = "staff"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CurrentState:
     """The fields of a decision version that messages decide; the names are those of PacketDecision."""
 
     clinical_decision: str
@@ -45,7 +45,7 @@ class Standing:
     utn_message_id: int | None
 
 
-FIELDS = tuple(field.name for field in fields(Standing))
+FIELDS = tuple(field.name for field in fields(CurrentState))
 
 
 def order_of(message: DecisionMessage) -> tuple[datetime, int, int]:
@@ -53,7 +53,7 @@ def order_of(message: DecisionMessage) -> tuple[datetime, int, int]:
     return (message.created_at or BEGINNING, message.message_id, message.revision)
 
 
-def counting(messages: Iterable[DecisionMessage]) -> dict[str, DecisionMessage]:
+def counting_messages(messages: Iterable[DecisionMessage]) -> dict[str, DecisionMessage]:
     """Of each kind the message that counts; empty without a clinical answer."""
     by_kind = _by_kind(messages)
     run, began_at = _last_run(by_kind[Kind.CLINICAL])
@@ -75,14 +75,14 @@ def of_earlier_rounds(messages: Iterable[DecisionMessage]) -> list[DecisionMessa
     return [message for message in told if _said_at(message) < began_at] if run else []
 
 
-def standing(messages: Iterable[DecisionMessage]) -> Standing | None:
+def current_state(messages: Iterable[DecisionMessage]) -> CurrentState | None:
     """What these messages of one case say together; None without a clinical answer."""
-    counts = counting(messages)
+    counts = counting_messages(messages)
     if not counts:
         return None
     clinical = counts[Kind.CLINICAL]
     utn = counts.get(Kind.UTN)
-    return Standing(
+    return CurrentState(
         clinical_decision=clinical.content["answer"],
         decision_outcome=clinical.content["answer"],
         clinical_created_at=clinical.created_at,

@@ -3,26 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from decisions.case import Case
 from decisions.codes import EsmdRequestStatus, UtnStatus
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.rules.current_state import Kind, Standing, is_answered, standing
+from decisions.rules.current_state import CurrentState, Kind, current_state, is_answered
 
 IS_SENT = {EsmdRequestStatus.SENT: True, EsmdRequestStatus.ACKED: True, EsmdRequestStatus.FAILED: False}
 ESMD = ("esmd_request_payload", "esmd_error", "decision_subtype", "part_type")
 UTN = ("utn", "utn_status", "utn_error_code", "utn_error_description", "utn_action_required")
 
 
-def implied(case: Case, known: list[DecisionMessage]) -> list[DecisionMessage]:
+def inferred(active: PacketDecision | None, known: list[DecisionMessage]) -> list[DecisionMessage]:
     """Messages that say what the active version says, where what is known says something else.
 
     What nobody has spoken about is taken as said when its message was, or at the very beginning; what contradicts, as
     said when the version was made.
     """
-    active = case.active
     if active is None or not is_answered(active.clinical_decision):
         return []
-    now = standing(known)
+    now = current_state(known)
     kinds = {message.kind for message in known}
     found = []
     if now is None or now.clinical_decision != active.clinical_decision:
@@ -34,7 +32,7 @@ def implied(case: Case, known: list[DecisionMessage]) -> list[DecisionMessage]:
     return found
 
 
-def _differs(active: PacketDecision, now: Standing | None, names: tuple[str, ...]) -> bool:
+def _differs(active: PacketDecision, now: CurrentState | None, names: tuple[str, ...]) -> bool:
     return now is None or any(getattr(active, name) != getattr(now, name) for name in names)
 
 

@@ -17,20 +17,22 @@ from django.db.models import Max
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.db.planner import by_index
 
 # Read backwards by key in some 15 ms, if they are cached.
 NEWEST_ROWS = 100_000
 
 
-class CappedPaginator(Paginator):
-    """Over rows, or over keys of which one more than `capped.LIMIT` says that there are more; shows no more pages."""
+class BoundedPaginator(Paginator):
+    """Over rows, or over keys; one key more than `bounded_count.LIMIT` means that there are more."""
 
     @cached_property
     def count(self) -> int:
         rows = self.object_list
-        return capped.count_capped(rows) if isinstance(rows, models.QuerySet) else capped.capped(len(rows))
+        return (
+            bounded_count.count_bounded(rows) if isinstance(rows, models.QuerySet) else bounded_count.bounded(len(rows))
+        )
 
 
 class QuietChangeList(ChangeList):
@@ -63,8 +65,8 @@ class QuietChangeList(ChangeList):
         return filters
 
     def get_keys(self) -> list[Any]:
-        """The keys of all pages, in order, at most one more than `capped.LIMIT`."""
-        keys = self.queryset.values_list("pk", flat=True)[: capped.LIMIT + 1]
+        """The keys of all pages, in order, at most one more than `bounded_count.LIMIT`."""
+        keys = self.queryset.values_list("pk", flat=True)[: bounded_count.LIMIT + 1]
         if not self.query and not self.get_filters_params():
             return list(keys)
         with by_index():
@@ -117,7 +119,7 @@ def _highest(model: type[models.Model]) -> int | None:
 
 
 def search(model: type[models.Model], values: dict[str, Any]) -> set[Any]:
-    """The keys of rows that have one of these values, by path of their field; at most `capped.LIMIT` for each.
+    """The keys of rows that have one of these values, by path of their field; at most `bounded_count.LIMIT` for each.
 
     A query for each, as an OR over two tables has no index.
     """
@@ -126,7 +128,7 @@ def search(model: type[models.Model], values: dict[str, Any]) -> set[Any]:
         for path, value in values.items():
             rows = model._default_manager.filter(**{path: value})
             rows = rows if has_index(model, path) else newest(rows)
-            keys.update(rows.order_by().values_list("pk", flat=True)[: capped.LIMIT])
+            keys.update(rows.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
     return keys
 
 

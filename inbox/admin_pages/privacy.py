@@ -6,7 +6,7 @@ which is logged. All others see that there is something, and not what.
 """
 
 from copy import copy
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from django.db import models
 from django.http import HttpRequest
@@ -19,16 +19,9 @@ NOT_SHOWN = "not shown"
 R = TypeVar("R", bound=models.Model | None)
 
 
-class Private(NamedTuple):
-    """Stands in a model as `private`: its private fields, and the permission to see them."""
-
-    permission: str
-    fields: frozenset[str]
-
-
 def withheld(request: HttpRequest, model: type[models.Model]) -> frozenset[str]:
     """The private fields of the model that this request does not show."""
-    private: Private | None = getattr(model, "private", None)
+    private = getattr(model, "private", None)
     if private is None or is_revealed(request) or request.user.has_perm(private.permission):
         return frozenset()
     return private.fields

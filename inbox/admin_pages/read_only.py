@@ -21,7 +21,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from inbox.admin_pages.change_list import CappedPaginator, QuietChangeList, by_keys, has_index, search
+from inbox.admin_pages.change_list import BoundedPaginator, QuietChangeList, by_keys, has_index, search
 from inbox.admin_pages.indent import indented
 from inbox.admin_pages.privacy import NOT_SHOWN, REVEAL, is_revealed, reveal, withheld
 from inbox.admin_pages.redaction import redacted
@@ -113,7 +113,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
     change_list_template = "admin/inbox/quiet_list.html"
     list_per_page = 50
     ordering = ["-pk"]
-    paginator = CappedPaginator
+    paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     # Few columns have an index to sort by.

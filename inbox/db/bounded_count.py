@@ -13,11 +13,11 @@ class MoreThan(int):
         return f"more than {int(self):,}"
 
 
-def capped(count: int) -> int:
+def bounded(count: int) -> int:
     """`count` of rows of which one more than LIMIT were asked for."""
     return count if count <= LIMIT else MoreThan(LIMIT)
 
 
-def count_capped(rows: models.QuerySet) -> int:
+def count_bounded(rows: models.QuerySet) -> int:
     """How many rows there are, counted to LIMIT."""
-    return capped(rows.order_by()[: LIMIT + 1].count())
+    return bounded(rows.order_by()[: LIMIT + 1].count())

@@ -14,7 +14,6 @@ from django.db.models.functions import Cast
 
 from inbox.db.storable import storable
 from inbox.models import InboxAudit, InboxJob
-from inbox.operations.submission import Submission
 
 
 class Facts(TypedDict):
@@ -66,14 +65,16 @@ def job_changes(before: dict[int, Facts], after: dict[int, Facts]) -> list[Chang
     return [Change(f"job:{inbox_id}", before.get(inbox_id), facts) for inbox_id, facts in after.items()]
 
 
-def record(changes: Iterable[Change], *, who: str, verb: str, reason: str, submission: Submission | None = None) -> int:
+def record(
+    changes: Iterable[Change], *, who: str, verb: str, reason: str, submission: Mapping[str, str] | None = None
+) -> int:
     """Append one entry per change, in one statement of the caller's transaction; returns how many.
 
     `submission` is that of the form by which it was asked for; each entry keeps it with what is there after.
     """
     who, reason = storable(who, 200), storable(reason)
     if submission:
-        changes = [change._replace(after={**(change.after or {}), **submission._asdict()}) for change in changes]
+        changes = [change._replace(after={**(change.after or {}), **submission}) for change in changes]
     entries = [
         InboxAudit(who=who, verb=verb, reason=reason, object=name, before=before, after=after)
         for name, before, after in changes

@@ -16,12 +16,12 @@ from inbox.registry import Source
 # Set for the claim's transaction. After an ANALYZE of a table that was just emptied, the planner expects no due job, so
 # it reads and sorts them all, at every claim; the index inbox_due gives them in order.
 # A claim that a crash of the server forgets was never made: nothing waits for the disk here (docs/adr/0004).
-FOR_THIS_CLAIM = (
+SET_CLAIM_PLANNER = (
     "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off;"
     "SET LOCAL synchronous_commit = off"
 )
 # In SQL, as the ORM takes 0.25 ms to build it, a tenth of what a message needs when it comes alone.
-MARK = """
+MARK_CLAIMED = """
 UPDATE integration_inbox
    SET status = 'PROCESSING', locked_by = %(worker_id)s, locked_at = now(), lease_id = %(lease_id)s,
        presence_id = %(presence_id)s, attempt_count = attempt_count + 1, started_at = now(), updated_at = now()
@@ -67,7 +67,7 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
     lease_id = uuid4()
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(FOR_THIS_CLAIM)
+            cursor.execute(SET_CLAIM_PLANNER)
         picked = list(_due(source.name, source.message_types)[:limit])
         found = len(picked)
         # A job whose worker died may be the one that kills workers: it goes alone, so that it can hurt no neighbour.
@@ -80,7 +80,7 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
         if picked:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    MARK,
+                    MARK_CLAIMED,
                     {
                         "inbox_ids": [inbox_id for ids in inbox_ids.values() for inbox_id in ids],
                         "worker_id": worker_id,

@@ -8,7 +8,7 @@ from django.db import connection
 from inbox.db.notify import notify
 
 # Not by bulk_create: `next_attempt_at` and the rest have their defaults in the database, and a repeat changes nothing.
-ENQUEUE = """
+INSERT_JOBS = """
 INSERT INTO integration_inbox (source, message_id, message_type, decision_tracking_id)
 SELECT %(source)s, job.message_id, %(message_type)s, job.tracking_id
   FROM unnest(%(message_ids)s::bigint[], %(tracking_ids)s::uuid[]) AS job(message_id, tracking_id)
@@ -27,7 +27,7 @@ def enqueue(source: str, message_type: str, messages: Iterable[tuple[int, UUID]]
         return 0
     with connection.cursor() as cursor:
         cursor.execute(
-            ENQUEUE,
+            INSERT_JOBS,
             {
                 "source": source,
                 "message_type": message_type,

@@ -13,7 +13,7 @@ from django.db import connection
 from inbox import conf
 from inbox.db.storable import storable
 from inbox.engine.backoff import delay_after_attempt_s, delay_while_waiting_s
-from inbox.models.job import HELD
+from inbox.models.job import HELD_BY_LEASE
 from inbox.outcomes import DONE, KEPT, WAIT_LIMIT, Outcome, Verdict
 from inbox.registry import LockedJob
 from inbox.statuses import Status
@@ -23,10 +23,10 @@ FINISH_DONE = f"""
 UPDATE integration_inbox AS job
    SET status = 'DONE', locked_by = NULL, locked_at = NULL, waiting_since = NULL, note = NULL,
        finished_at = now(), finished_by = %(worker_id)s, updated_at = now()
- WHERE job.inbox_id = ANY(%(inbox_ids)s) AND {HELD}
+ WHERE job.inbox_id = ANY(%(inbox_ids)s) AND {HELD_BY_LEASE}
 """
 # Set-based and in SQL, as every job has its own status, texts and times; through the ORM it would be a query per job.
-FINISH_WITH_TEXT = f"""
+FINISH_WITH_OUTCOME = f"""
 UPDATE integration_inbox AS job
    SET status = ended.status,
        locked_by = NULL,
@@ -52,7 +52,7 @@ UPDATE integration_inbox AS job
            inbox_id bigint, status text, attempts_given_back int, delay_s float8,
            note text, error_kind text, error text, said text)
  WHERE job.inbox_id = ended.inbox_id
-   AND {HELD}
+   AND {HELD_BY_LEASE}
 RETURNING job.status
 """
 
@@ -76,7 +76,7 @@ def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outc
             cursor.execute(FINISH_DONE, {"inbox_ids": done, **guard})
             counts[Status.DONE] = cursor.rowcount
         if with_text:
-            cursor.execute(FINISH_WITH_TEXT, {"ended": json.dumps(with_text), **guard})
+            cursor.execute(FINISH_WITH_OUTCOME, {"ended": json.dumps(with_text), **guard})
             for (status,) in cursor.fetchall():
                 counts[Status(status)] = counts.get(Status(status), 0) + 1
     return counts

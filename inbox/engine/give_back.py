@@ -17,7 +17,7 @@ LEFT_SESSION_ENDS_WITHIN_S = 3.0
 LOOK_AGAIN_S = 0.05
 
 
-def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
+def give_back(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
     """Give back those of `inbox_ids` that this lease still holds; returns how many.
 
     Safe after a COMMIT without an answer: what was finished is no longer PROCESSING and stays as it is.
@@ -36,16 +36,16 @@ def release(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
         return count
 
 
-def release_left(lease_id: UUID, inbox_ids: Sequence[int]) -> tuple[int, bool]:
-    """Give back as `release` does, and wait a little for what a session of ours that was cut off still has locked.
+def give_back_and_wait(lease_id: UUID, inbox_ids: Sequence[int]) -> tuple[int, bool]:
+    """Give back as `give_back` does, and wait a little for what a session of ours that was cut off still has locked.
 
     Returns how many were given back, and whether the lease holds none of `inbox_ids` any more.
     """
     deadline = time.monotonic() + LEFT_SESSION_ENDS_WITHIN_S
-    count = release(lease_id, inbox_ids)
+    count = give_back(lease_id, inbox_ids)
     while is_held := InboxJob.objects.held(lease_id, inbox_ids).exists():
         if time.monotonic() > deadline:
             break
         time.sleep(LOOK_AGAIN_S)
-        count += release(lease_id, inbox_ids)
+        count += give_back(lease_id, inbox_ids)
     return count, not is_held

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from inbox.engine.ingest import ABOVE_THE_MARK, MARK
+from inbox.engine.ingest import SELECT_ROWS_ABOVE_WATERMARK, SELECT_WATERMARK
 from inbox.engine.pause import IS_TO_BE_TRIED
 from inbox.registry import ByFlag, ByWatermark, Source
 
@@ -25,7 +25,7 @@ HAS_DUE_CALLS = f"""
                      WHERE pause.source = %(source)s AND NOT ({IS_TO_BE_TRIED})))
 """
 HAS_NEW_ROWS = f"""
-EXISTS (WITH mark AS ({MARK}) {ABOVE_THE_MARK})
+EXISTS (WITH mark AS ({SELECT_WATERMARK}) {SELECT_ROWS_ABOVE_WATERMARK})
 OR coalesce((SELECT least(next_lookback_at, next_reconcile_at) <= now()
                FROM poll_watermark WHERE source = %(source)s), true)
 """

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from inbox.models import InboxJob
 
 
-def beat(lease_id: UUID, inbox_ids: Sequence[int], presence_id: int | None) -> int:
+def renew_claims(lease_id: UUID, inbox_ids: Sequence[int], presence_id: int | None) -> int:
     """Renew the claim of those of `inbox_ids` that this lease still holds; returns how many.
 
     `presence_id` is the process's inbox_worker.id of now: after a lost connection it has a new one. Rows that others

@@ -38,12 +38,12 @@ IS_NEW = f"""s.created_at >= (SELECT coalesce(max(pruned_before), '-infinity') F
                             WHERE source = %(source)s)
        AND {HAS_NO_JOB}"""
 LOWEST_ID = "'-9223372036854775808'::bigint"
-MARK = f"""
+SELECT_WATERMARK = f"""
     SELECT coalesce(last_created_at, '-infinity') AS last_created_at,
            coalesce(last_message_id, {LOWEST_ID}) AS last_message_id
       FROM poll_watermark WHERE source = %(source)s
 """
-ABOVE_THE_MARK = f"""
+SELECT_ROWS_ABOVE_WATERMARK = f"""
     SELECT s.message_id, s.created_at
       FROM {{table}} AS s
      WHERE (s.created_at, s.message_id)
@@ -56,7 +56,7 @@ ABOVE_THE_MARK = f"""
      ORDER BY s.created_at, s.message_id
      LIMIT %(limit)s
 """
-NAMED = f"""
+SELECT_NAMED_ROWS = f"""
     SELECT s.message_id, s.created_at
       FROM {{table}} AS s
      WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {IS_NEW}
@@ -69,7 +69,7 @@ SELECT set_config('synchronous_commit', 'off', true) FROM poll_watermark WHERE s
 """
 
 # One statement in SQL: through the ORM every row would travel to Python and back.
-INGEST = """
+INSERT_JOBS = """
 WITH mark AS MATERIALIZED (
     {mark}
 ), fresh AS MATERIALIZED ({fresh}
@@ -112,7 +112,7 @@ def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
     """Make jobs of at most `limit` rows of `source` that have none yet, oldest first."""
     match source.reads:
         case ByWatermark() as table:
-            found, count = _ingest(source, table, ABOVE_THE_MARK, {"limit": limit})
+            found, count = _ingest(source, table, SELECT_ROWS_ABOVE_WATERMARK, {"limit": limit})
         case ByFlag() as table:
             found = count = ingest_flagged(source, table, limit)
         case None:
@@ -122,7 +122,7 @@ def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
 
 def ingest_named(source: Source, table: ByWatermark, message_ids: Sequence[int]) -> int:
     """Make jobs of those of these rows that have none yet; returns how many."""
-    return _ingest(source, table, NAMED, {"message_ids": list(message_ids)})[1]
+    return _ingest(source, table, SELECT_NAMED_ROWS, {"message_ids": list(message_ids)})[1]
 
 
 def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tuple[int, int]:
@@ -143,11 +143,11 @@ def lock_watermark(source: Source) -> None:
             cursor.execute(LOCK_WATERMARK, [source.name])
 
 
-def statement(table: ByWatermark, fresh: str = ABOVE_THE_MARK) -> str:
+def statement(table: ByWatermark, fresh: str = SELECT_ROWS_ABOVE_WATERMARK) -> str:
     """The SQL that makes jobs of the rows that `fresh` selects."""
     name = connection.ops.quote_name(table.table)
-    return INGEST.format(
-        mark=MARK,
+    return INSERT_JOBS.format(
+        mark=SELECT_WATERMARK,
         fresh=fresh.format(table=name),
         table=name,
         message_type=table.message_type_sql,

@@ -12,7 +12,7 @@ from inbox.registry import ByFlag, Source
 
 # All values come from `fresh`, where FOR UPDATE has waited for the row as it is now. Read again from the table, they
 # would be those of the statement's snapshot: a job of the old revision, and the flag of the new one.
-INGEST_FLAGGED = """
+INSERT_JOBS_BY_FLAG = """
 WITH fresh AS MATERIALIZED (
     SELECT s.message_id, s.{revision} AS revision, s.decision_tracking_id, s.created_at, s.updated_at
       FROM {table} AS s
@@ -39,7 +39,7 @@ SELECT count(*) FROM fresh
 def ingest_flagged(source: Source, table: ByFlag, limit: int) -> int:
     """Make jobs of at most `limit` rows whose flag is down, and raise it; returns how many rows that were."""
     quote = connection.ops.quote_name
-    sql = INGEST_FLAGGED.format(
+    sql = INSERT_JOBS_BY_FLAG.format(
         table=quote(table.table),
         flag=quote(table.flag),
         revision=quote(table.revision),

@@ -21,7 +21,7 @@ logger = structlog.get_logger("inbox.engine.pause")
 
 LONGEST_PAUSE_S = 60
 # 1, 2, 4, 8, … seconds and at most 60, up to a fifth less so that many sources don't try at the same moment.
-DELAY = f"least({LONGEST_PAUSE_S}, 2 ^ least(%s, 10)) * (0.8 + 0.2 * random()) * interval '1 second'"
+NEXT_TRY_DELAY = f"least({LONGEST_PAUSE_S}, 2 ^ least(%s, 10)) * (0.8 + 0.2 * random()) * interval '1 second'"
 
 # Who tries holds a job under the lease of the probe; as soon as nobody does, the turn is free.
 IS_TO_BE_TRIED = """
@@ -30,27 +30,27 @@ pause.next_try_at <= now() AND NOT EXISTS (
 """
 # The time is moved too: a second process, which waited for the row, sees that, and not the job claimed meanwhile.
 TAKE_TURN = f"""
-UPDATE inbox_pause AS pause SET next_try_at = now() + {DELAY % "pause.tries"}, updated_at = now()
+UPDATE inbox_pause AS pause SET next_try_at = now() + {NEXT_TRY_DELAY % "pause.tries"}, updated_at = now()
  WHERE pause.source = %(source)s AND {IS_TO_BE_TRIED}
 """
 # Of the calls that fail together the first one pauses the source; after that only the one that tried it counts.
-PAUSE = f"""
+UPSERT_PAUSE = f"""
 INSERT INTO inbox_pause AS pause (source, reason, next_try_at)
-VALUES (%(source)s, %(reason)s, now() + {DELAY % "0"})
+VALUES (%(source)s, %(reason)s, now() + {NEXT_TRY_DELAY % "0"})
     ON CONFLICT (source) DO UPDATE
-       SET reason = excluded.reason, tries = pause.tries + 1, next_try_at = now() + {DELAY % "pause.tries + 1"},
-           updated_at = now()
+       SET reason = excluded.reason, tries = pause.tries + 1, updated_at = now(),
+           next_try_at = now() + {NEXT_TRY_DELAY % "pause.tries + 1"}
      WHERE pause.probe_lease_id = %(lease_id)s
 RETURNING pause.tries
 """
 # In SQL, as the ORM knows epochs in whole seconds only.
-PAUSED_FOR = "SELECT extract(epoch FROM next_try_at - now())::float8 FROM inbox_pause WHERE source = %s"
+SELECT_PAUSED_FOR = "SELECT extract(epoch FROM next_try_at - now())::float8 FROM inbox_pause WHERE source = %s"
 
 
 def pause(source: Source, reason: str, lease_id: UUID) -> None:
     """Pause `source`, or go on pausing after a try in vain; in the transaction that finishes the jobs of this lease."""
     with connection.cursor() as cursor:
-        cursor.execute(PAUSE, {"source": source.name, "reason": storable(reason), "lease_id": lease_id})
+        cursor.execute(UPSERT_PAUSE, {"source": source.name, "reason": storable(reason), "lease_id": lease_id})
         row = cursor.fetchone()
     if row == (0,):
         logger.warning("source pauses", source=source.name, reason=reason)
@@ -72,7 +72,7 @@ def try_again_now(claimed: Claim) -> None:
 def paused_for_s(source: Source) -> float | None:
     """Seconds until `source` is tried again, 0 if that is due; None if it does not pause. One look-up by key."""
     with connection.cursor() as cursor:
-        cursor.execute(PAUSED_FOR, [source.name])
+        cursor.execute(SELECT_PAUSED_FOR, [source.name])
         row = cursor.fetchone()
     return None if row is None else max(row[0], 0.0)
 

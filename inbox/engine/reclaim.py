@@ -17,7 +17,7 @@ from inbox.engine.backoff import delay_after_attempt_s
 from inbox.models import InboxJob
 
 # One statement per batch: a reclaimer that dies leaves nothing half done. Key order, so that two never deadlock.
-TAKE_BACK = """
+RECLAIM_JOBS = """
 UPDATE integration_inbox AS job
    SET status = CASE WHEN NOT taken.is_blamed THEN 'NEW'
                      WHEN job.attempt_count >= %(max_attempts)s THEN 'DEAD'
@@ -48,21 +48,21 @@ WORKER_LOST = "the worker stopped while it worked on this job alone"
 CONNECTION_LOST = "the connection to the database broke while a worker was at this job alone"
 
 
-def reclaim(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[str]:
+def reclaim_stale(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[str]:
     """Take back at most `limit` jobs whose claim is older than `stale_after_s` seconds, by the database's clock.
 
     Returns how many took each status.
     """
     with transaction.atomic():
         inbox_ids = InboxJob.objects.stale(stale_after_s).lock_keys(limit)
-        return _take_back(inbox_ids, max_attempts, WORKER_LOST)
+        return _reclaim_locked(inbox_ids, max_attempts, WORKER_LOST)
 
 
-def reclaim_gone(presence_ids: Sequence[int], *, max_attempts: int, limit: int) -> Counter[str]:
+def reclaim_claimed_by(presence_ids: Sequence[int], *, max_attempts: int, limit: int) -> Counter[str]:
     """Take back at most `limit` jobs that the worker processes with these inbox_worker ids have claimed."""
     with transaction.atomic():
         inbox_ids = InboxJob.objects.claimed_by(presence_ids).lock_keys(limit)
-        return _take_back(inbox_ids, max_attempts, WORKER_LOST)
+        return _reclaim_locked(inbox_ids, max_attempts, WORKER_LOST)
 
 
 def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> Counter[str]:
@@ -72,16 +72,16 @@ def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> Counter[str]:
     """
     with transaction.atomic():
         held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
-        return _take_back(held, conf.max_attempts(), CONNECTION_LOST)
+        return _reclaim_locked(held, conf.max_attempts(), CONNECTION_LOST)
 
 
-def _take_back(inbox_ids: list[int], max_attempts: int, message: str) -> Counter[str]:
+def _reclaim_locked(inbox_ids: list[int], max_attempts: int, message: str) -> Counter[str]:
     if not inbox_ids:
         return Counter()
     steps_s = conf.backoff_s()
     with connection.cursor() as cursor:
         cursor.execute(
-            TAKE_BACK,
+            RECLAIM_JOBS,
             {
                 "inbox_ids": inbox_ids,
                 "max_attempts": max_attempts,
@@ -93,10 +93,10 @@ def _take_back(inbox_ids: list[int], max_attempts: int, message: str) -> Counter
         return Counter(status for (status,) in cursor.fetchall())
 
 
-def reclaim_all(*, stale_after_s: float, max_attempts: int, batch_size: int) -> Counter[str]:
+def reclaim_all_stale(*, stale_after_s: float, max_attempts: int, batch_size: int) -> Counter[str]:
     """Reclaim in batches, each in its own transaction, until nothing stale is left that can be had."""
     counts: Counter[str] = Counter()
-    while taken := reclaim(stale_after_s=stale_after_s, max_attempts=max_attempts, limit=batch_size):
+    while taken := reclaim_stale(stale_after_s=stale_after_s, max_attempts=max_attempts, limit=batch_size):
         counts += taken
     return counts
 

@@ -32,7 +32,7 @@ LOOKBACK_EVERY_S = 10.0
 LONGEST_SHARE = 0.1
 
 
-class Floor(Enum):
+class SweepKind(Enum):
     """The two sweeps. Their ranges meet and don't overlap, so that only what the lookback has missed is an incident."""
 
     LOOKBACK = "lookback"
@@ -50,15 +50,15 @@ class Floor(Enum):
 
 
 BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
-STARTS = {Floor.LOOKBACK: f"greatest({BEHIND}, pruned_before)", Floor.RECONCILE: "pruned_before"}
+STARTS = {SweepKind.LOOKBACK: f"greatest({BEHIND}, pruned_before)", SweepKind.RECONCILE: "pruned_before"}
 # Rows above the mark are the next poll's, but for those from the future, which no poll reads.
 RANGES = {
-    Floor.LOOKBACK: f"((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
+    SweepKind.LOOKBACK: f"((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
     f" OR s.created_at > {SOON})",
-    Floor.RECONCILE: f"s.created_at < (SELECT {BEHIND} FROM mark)",
+    SweepKind.RECONCILE: f"s.created_at < (SELECT {BEHIND} FROM mark)",
 }
 # Times travel as text: -infinity, infinity and BC are good times here, and no driver reads them.
-STEP_SQL = f"""
+SELECT_STEP = f"""
 WITH mark AS MATERIALIZED (
     SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = %(source)s
 ), step AS MATERIALIZED (
@@ -75,36 +75,36 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 """
 
 
-def take_turn(source: Source, floor: Floor, *, overdue_s: float = 0) -> bool:
+def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
     """True if a sweep of `source` is due, for `overdue_s` seconds or more, and now this process's to do.
 
     By the database's clock.
     """
-    every_s = LOOKBACK_EVERY_S if floor is Floor.LOOKBACK else conf.reconcile_every_s()
+    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else conf.reconcile_every_s()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second'"
-            f" WHERE source = %s AND {floor.turn} <= now() - %s * interval '1 second'",
+            f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second'"
+            f" WHERE source = %s AND {kind.turn} <= now() - %s * interval '1 second'",
             [every_s, source.name, overdue_s],
         )
         return cursor.rowcount == 1
 
 
-def sweep(source: Source, floor: Floor, *, step: int = STEP) -> Iterator[int]:
+def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]:
     """Make jobs of rows behind the watermark that have none; yields after each step how many that step made."""
     table = source.reads
     if not isinstance(table, ByWatermark):
         return
     took_s = 0.0
-    at: tuple[str, int] | None = _start(source, floor)
+    at: tuple[str, int] | None = _start(source, kind)
     while at is not None:
         began = time.monotonic()
-        message_ids, at = _read(source, table, floor, at, step)
-        count = _take(source, table, floor, message_ids) if message_ids else 0
+        message_ids, at = _read(source, table, kind, at, step)
+        count = _take(source, table, kind, message_ids) if message_ids else 0
         took_s += time.monotonic() - began
         yield count
-    if floor is Floor.LOOKBACK:
-        _set_turn(source, floor, _pause_s(took_s))
+    if kind is SweepKind.LOOKBACK:
+        _set_turn(source, kind, _pause_s(took_s))
 
 
 def _pause_s(took_s: float) -> float:
@@ -112,15 +112,15 @@ def _pause_s(took_s: float) -> float:
     return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), conf.lookback_s() / 4)
 
 
-def give_turn_back(source: Source, floor: Floor) -> None:
+def return_turn(source: Source, kind: SweepKind) -> None:
     """Let another process do the sweep that this one won't finish."""
-    _set_turn(source, floor, 0)
+    _set_turn(source, kind, 0)
 
 
-def _start(source: Source, floor: Floor) -> tuple[str, int]:
+def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT coalesce({STARTS[floor]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
+            f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
             {"source": source.name, "lookback_s": conf.lookback_s()},
         )
         row = cursor.fetchone()
@@ -128,13 +128,13 @@ def _start(source: Source, floor: Floor) -> tuple[str, int]:
 
 
 def _read(
-    source: Source, table: ByWatermark, floor: Floor, at: tuple[str, int], step: int
+    source: Source, table: ByWatermark, kind: SweepKind, at: tuple[str, int], step: int
 ) -> tuple[list[int], tuple[str, int] | None]:
     """The rows of this step that have no job, and where the next step begins; None if there is none."""
     created_at, message_id = at
     with connection.cursor() as cursor:
         cursor.execute(
-            STEP_SQL.format(table=connection.ops.quote_name(table.table), range=RANGES[floor]),
+            SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=RANGES[kind]),
             {
                 "source": source.name,
                 "created_at": created_at,
@@ -150,14 +150,14 @@ def _read(
     return message_ids, (last_created_at, last_message_id) if count == step else None
 
 
-def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[int]) -> int:
+def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list[int]) -> int:
     with transaction.atomic():
         count = ingest_named(source, table, message_ids)
         if count:
-            PollWatermark.objects.filter(source=source.name).update(**{floor.finds: F(floor.finds) + count})
+            PollWatermark.objects.filter(source=source.name).update(**{kind.finds: F(kind.finds) + count})
     if not count:
         return 0  # another process was faster
-    if floor is Floor.RECONCILE:
+    if kind is SweepKind.RECONCILE:
         logger.error(
             "incident: the reconcile found rows that every other look had missed", source=source.name, count=count
         )
@@ -166,9 +166,9 @@ def _take(source: Source, table: ByWatermark, floor: Floor, message_ids: list[in
     return count
 
 
-def _set_turn(source: Source, floor: Floor, in_s: float) -> None:
+def _set_turn(source: Source, kind: SweepKind, in_s: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE poll_watermark SET {floor.turn} = now() + %s * interval '1 second' WHERE source = %s",
+            f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second' WHERE source = %s",
             [in_s, source.name],
         )

@@ -18,7 +18,7 @@ from inbox.outcomes import WOKEN_KINDS
 from inbox.statuses import Status
 
 # In SQL, as the ORM takes 0.2 ms to build it, and every message that brings something asks this.
-LOCK_WAITING = f"""
+LOCK_WAITING_JOBS = f"""
 SELECT inbox_id FROM integration_inbox
  WHERE decision_tracking_id = ANY(%s) AND (status = 'WAITING' OR status = 'DEAD' AND error_kind IN {WOKEN_KINDS})
  ORDER BY inbox_id
@@ -56,5 +56,5 @@ def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
 
 def _lock_waiting(decision_tracking_ids: Iterable[UUID]) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_WAITING, [list(decision_tracking_ids)])
+        cursor.execute(LOCK_WAITING_JOBS, [list(decision_tracking_ids)])
         return [inbox_id for (inbox_id,) in cursor.fetchall()]

@@ -11,7 +11,7 @@ from inbox.fields import ReadableDateTimeField, now
 from inbox.statuses import DUE_STATUSES, TROUBLED_STATUSES, Status
 
 # The guard of every write of a worker, on the row `job`: this lease still holds it. JobQuerySet.held is the same.
-HELD = "job.lease_id = %(lease_id)s AND job.status = 'PROCESSING'"
+HELD_BY_LEASE = "job.lease_id = %(lease_id)s AND job.status = 'PROCESSING'"
 
 
 class JobQuerySet(models.QuerySet["InboxJob"]):

@@ -25,7 +25,7 @@ COUNTS = [
     for status in TROUBLED_STATUSES
 ]
 OLDEST = [f"({TROUBLED.format(what=AGE, status=status, limit=1)})" for status in TROUBLED_STATUSES]
-LOOK = f"""
+COUNT_BY_STATUS = f"""
 SELECT (SELECT count(*) FROM (SELECT FROM integration_inbox WHERE status IN ('NEW', 'FAILED', 'WAITING')
                                ORDER BY source, next_attempt_at, inbox_id LIMIT %(limit)s) AS rows),
        (SELECT count(*) FROM (SELECT FROM integration_inbox WHERE status = 'PROCESSING'
@@ -43,11 +43,11 @@ class ByStatus:
     oldest_s: dict[str, float | None]
 
 
-def look_by_status(limit: int, dead_limit: int) -> ByStatus:
+def count_open_by_status(limit: int, dead_limit: int) -> ByStatus:
     """All statuses but DONE, each counted to `limit`, DEAD to its own; ages of those of TROUBLED_STATUSES, if any."""
     limits = {"limit": limit, "FAILED": limit, "WAITING": limit, "DEAD": dead_limit}
     with by_index(), connection.cursor() as cursor:
-        cursor.execute(LOOK, limits)
+        cursor.execute(COUNT_BY_STATUS, limits)
         due, claimed, *rest = cursor.fetchone()
     troubled = dict(zip(map(str, TROUBLED_STATUSES), rest, strict=False))
     ages = dict(zip(map(str, TROUBLED_STATUSES), rest[len(TROUBLED_STATUSES) :], strict=True))

@@ -94,7 +94,7 @@ class Totals(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class History:
     """What has happened lately. `dead_by_kind` counts the kinds of error among the newest jobs."""
 
     history: list[Bucket]
@@ -104,7 +104,7 @@ class Pulse:
     dead_by_kind: dict[str, int]
 
 
-def take_pulse(since: int | None = None, *, with_kinds: bool = True) -> Pulse:
+def take_history(since: int | None = None, *, with_kinds: bool = True) -> History:
     """Look at all of it. `since` is the key from which on DEAD jobs are counted by kind, if that is wanted."""
     with connection.cursor() as cursor:
         cursor.execute(HISTORY)
@@ -113,7 +113,7 @@ def take_pulse(since: int | None = None, *, with_kinds: bool = True) -> Pulse:
         count, percentiles = cursor.fetchone()
         cursor.execute(SERVER)
         connections, deadlocks = cursor.fetchone()
-    return Pulse(
+    return History(
         history=history,
         latency=Latency(count, *(percentiles or [None] * 3)),
         server=Server(connections, settings.DB_CONNECTION_BUDGET, deadlocks),

@@ -7,7 +7,7 @@ from inbox import conf
 from inbox.models import InboxJob, InboxWorker
 from inbox.monitoring.age import Age
 from inbox.statuses import Status
-from inbox.worker.liveness import who_is_gone
+from inbox.worker.liveness import list_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,6 @@ def _sign_of_life(worker: InboxWorker | None) -> tuple[str, bool]:
         return "it shows no presence, so only the age of the claim tells", False
     if worker.state != InboxWorker.State.RUNNING:
         return "it has ended", True
-    if worker.pk in who_is_gone():
+    if worker.pk in list_gone():
         return "it is gone; its jobs are taken back in a moment", True
     return "it is alive", False

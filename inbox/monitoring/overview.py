@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import connection
 
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.db.connection_budget import Connections, count_connections
 from inbox.monitoring.age import all_finite
-from inbox.monitoring.by_status import ByStatus, look_by_status
+from inbox.monitoring.by_status import ByStatus, count_open_by_status
 from inbox.monitoring.jobs import (
     NEWEST,
     Ended,
@@ -146,4 +146,4 @@ def _bounded(overview: Overview) -> Overview:
     for group in overview.open:
         read[group.source] += group.count if group.status != Status.PROCESSING else 0
     cut = frozenset(source for source, count in read.items() if count >= OPEN_READ)
-    return replace(overview, by_status=look_by_status(OPEN_COUNTED, capped.LIMIT), cut_sources=cut)
+    return replace(overview, by_status=count_open_by_status(OPEN_COUNTED, bounded_count.LIMIT), cut_sources=cut)

@@ -8,7 +8,7 @@ from django.db.models import Count, Min
 from inbox.models import InboxJob, InboxWorker
 from inbox.monitoring.age import Age
 from inbox.statuses import Status
-from inbox.worker.liveness import who_is_gone
+from inbox.worker.liveness import list_gone
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ def find_owners() -> Owners:
 
 def _running() -> list[Owner]:
     # Called by nobody, the roll changes nothing; its verdict is the one by which jobs are taken back.
-    gone = set(who_is_gone())
+    gone = set(list_gone())
     rows = (
         InboxWorker.objects.filter(state=InboxWorker.State.RUNNING)
         .order_by("command", "worker_id", "id")

@@ -20,17 +20,17 @@ from inbox.operations.requeue import requeueable
 from inbox.operations.submission import Submission
 from inbox.statuses import Status
 
-CORRECTED = """
+SELECT_CORRECTIONS = """
 SELECT DISTINCT ON (job_id) job_id, content::text
   FROM inbox_correction WHERE job_id = ANY(%s) ORDER BY job_id, id DESC
 """
-INSERT = "INSERT INTO inbox_correction (job_id, content, made_by) VALUES (%s, %s::jsonb, %s)"
+INSERT_CORRECTION = "INSERT INTO inbox_correction (job_id, content, made_by) VALUES (%s, %s::jsonb, %s)"
 
 
 def corrected_texts(inbox_ids: Sequence[int]) -> dict[int, str]:
     """The newest correction of each of these jobs that has one, as JSON text, by key."""
     with connection.cursor() as cursor:
-        cursor.execute(CORRECTED, [list(inbox_ids)])
+        cursor.execute(SELECT_CORRECTIONS, [list(inbox_ids)])
         return dict(cursor.fetchall())
 
 
@@ -56,7 +56,7 @@ def correct(
         [inbox_id] = inbox_ids
         before = job_facts(inbox_ids)[inbox_id] | _type_of(inbox_id)
         with connection.cursor() as cursor:
-            cursor.execute(INSERT, [inbox_id, text, storable(who, 200)])
+            cursor.execute(INSERT_CORRECTION, [inbox_id, text, storable(who, 200)])
         with recorded_move(reason):
             requeueable(InboxJob.objects.filter(inbox_id=inbox_id)).update(
                 status=Status.NEW,
@@ -72,7 +72,9 @@ def correct(
             )
         after = job_facts(inbox_ids)[inbox_id] | _type_of(inbox_id) | _shape(text)
         change = Change(f"job:{inbox_id}", before, after)
-        record([change], who=who, verb="correct", reason=reason, submission=submission)
+        record(
+            [change], who=who, verb="correct", reason=reason, submission=submission._asdict() if submission else None
+        )
         notify()
     return inbox_ids
 

@@ -45,5 +45,7 @@ def mark_dead(
             updated_at=Now(),
         )
         changes = job_changes(before, job_facts(inbox_ids))
-        record(changes, who=who, verb="mark dead", reason=reason, submission=submission)
+        record(
+            changes, who=who, verb="mark dead", reason=reason, submission=submission._asdict() if submission else None
+        )
     return inbox_ids

@@ -42,7 +42,13 @@ def release_lease(
             updated_at=Now(),
         )
         changes = job_changes(before, job_facts(inbox_ids))
-        record(changes, who=who, verb="release lease", reason=reason, submission=submission)
+        record(
+            changes,
+            who=who,
+            verb="release lease",
+            reason=reason,
+            submission=submission._asdict() if submission else None,
+        )
         if inbox_ids:
             notify()
     return inbox_ids

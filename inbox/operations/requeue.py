@@ -40,7 +40,7 @@ def requeue(jobs: JobQuerySet, *, who: str, reason: str, limit: int, submission:
         before = job_facts(inbox_ids)
         _move_to_new(inbox_ids, reason)
         changes = job_changes(before, job_facts(inbox_ids))
-        record(changes, who=who, verb="requeue", reason=reason, submission=submission)
+        record(changes, who=who, verb="requeue", reason=reason, submission=submission._asdict() if submission else None)
         notify()
     return inbox_ids
 

@@ -42,7 +42,9 @@ def reschedule(
         due = Now() if to is None else to
         reschedulable(InboxJob.objects.filter(inbox_id__any_of=inbox_ids)).update(next_attempt_at=due, updated_at=Now())
         changes = job_changes(before, job_facts(inbox_ids))
-        record(changes, who=who, verb="reschedule", reason=reason, submission=submission)
+        record(
+            changes, who=who, verb="reschedule", reason=reason, submission=submission._asdict() if submission else None
+        )
         if inbox_ids:
             notify()
     return inbox_ids

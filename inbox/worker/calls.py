@@ -18,14 +18,14 @@ from uuid import UUID
 import structlog
 
 from inbox.engine.claim import Claim
-from inbox.engine.give_back import release, release_left
-from inbox.engine.heartbeat import beat
+from inbox.engine.give_back import give_back, give_back_and_wait
+from inbox.engine.heartbeat import renew_claims
 from inbox.engine.outbound import Call, prepare, write_answers
 from inbox.engine.pause import paused_for_s
 from inbox.engine.reclaim import reclaim_own
 from inbox.engine.work import Counts
 from inbox.registry import Source
-from inbox.worker.timer import Chore
+from inbox.worker.timer import Timer
 
 logger = structlog.get_logger("inbox.worker.calls")
 
@@ -39,7 +39,7 @@ class Calls:
 
     def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
         self.concurrency = concurrency
-        self.heartbeat = Chore(beat_every_s)
+        self.heartbeat = Timer(beat_every_s)
         self._reset()
 
     def _reset(self) -> None:
@@ -122,7 +122,7 @@ class Calls:
     def beat(self, presence_id: int | None) -> None:
         """Renew all claims."""
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
-            held = beat(lease_id, inbox_ids, presence_id)
+            held = renew_claims(lease_id, inbox_ids, presence_id)
             if held < len(inbox_ids):
                 logger.info("claims could not be renewed", count=len(inbox_ids) - held, claims=len(inbox_ids))
         self.heartbeat.done()
@@ -130,7 +130,7 @@ class Calls:
     def give_back_queued(self, source: Source | None = None) -> int:
         """Give back the jobs whose call has not begun: of this source, or all; returns how many that were."""
         calls = [call for call in self._queue if source is None or call.claim.source is source]
-        count = sum(release(lease_id, inbox_ids) for lease_id, inbox_ids in self._by_lease(calls).items())
+        count = sum(give_back(lease_id, inbox_ids) for lease_id, inbox_ids in self._by_lease(calls).items())
         self._queue = deque(call for call in self._queue if call not in calls)
         return count
 
@@ -143,7 +143,7 @@ class Calls:
         """Give back all jobs, whatever their calls do; returns how many, and whether none is held any more."""
         count, is_free = 0, True
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
-            given_back, is_lease_free = release_left(lease_id, inbox_ids)
+            given_back, is_lease_free = give_back_and_wait(lease_id, inbox_ids)
             count, is_free = count + given_back, is_free and is_lease_free
         return count, is_free
 

@@ -12,13 +12,13 @@ from inbox import conf
 from inbox.db.errors import is_connection_lost, is_statement_timeout
 from inbox.db.storable import error_text
 from inbox.engine.ingest import INGEST_LIMIT, ingest
-from inbox.engine.sweep import Floor, give_turn_back, sweep, take_turn
+from inbox.engine.sweep import SweepKind, return_turn, sweep, take_turn
 from inbox.registry import Source
 
 logger = structlog.get_logger("inbox.engine.ingest")
 
 
-class TakingIn:
+class Ingester:
     """Takes in rows of `sources`.
 
     With `sweeps_at_once`, a poll does not end before its sweeps. With `is_thorough`, the first one sweeps everything,
@@ -33,7 +33,7 @@ class TakingIn:
         self._limit = INGEST_LIMIT
         self._may_begin_sweeps = False
         self._overdue_s = 0.0
-        self._sweeps: list[tuple[Source, Floor, Iterator[int]]] = []
+        self._sweeps: list[tuple[Source, SweepKind, Iterator[int]]] = []
 
     def poll(self) -> bool:
         """Take in a batch of each source; True if that brought something, or if there may be more."""
@@ -76,8 +76,8 @@ class TakingIn:
 
     def close(self) -> None:
         """Leave what is not swept to another process."""
-        for source, floor, _ in self._sweeps:
-            give_turn_back(source, floor)
+        for source, kind, _ in self._sweeps:
+            return_turn(source, kind)
         self._sweeps = []
 
     def _begin_sweeps(self) -> None:
@@ -86,10 +86,10 @@ class TakingIn:
             return
         self._may_begin_sweeps = False
         self._sweeps = [
-            (source, floor, sweep(source, floor))
+            (source, kind, sweep(source, kind))
             for source in self.sources
-            for floor in Floor
-            if take_turn(source, floor, overdue_s=self._overdue_s) or self._is_to_be_thorough
+            for kind in SweepKind
+            if take_turn(source, kind, overdue_s=self._overdue_s) or self._is_to_be_thorough
         ]
         if self._is_to_be_thorough:
             self.is_thorough = False

@@ -19,23 +19,23 @@ from inbox import conf
 from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
 from inbox.engine.claim import Claim, claim
-from inbox.engine.give_back import release_left
+from inbox.engine.give_back import give_back_and_wait
 from inbox.engine.has_work import has_work
 from inbox.engine.pause import claim_probe, paused_for_s, try_again_now
-from inbox.engine.reclaim import reclaim_all, reclaim_own
+from inbox.engine.reclaim import reclaim_all_stale, reclaim_own
 from inbox.engine.work import Counts, work
 from inbox.registry import Source
 from inbox.worker.calls import CONCURRENCY, Calls
-from inbox.worker.ingester import TakingIn
-from inbox.worker.liveness import roll_call, take_back_from
+from inbox.worker.ingester import Ingester
+from inbox.worker.liveness import find_gone, reclaim_from_gone
 from inbox.worker.presence import Presence, PresenceLost
-from inbox.worker.registration import Membership
+from inbox.worker.registration import Registration
 from inbox.worker.signals import HasFileno, Stop
-from inbox.worker.timer import Chore
+from inbox.worker.timer import Timer
 
 logger = structlog.get_logger("inbox.worker.loop")
 
-ROLL_CALL_EVERY_S = 1.0
+FIND_GONE_EVERY_S = 1.0
 # While connections are scarce, a batch is this part of what it is otherwise.
 SMALL_BATCH = 10
 # While LISTEN works, polling only heals what a notification missed.
@@ -53,7 +53,7 @@ NEVER_S = 1e9
 class Worker:
     """Serves `sources` under the name `worker_id`.
 
-    `register` makes this process's presence (membership.py); without it, claims are taken back by age only.
+    `register` makes this process's presence (registration.py); without it, claims are taken back by age only.
     `concurrency` is how many outbound calls run at once; `on_progress` is called with the counts of each batch.
     """
 
@@ -78,14 +78,14 @@ class Worker:
         self.on_progress = on_progress
         self.counts: Counts = Counter()
         self.claimed = 0
-        self.membership = Membership(worker_id, register)
-        self.taking_in = TakingIn(sources)
+        self.registration = Registration(worker_id, register)
+        self.ingester = Ingester(sources)
         self._poll_interval_s = poll_interval_s
-        self.poll = Chore(poll_interval_s)
-        self.roll_call = Chore(ROLL_CALL_EVERY_S)
-        self.reclaim = Chore(conf.stale_after_s() / 4)
+        self.poll = Timer(poll_interval_s)
+        self.find_gone = Timer(FIND_GONE_EVERY_S)
+        self.reclaim = Timer(conf.stale_after_s() / 4)
         self.calls = Calls(concurrency, beat_every_s=conf.stale_after_s() / 4)
-        self.probe = Chore(NEVER_S)
+        self.probe = Timer(NEVER_S)
         self._has_capacity = True
         self._may_have_work = True
         self._heard_in_vain = 0
@@ -100,13 +100,13 @@ class Worker:
 
     def drain(self) -> Counts:
         """Work until ingest and sweeps bring nothing and nothing is due. Raises StopNow at the second signal."""
-        self.taking_in.is_thorough = True
+        self.ingester.is_thorough = True
         self._until(lambda moved: not moved and not self.calls)
         return self.counts
 
     def once(self) -> Counts:
         """One ingest, with the sweeps that are due, and one claim of each source."""
-        self.taking_in.sweeps_at_once = True
+        self.ingester.sweeps_at_once = True
         self._until(lambda moved: True)
         return self.counts
 
@@ -130,8 +130,8 @@ class Worker:
                 self._give_back_calls()
             self.calls.close()
             with suppress(Error):
-                self.taking_in.close()
-                self.membership.end(self.counts, _told(self.counts), leaves_nothing=self._leaves_nothing)
+                self.ingester.close()
+                self.registration.end(self.counts, _told(self.counts), leaves_nothing=self._leaves_nothing)
 
     def _has_all_it_may(self) -> bool:
         return self.max_jobs is not None and self.claimed >= self.max_jobs
@@ -141,7 +141,7 @@ class Worker:
         tries_left = LAST_TRIES
         while self.calls:
             if self._or_recover(self._tick_calls) is not None:
-                self.calls.wait(min(self.roll_call.due_in_s(), self.calls.heartbeat.due_in_s()))
+                self.calls.wait(min(self.find_gone.due_in_s(), self.calls.heartbeat.due_in_s()))
             elif self.stop.is_asked and not self.calls.are_running:
                 tries_left -= 1
                 if not tries_left:
@@ -194,7 +194,7 @@ class Worker:
             return self._sweep_on()
         # Full claims mean a backlog of jobs: new rows can wait for the next poll.
         has_looked = self._has_capacity or self.poll.is_due()
-        came = has_looked and self.taking_in.poll()
+        came = has_looked and self.ingester.poll()
         if has_looked:
             self.poll.done()
         self._set_probe(None)
@@ -204,14 +204,14 @@ class Worker:
             self._heard_in_vain = 0
         self._has_capacity = not all(claim and claim.is_full for claim in claims)
         self._may_have_work = came or any(claimed) or not has_looked
-        if self.taking_in.is_hindered and not any(claimed):
+        if self.ingester.is_hindered and not any(claimed):
             self.stop.wait(random.uniform(*RECONNECT_PAUSE_S))  # noqa: S311 not a secret
         return self._sweep_on()
 
     def _sweep_on(self) -> bool:
-        if self.taking_in.sweep_on():
+        if self.ingester.sweep_on():
             self._may_have_work = True
-        return self.taking_in.is_sweeping or self._may_have_work
+        return self.ingester.is_sweeping or self._may_have_work
 
     def _has_work(self) -> bool:
         self.poll.done()
@@ -226,7 +226,7 @@ class Worker:
         if counts["GIVEN_BACK"]:
             # Whoever was called is not there; those that wait for their turn need not find that out too.
             self._count(Counter({"GIVEN_BACK": self.calls.give_back_paused()}))
-        self.calls.go_on(self.membership.claim_id)
+        self.calls.go_on(self.registration.presence_id)
         return counts.total() > 0
 
     def _count(self, counts: Counts) -> None:
@@ -237,48 +237,48 @@ class Worker:
 
     def _wait(self) -> None:
         """Until something is heard, or the next thing is due, or it shall stop."""
-        chores = [self.poll, self.roll_call, self.reclaim, self.probe] + [self.calls.heartbeat] * bool(self.calls)
+        chores = [self.poll, self.find_gone, self.reclaim, self.probe] + [self.calls.heartbeat] * bool(self.calls)
         readers: list[HasFileno] = [self.calls] if self.calls.are_running else []
-        if self.membership.presence and self.membership.is_seen:
-            readers.append(self.membership.presence)
+        if self.registration.presence and self.registration.is_seen:
+            readers.append(self.registration.presence)
         self.stop.wait(min(chore.due_in_s() for chore in chores), *readers)
 
     def _take_back_from_others(self) -> None:
         limits = {"max_attempts": conf.max_attempts(), "batch_size": self.batch_size}
-        if self.roll_call.is_due():
-            gone = roll_call(self.membership.id, self.counts)
-            if gone and (taken := take_back_from(gone, **limits)):
+        if self.find_gone.is_due():
+            gone = find_gone(self.registration.id, self.counts)
+            if gone and (taken := reclaim_from_gone(gone, **limits)):
                 logger.warning("took back jobs of workers that are gone", jobs=taken.total(), workers=len(gone))
                 self._may_have_work = True
-            self.roll_call.done()
+            self.find_gone.done()
         if self.reclaim.is_due():
-            if taken := reclaim_all(stale_after_s=conf.stale_after_s(), **limits):
+            if taken := reclaim_all_stale(stale_after_s=conf.stale_after_s(), **limits):
                 logger.warning("took back jobs whose claim was too old", jobs=taken.total())
                 self._may_have_work = True
             self.reclaim.done()
 
     def _renew_membership(self) -> None:
         """See to the registration, and hear what has come. Raises OperationalError, and PresenceLost."""
-        if self.membership.renew(self.counts):
-            self.poll.every_s = self._poll_interval_s * (POLL_LESS_OFTEN if self.membership.is_seen else 1)
+        if self.registration.renew(self.counts):
+            self.poll.every_s = self._poll_interval_s * (POLL_LESS_OFTEN if self.registration.is_seen else 1)
             # Before anyone calls the roll and takes them for those of a process that is gone.
-            self.calls.beat(self.membership.claim_id)
+            self.calls.beat(self.registration.presence_id)
             # What came before it listened, it has not heard of.
             self._may_have_work = True
-        if self.membership.has_heard():
+        if self.registration.has_heard():
             if self._heard_in_vain < IN_VAIN:
                 self._may_have_work = True
             else:
-                self.poll.due_within(HEAD_START_S)
+                self.poll.bring_forward(HEAD_START_S)
             self._heard_in_vain += 1
 
     def _drop_membership(self) -> None:
-        self.membership.drop()
+        self.registration.drop()
         self.poll.every_s = self._poll_interval_s
 
     def _claim_and_work(self, source: Source) -> Claim | None:
         """Claim and work on one batch; None if no more may be claimed."""
-        size = max(self.batch_size // SMALL_BATCH, 1) if self.membership.is_tight else self.batch_size
+        size = max(self.batch_size // SMALL_BATCH, 1) if self.registration.is_tight else self.batch_size
         limit = size if self.max_jobs is None else min(size, self.max_jobs - self.claimed)
         if source.is_outbound:
             limit = min(limit, self.calls.room)
@@ -304,7 +304,7 @@ class Worker:
             return None
         is_probe = pause_s is not None
         if is_probe:
-            claimed = claim_probe(source, worker_id=self.worker_id, presence_id=self.membership.claim_id)
+            claimed = claim_probe(source, worker_id=self.worker_id, presence_id=self.registration.presence_id)
         else:
             claimed = self._claim(source, limit)
         self._held = claimed
@@ -321,7 +321,7 @@ class Worker:
         return claimed
 
     def _claim(self, source: Source, limit: int) -> Claim:
-        return claim(source, worker_id=self.worker_id, limit=limit, presence_id=self.membership.claim_id)
+        return claim(source, worker_id=self.worker_id, limit=limit, presence_id=self.registration.presence_id)
 
     def _set_probe(self, in_s: float | None) -> None:
         """Look again in so many seconds, whatever else there is to do; None: there is nothing to look for."""
@@ -338,7 +338,7 @@ class Worker:
             if self._has_lost_connection:
                 given_back = reclaim_own(held.lease_id, inbox_ids).total()
             else:
-                given_back, self._leaves_nothing = release_left(held.lease_id, inbox_ids)
+                given_back, self._leaves_nothing = give_back_and_wait(held.lease_id, inbox_ids)
         except BaseException:
             self._held = held
             raise

@@ -28,7 +28,7 @@ LOCK_CLASS = 0x696E6278
 # The second half of the key has 31 bits; after so many processes it begins again.
 LOCK_IDS = 2**31
 
-REGISTER = """
+INSERT_WORKER = """
 INSERT INTO inbox_worker (instance_id, worker_id, command, host, pid, has_presence)
 VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
 """
@@ -78,7 +78,7 @@ class Presence:
         with self._connection.transaction():
             worker = _value(
                 self._connection,
-                *(REGISTER, instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen),
+                *(INSERT_WORKER, instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen),
             )
             if self.is_seen:
                 self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, worker % LOCK_IDS])
@@ -88,7 +88,7 @@ class Presence:
         return worker
 
     @property
-    def claim_id(self) -> int | None:
+    def presence_id(self) -> int | None:
         """What a claim is marked with: the registration, if others can see whether it still stands."""
         return self.id if self.is_seen else None
 
@@ -115,7 +115,7 @@ class Presence:
 def _register_only(worker_id: str, command: str) -> int:
     """On the roll, but seen by its row only, as behind a pooler."""
     with connection.cursor() as cursor:
-        cursor.execute(REGISTER, [uuid4(), worker_id, command, socket.gethostname(), os.getpid(), False])
+        cursor.execute(INSERT_WORKER, [uuid4(), worker_id, command, socket.gethostname(), os.getpid(), False])
         return cursor.fetchone()[0]
 
 

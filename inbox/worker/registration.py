@@ -1,4 +1,4 @@
-"""Membership: a worker's place among the others: its registration, and its share of the database connections.
+"""Registration: a worker's place among the others: its registration, and its share of the database connections.
 
 While connections are scarce it has no connection of its own for its presence and takes small batches; as soon as there
 are enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
@@ -17,7 +17,7 @@ from inbox.db.storable import error_text
 from inbox.engine.work import Counts
 from inbox.worker.liveness import sign_off
 from inbox.worker.presence import Presence
-from inbox.worker.timer import Chore
+from inbox.worker.timer import Timer
 
 logger = structlog.get_logger("inbox.worker.loop")
 
@@ -27,8 +27,8 @@ COUNT_CONNECTIONS_EVERY_S = 45.0
 TRY_PRESENCE_EVERY_S = (1.0, 60.0)
 
 
-class Membership:
-    """Of the worker `worker_id`; `register` makes a Presence, and without it there is no membership.
+class Registration:
+    """Of the worker `worker_id`; `register` makes a Presence, and without it there is no registration.
 
     `register` takes `has_own_connection`, which is false while connections are scarce.
     """
@@ -39,8 +39,8 @@ class Membership:
         self.presence: Presence | None = None
         # Connections are scarce: use no more of them, and hold what is there for a shorter time.
         self.is_tight = False
-        self.counting = Chore(COUNT_CONNECTIONS_EVERY_S)
-        self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
+        self.counting = Timer(COUNT_CONNECTIONS_EVERY_S)
+        self.trying = Timer(TRY_PRESENCE_EVERY_S[0])
         self._level = Level.FINE
 
     @property
@@ -49,9 +49,9 @@ class Membership:
         return self.presence.id if self.presence else None
 
     @property
-    def claim_id(self) -> int | None:
+    def presence_id(self) -> int | None:
         """What claims are marked with; None if others can't see whether this process lives."""
-        return self.presence.claim_id if self.presence else None
+        return self.presence.presence_id if self.presence else None
 
     @property
     def is_seen(self) -> bool:
@@ -73,7 +73,7 @@ class Membership:
         if not self.is_tight and self.trying.is_due():
             try:
                 self.presence = self.register()
-                self.trying = Chore(TRY_PRESENCE_EVERY_S[0])
+                self.trying = Timer(TRY_PRESENCE_EVERY_S[0])
             except OperationalError as error:
                 refusal = error
         if self.presence is None:

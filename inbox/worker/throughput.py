@@ -13,7 +13,7 @@ KEEP = "interval '2 days'"
 
 # Counts are those since the process began: a row that is missed loses nothing, the next one has it all.
 # Rows of old go with it; past those that another process is just removing, so that nobody waits.
-TALLY = f"""
+UPSERT_TALLY = f"""
 WITH old AS (
     DELETE FROM inbox_tally AS tally USING (
         SELECT minute, worker_id FROM inbox_tally WHERE minute < now() - {KEEP}
@@ -27,9 +27,9 @@ VALUES (date_trunc('minute', now()), %(worker)s, %(done)s, %(failed)s, %(dead)s)
 """
 
 
-def tally(worker: int, counts: Counter[str]) -> None:
+def record_throughput(worker: int, counts: Counter[str]) -> None:
     """Write down what the process with this inbox_worker.id has done since it began."""
     with connection.cursor() as cursor:
         cursor.execute(
-            TALLY, {"worker": worker, "done": counts["DONE"], "failed": counts["FAILED"], "dead": counts["DEAD"]}
+            UPSERT_TALLY, {"worker": worker, "done": counts["DONE"], "failed": counts["FAILED"], "dead": counts["DEAD"]}
         )

@@ -3,7 +3,7 @@
 import time
 
 
-class Chore:
+class Timer:
     """Due at once, and `every_s` seconds after each time it was done."""
 
     def __init__(self, every_s: float) -> None:
@@ -21,6 +21,6 @@ class Chore:
         """It has just been done."""
         self._done_at = time.monotonic()
 
-    def due_within(self, s: float) -> None:
+    def bring_forward(self, s: float) -> None:
         """Be due in `s` seconds, if not before."""
         self._done_at = min(self._done_at, time.monotonic() + s - self.every_s)

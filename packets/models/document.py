@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from inbox.admin_pages.privacy import Private
+from inbox.models.private import Private
 from packets.models.packet import SEE_PEOPLE, Packet
 
 

@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from inbox.admin_pages.privacy import Private
 from inbox.fields import now
+from inbox.models.private import Private
 from packets.codes import CLOSED_STATUSES, Channel, DetailedStatus, SubmissionType, ValidationStatus
 
 SEE_PEOPLE = "packets.see_people"

@@ -35,7 +35,7 @@ class ChaosConfig(AppConfig):
     def ready(self):
         from inbox.engine import sweep
         from inbox.registry import ByWatermark, Source, register_source
-        from inbox.worker import ingester as taking_in
+        from inbox.worker import ingester as ingester
         from inbox.worker import loop as worker
         from tests.chaos.handlers import HANDLERS
         from tests.chaos.mutants import MUTANTS
@@ -43,7 +43,7 @@ class ChaosConfig(AppConfig):
         worker.work = after_a_while(worker.work)
         sweep.LOOKBACK_EVERY_S = 1.0
         # Many cuts through rows of equal time.
-        taking_in.INGEST_LIMIT = 100
+        ingester.INGEST_LIMIT = 100
         source = Source("chaos", command="run_inbox_worker", reads=ByWatermark("chaos_message", MESSAGE_TYPE))
         register_source(source)
         for kind, handler in HANDLERS.items():

@@ -36,12 +36,12 @@ def owner_and_attempt():
 
 def _replace_the_guard(guard):
     from inbox.engine import finish, work
-    from inbox.models.job import HELD, JobQuerySet
+    from inbox.models.job import HELD_BY_LEASE, JobQuerySet
 
-    for module, name in ((work, "LOCK_LEASED"), (finish, "FINISH_DONE"), (finish, "FINISH_WITH_TEXT")):
+    for module, name in ((work, "LOCK_LEASED_JOBS"), (finish, "FINISH_DONE"), (finish, "FINISH_WITH_OUTCOME")):
         statement = getattr(module, name)
-        assert HELD in statement
-        setattr(module, name, statement.replace(HELD, guard))
+        assert HELD_BY_LEASE in statement
+        setattr(module, name, statement.replace(HELD_BY_LEASE, guard))
 
     def held(self, lease_id, inbox_ids):
         with connection.cursor() as cursor:
@@ -72,13 +72,13 @@ def effects_outside():
 
 def lookback_off():
     """Rows that commit behind the watermark are left to the reconcile."""
-    from inbox.engine.sweep import Floor, take_turn
-    from inbox.worker import ingester as taking_in
+    from inbox.engine.sweep import SweepKind, take_turn
+    from inbox.worker import ingester as ingester
 
     def take_turn_of_reconcile(source, floor, **options):
-        return floor is Floor.RECONCILE and take_turn(source, floor, **options)
+        return floor is SweepKind.RECONCILE and take_turn(source, floor, **options)
 
-    taking_in.take_turn = take_turn_of_reconcile
+    ingester.take_turn = take_turn_of_reconcile
 
 
 def watermark_per_column():
@@ -88,8 +88,8 @@ def watermark_per_column():
     pair = "last_created_at = passed.created_at, last_message_id = passed.message_id"
     columns = """last_created_at = greatest(mark.last_created_at, passed.created_at),
                  last_message_id = greatest(mark.last_message_id, (SELECT max(message_id) FROM fresh))"""
-    assert pair in ingest.INGEST
-    ingest.INGEST = ingest.INGEST.replace(pair, columns)
+    assert pair in ingest.INSERT_JOBS
+    ingest.INSERT_JOBS = ingest.INSERT_JOBS.replace(pair, columns)
 
 
 def reclaim_waits():

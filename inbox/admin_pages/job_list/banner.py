@@ -6,7 +6,7 @@ Looked at anew every KEPT_S seconds per process; a look reads a bounded number o
 import time
 from dataclasses import dataclass
 
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.monitoring.age import finite
 from inbox.monitoring.diagnosis import Stall, find_stalls, pauses
 from inbox.monitoring.overview import Overview, take_overview
@@ -60,7 +60,7 @@ def forget() -> None:
 
 def take_banner() -> Banner:
     """Look now."""
-    seen = take_overview(capped.LIMIT, is_brief=True, is_bounded=True)
+    seen = take_overview(bounded_count.LIMIT, is_brief=True, is_bounded=True)
     stalls = find_stalls(seen)
     said = [] if any("pauses" in stall.why for stall in stalls) else [text for _, text in pauses(seen)]
     state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
@@ -87,7 +87,9 @@ def _counts(seen: Overview) -> list[Count]:
     assert seen.by_status  # noqa: S101 for mypy: it was taken for a page
     dead, has_more = seen.by_status.counts[Status.DEAD], Status.DEAD in seen.by_status.at_least
     counts.append(Count("DEAD", "DEAD", f"{dead:,}{'+' * has_more}", oldest.get(Status.DEAD), is_bad=dead > 0))
-    done = f"{seen.ended.counts[Status.DONE]:,}" + (f" of the newest {capped.LIMIT:,}" if seen.ended.is_partial else "")
+    done = f"{seen.ended.counts[Status.DONE]:,}" + (
+        f" of the newest {bounded_count.LIMIT:,}" if seen.ended.is_partial else ""
+    )
     return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
 
 

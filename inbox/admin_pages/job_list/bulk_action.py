@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 
 from inbox.admin_pages.job_list.seen_jobs import SeenJobs, look
 from inbox.admin_pages.job_page.actions import ACTIONS, Action
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.db.planner import by_index
 from inbox.operations.batches import BATCH
 
@@ -113,7 +113,7 @@ def _page(
         "is_all": is_all,
         "is_rest": is_rest,
         "says": seen.says,
-        "at_most": f"{capped.LIMIT:,}",
+        "at_most": f"{bounded_count.LIMIT:,}",
         "within_s": f"{max(WITHIN_S, 0):g}",
         "filters": request.GET.urlencode(),
         "seen": seen.as_text(_good_for(request, action)),

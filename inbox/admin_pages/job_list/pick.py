@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.db.distinct_values import sources_seen
 from inbox.db.planner import by_index
 from inbox.statuses import TROUBLED_STATUSES, Status
@@ -64,7 +64,7 @@ CONDITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """Keys, newest first, at most one more than `capped.LIMIT`; what was looked through, if not all, for a person."""
+    """Keys, newest first, at most one more than `bounded_count.LIMIT`; for a person, which jobs were looked through."""
 
     keys: list[int]
     says: str = ""
@@ -114,7 +114,7 @@ def _few(asked: dict[str, Any]) -> list[Part]:
     """By an index that has only jobs in trouble or with errors. Of two such filters either may have fewer."""
     status = asked.get("status")
     only = len(asked) == 1
-    limit = capped.LIMIT + 1 if only else TROUBLED_JOBS
+    limit = bounded_count.LIMIT + 1 if only else TROUBLED_JOBS
     parts = []
     if status in TROUBLED_STATUSES:
         # Whoever asks for old ones wants the oldest.
@@ -152,7 +152,7 @@ def _open(asked: dict[str, Any]) -> list[Part]:
 
 
 def _newest(asked: dict[str, Any]) -> Picked:
-    limit = capped.LIMIT + 1
+    limit = bounded_count.LIMIT + 1
     values = {**asked, "newest_jobs": NEWEST_JOBS, "limit": limit}
     jobs = f"{NEWEST} AND {_conditions(asked)}" if asked else "SELECT inbox_id FROM integration_inbox"
     sql = f"{jobs} ORDER BY inbox_id DESC LIMIT %(limit)s"
@@ -191,7 +191,7 @@ def _from(parts: list[Part], asked: dict[str, Any]) -> Picked:
         keys.update(found or [])
         if count >= parts[number].limit and parts[number].says:
             says.append(parts[number].says)
-    return Picked(sorted(keys, reverse=True)[: capped.LIMIT + 1], _says(says))
+    return Picked(sorted(keys, reverse=True)[: bounded_count.LIMIT + 1], _says(says))
 
 
 def _says(parts: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from django.core import signing
 from django.db.models import Q
 
 from inbox.admin_pages.job_page.seen import UNREADABLE, written
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.db.planner import by_index
 from inbox.fields import FIRST, LAST
 from inbox.models import InboxJob
@@ -75,15 +75,15 @@ class SeenJobs:
 
 
 def look(jobs: JobQuerySet, says: str = "") -> SeenJobs:
-    """See these jobs, the first `capped.LIMIT` of them; `says` tells which were looked through, if not all."""
+    """See these jobs, the first `bounded_count.LIMIT` of them; `says` tells which were looked through, if not all."""
     columns = jobs.values_list("inbox_id", "status", "lease_id", "updated_at")
     with by_index():
-        rows = list(columns[: capped.LIMIT + 1])
-    if len(rows) > capped.LIMIT:
-        says = f"{says} There are more than {capped.LIMIT:,}: the first are meant.".lstrip()
+        rows = list(columns[: bounded_count.LIMIT + 1])
+    if len(rows) > bounded_count.LIMIT:
+        says = f"{says} There are more than {bounded_count.LIMIT:,}: the first are meant.".lstrip()
     marks = {
         key: f"{LEASE}{lease_id}" if status == Status.PROCESSING else written(updated_at)
-        for key, status, lease_id, updated_at in rows[: capped.LIMIT]
+        for key, status, lease_id, updated_at in rows[: bounded_count.LIMIT]
     }
     return SeenJobs(marks, says)
 

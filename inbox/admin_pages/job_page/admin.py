@@ -34,7 +34,7 @@ from inbox.admin_pages.job_page.timeline import LIMIT, has_said, timeline
 from inbox.admin_pages.links import cases_of, links_of
 from inbox.admin_pages.privacy import REVEAL, is_revealed
 from inbox.admin_pages.read_only import ReadOnlyAdmin
-from inbox.db import bounded_count as capped
+from inbox.db import bounded_count
 from inbox.db.distinct_values import sources_seen
 from inbox.db.planner import by_index
 from inbox.models import InboxAudit, InboxJob
@@ -57,7 +57,7 @@ class JobList(QuietChangeList):
         if self.picked is None:
             self.picked = pick(wanted(request.GET))
             self.says = request.says = self.picked.says  # type: ignore[attr-defined] # for the page that asks
-        return rows.filter(inbox_id__any_of=self.picked.keys[: capped.LIMIT]) if self.says else rows
+        return rows.filter(inbox_id__any_of=self.picked.keys[: bounded_count.LIMIT]) if self.says else rows
 
     def get_keys(self) -> list[int]:
         return self.picked.keys if self.picked else super().get_keys()
@@ -209,7 +209,7 @@ def _found(term: str) -> set[int]:
         if _is_key(term):
             # The index of messages begins with the source.
             by_message = InboxJob.objects.filter(source__in=sources_seen(), message_id=int(term))
-            keys.update(by_message.order_by().values_list("pk", flat=True)[: capped.LIMIT])
+            keys.update(by_message.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
             keys.update(InboxJob.objects.filter(pk=int(term)).values_list("pk", flat=True))
             return keys
         cases = cases_of(term)
@@ -219,7 +219,7 @@ def _found(term: str) -> set[int]:
             except ValueError:
                 return keys
         by_case = InboxJob.objects.filter(decision_tracking_id__any_of=cases)
-        keys.update(by_case.order_by().values_list("pk", flat=True)[: capped.LIMIT])
+        keys.update(by_case.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
     return keys
 
 

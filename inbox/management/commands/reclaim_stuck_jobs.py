@@ -8,7 +8,7 @@ from django.db import connection
 
 from inbox import conf
 from inbox.db.errors import is_connection_lost
-from inbox.engine.reclaim import count_stale, reclaim_all
+from inbox.engine.reclaim import count_stale, reclaim_all_stale
 from inbox.management.base import DatabaseCommand, positive_int, positive_seconds
 from inbox.worker.signals import Stop, StopNow
 
@@ -69,7 +69,7 @@ class Command(DatabaseCommand):
 
     def _pass_or_recover(self, options: dict[str, Any]) -> None:
         try:
-            counts = reclaim_all(
+            counts = reclaim_all_stale(
                 stale_after_s=options["stale_after"],
                 max_attempts=options["max_attempts"],
                 batch_size=options["batch_size"],

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from inbox.engine.work import work
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker import liveness as rollcall
-from inbox.worker.liveness import roll_call, sign_off, take_back_from
+from inbox.worker.liveness import find_gone, reclaim_from_gone, sign_off
 from inbox.worker.presence import LOCK_CLASS, Presence
 from tests.probe import claim_all, in_threads, make_witness_table, many_jobs, probe_source, wait_until, witnesses
 from tests.rows import job, seconds_ago
@@ -43,11 +43,11 @@ def worker(**fields) -> int:
 
 
 def call(me=None, **counts):
-    return roll_call(me, Counter(counts))
+    return find_gone(me, Counter(counts))
 
 
 def take_back(gone, batch_size=200):
-    return take_back_from(gone, max_attempts=5, batch_size=batch_size)
+    return reclaim_from_gone(gone, max_attempts=5, batch_size=batch_size)
 
 
 def held_by(presence_id, **fields):
@@ -170,10 +170,10 @@ def test_right_after_a_start_of_the_server_nobody_is_gone(monkeypatch):
     """Its start is long ago; a longer grace makes it recent."""
     gone, silent = worker(), worker(has_presence=False, last_seen_at=seconds_ago(61))
     began_long_ago = r"(pg_postmaster_start_time\(\) < now\(\) - interval) '\d+ seconds'"
-    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", rollcall.ROLL_CALL)
+    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", rollcall.NOTE_SEEN_AND_SELECT_GONE)
     assert changed == 1
     with monkeypatch.context() as patch:
-        patch.setattr(rollcall, "ROLL_CALL", longer)
+        patch.setattr(rollcall, "NOTE_SEEN_AND_SELECT_GONE", longer)
         assert call() == [silent]
     assert sorted(call()) == [gone, silent]
 
