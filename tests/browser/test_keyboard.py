@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from inbox.models import InboxJob
 from tests.browser.screens import keep
-from tests.rows import job
+from tests.support.rows import job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

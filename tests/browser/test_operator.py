@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from inbox.models import InboxAudit, InboxJob
 from packets.models import Packet
 from tests.browser.screens import keep
-from tests.drain import drain
-from tests.rows import esmd, job, seconds_ago, send, tracking_id
+from tests.support.drain import drain
+from tests.support.rows import esmd, job, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

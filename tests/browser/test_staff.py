@@ -6,9 +6,9 @@ from playwright.sync_api import expect
 from decisions.models import SendClinicalOps
 from packets.models import Packet
 from tests.browser.screens import keep
-from tests.cases import affirmed, answer
-from tests.drain import drain
-from tests.rows import esmd, send, tracking_id
+from tests.support.cases import affirmed, answer
+from tests.support.drain import drain
+from tests.support.rows import esmd, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.run import run
-from tests.pooler import MISSING, find
+from tests.support.pooler import MISSING, find
 
 parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Break things; see that nothing is lost.")
 parser.add_argument("--seconds", type=float, default=30, help="how long things are broken (default %(default)g)")

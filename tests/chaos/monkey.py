@@ -11,8 +11,8 @@ import psycopg
 
 from config.embedded_postgres.server import Server
 from tests.chaos.strangers import Strangers
-from tests.pooler import Pooler
-from tests.zygote import Zygote, is_alive, send_signal
+from tests.support.pooler import Pooler
+from tests.support.zygote import Zygote, is_alive, send_signal
 
 WORKERS = 4
 # Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is

@@ -12,8 +12,8 @@ from config.embedded_postgres import server as devdb
 from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
 from tests.chaos.monkey import Monkey
 from tests.chaos.producers import MessageIds, Producer, write_backlog
-from tests.pooler import Pooler
-from tests.zygote import is_alive
+from tests.support.pooler import Pooler
+from tests.support.zygote import is_alive
 
 PRODUCERS = 2
 # Few enough that strangers take all of them at once; more than all who belong to a run ever have.

@@ -1,0 +1,189 @@
+"""All that arrives broken, each amid 199 good neighbours of one batch: the right end at once, and no harm done."""
+
+import pytest
+
+from inbox.models import InboxJob
+from packets.models import IntegrationMessage, Packet
+from packets.samples.messages import good_messages, insert
+from tests.support.drain import drain, job_of, take_in
+from tests.support.rows import document, esmd, send, tracking_id
+
+pytestmark = pytest.mark.django_db
+
+CASE = tracking_id(1)
+MARKER = "MARKER-VALUE-123"
+KNOWN_TEXTS = "ingest_file_package, Fax, Portal, UTN, UTN_FAIL"
+
+
+def without(key):
+    payload = esmd(CASE)
+    del payload[key]
+    return payload
+
+
+def with_document(**fields):
+    return esmd(CASE, documents=[document(), document(2, **fields)])
+
+
+def nested(**keys):
+    return {"ingest_data": {"note": MARKER} | keys}
+
+
+NO_OBJECT = "; an object is needed"
+# What arrives (a payload, or a payload and columns), and the reason of its death.
+DEAD = {
+    "documents-text": (esmd(CASE, documents=MARKER), "documents is a text; a list is needed"),
+    "documents-number": (esmd(CASE, documents=123), "documents is a number; a list is needed"),
+    "documents-object": (esmd(CASE, documents={MARKER: MARKER}), "documents is an object; a list is needed"),
+    "documents-true": (esmd(CASE, documents=True), "documents is true or false; a list is needed"),
+    "document-text": (esmd(CASE, documents=[document(), MARKER]), "document 2 is a text" + NO_OBJECT),
+    "document-null": (esmd(CASE, documents=[None]), "document 1 is null" + NO_OBJECT),
+    "document-list": (esmd(CASE, documents=[[MARKER]]), "document 1 is a list" + NO_OBJECT),
+    "no-id": (with_document(documentUniqueIdentifier=None), "document 2 has no usable identifier"),
+    "empty-id": (with_document(documentUniqueIdentifier="  "), "document 2 has no usable identifier"),
+    "object-id": (with_document(documentUniqueIdentifier={MARKER: 1}), "document 2 has no usable identifier"),
+    "id-10000": (with_document(documentUniqueIdentifier=MARKER * 625), "document 2 has no usable identifier"),
+    "no-file-name": (with_document(fileName=None), "document 2 has no usable file name"),
+    "list-file-name": (with_document(fileName=[MARKER]), "document 2 has no usable file name"),
+    "no-mime-type": (with_document(mimeType=None), "document 2 has no usable mime type"),
+    "true-mime-type": (with_document(mimeType=True), "document 2 has no usable mime type"),
+    "path-dots": (with_document(blobPath=f"fake/../{MARKER}"), "document 2 has a path with .."),
+    "path-dots-end": (with_document(blobPath=f"{MARKER}/.."), "document 2 has a path with .."),
+    "path-dots-backslash": (with_document(blobPath=rf"fake\..\{MARKER}"), "document 2 has a path with .."),
+    "path-dots-encoded": (with_document(blobPath=f"fake/%2e%2E/{MARKER}"), "document 2 has a path with .."),
+    "path-slash-encoded": (with_document(blobPath=f"fake/..%2F{MARKER}"), "document 2 has a path with .."),
+    "path-root": (with_document(blobPath=f"/{MARKER}"), "document 2 has a path that starts at the root"),
+    "path-root-blank": (with_document(blobPath=f" /{MARKER}"), "document 2 has a path that starts at the root"),
+    "path-root-encoded": (with_document(blobPath=f"%2f{MARKER}"), "document 2 has a path that starts at the root"),
+    "path-share": (with_document(blobPath=rf"\\{MARKER}\x"), "document 2 has a path that starts at the root"),
+    "path-host": (with_document(blobPath=f"//{MARKER}/x"), "document 2 has a path that starts at the root"),
+    "path-url": (with_document(blobPath=f"https://{MARKER}/x"), "document 2 has a URL for a path"),
+    "path-file-url": (with_document(blobPath=f"FILE:{MARKER}"), "document 2 has a URL for a path"),
+    "path-drive": (with_document(blobPath=rf"C:\{MARKER}"), "document 2 has a URL for a path"),
+    "path-object": (with_document(blobPath={MARKER: 1}), "document 2 has a path that is no text, or too long"),
+    "path-10000": (with_document(blobPath=MARKER * 625), "document 2 has a path that is no text, or too long"),
+    "metadata-absent": (without("submission_metadata"), "submission_metadata is absent"),
+    "metadata-null": (esmd(CASE, submission_metadata=None), "submission_metadata is absent"),
+    "metadata-empty": (esmd(CASE, submission_metadata={}), "submission_metadata is empty"),
+    "metadata-text": (esmd(CASE, submission_metadata=MARKER), "submission_metadata is a text" + NO_OBJECT),
+    "metadata-list": (esmd(CASE, submission_metadata=[MARKER]), "submission_metadata is a list" + NO_OBJECT),
+    "payload-null": ("null", "the payload is null" + NO_OBJECT),
+    "payload-empty": ({}, "the payload is empty"),
+    "payload-list": ([MARKER], "the payload is a list" + NO_OBJECT),
+    "payload-text": (f'"{MARKER}"', "the payload is a text" + NO_OBJECT),
+    "payload-number": ("123", "the payload is a number" + NO_OBJECT),
+    "nested-text": ({"ingest_data": MARKER}, "ingest_data is a text" + NO_OBJECT),
+    "nested-no-payload": (nested(), "ingest_data.raw_payload is null" + NO_OBJECT),
+    "nested-list": (nested(raw_payload=[MARKER]), "ingest_data.raw_payload is a list" + NO_OBJECT),
+    "nested-no-metadata": (nested(raw_payload={"documents": []}), "submission_metadata is absent"),
+    "tracking-column-null": (
+        (esmd(CASE, note=MARKER), {"decision_tracking_id": None}),
+        "decision_tracking_id of the row is null",
+    ),
+    "tracking-malformed": (
+        esmd(CASE, decision_tracking_id=MARKER),
+        "the payload's decision_tracking_id is not a UUID",
+    ),
+    "tracking-empty": (esmd(CASE, decision_tracking_id=""), "the payload's decision_tracking_id is not a UUID"),
+    "tracking-number": (esmd(CASE, decision_tracking_id=1), "the payload's decision_tracking_id is not a text"),
+    "tracking-list": (esmd(CASE, decision_tracking_id=[MARKER]), "the payload's decision_tracking_id is not a text"),
+    "tracking-differs": (
+        esmd(CASE, decision_tracking_id=str(tracking_id(2))),
+        "the payload's decision_tracking_id differs from the row's",
+    ),
+    "tracking-differs-nested": (
+        nested(decision_tracking_id=str(tracking_id(2)), raw_payload=esmd(CASE)),
+        "the payload's decision_tracking_id differs from the row's",
+    ),
+    "type-unknown": (esmd(CASE, message_type=MARKER), f"message_type is none of {KNOWN_TEXTS}"),
+    "type-other-case": (esmd(CASE, message_type="utn"), f"message_type is none of {KNOWN_TEXTS}"),
+    "type-10000": (esmd(CASE, message_type=MARKER * 625), f"message_type is none of {KNOWN_TEXTS}"),
+    "type-object": (esmd(CASE, message_type={MARKER: 1}), f"message_type is an object, not one of {KNOWN_TEXTS}"),
+    "type-number": (esmd(CASE, message_type=7), f"message_type is a number, not one of {KNOWN_TEXTS}"),
+    "type-id-7": ((esmd(CASE), {"message_type_id": 7}), "message_type_id is 7, which is none of 1, 2, 3"),
+    "type-id-7-no-object": (([MARKER], {"message_type_id": 7}), "message_type_id is 7, which is none of 1, 2, 3"),
+    "type-contradiction": (
+        (esmd(CASE, message_type="UTN"), {"message_type_id": 1}),
+        "message_type_id is 1 (intake), but the text says utn_success",
+    ),
+    "channel-7": ((esmd(CASE), {"channel_type_id": 7}), "channel_type_id is 7, which is none of 1, 2, 3"),
+    "number-5000-digits": (
+        f'{{"note": "{MARKER}", "number": {"9" * 5000}}}',
+        "the payload holds a value that can't be read, such as a number of thousands of digits",
+    ),
+    "nested-5000-deep": (
+        f'{{"note": "{MARKER}", "deep": {"[" * 5000}1{"]" * 5000}}}',
+        "the payload is nested too deeply to be read",
+    ),
+}
+
+
+def send_amid_neighbours(arrives):
+    """Send it between 199 good messages and take all in; returns its job."""
+    payload, columns = arrives if isinstance(arrives, tuple) else (arrives, {})
+    neighbours = list(good_messages(199, seed=1))
+    insert(neighbours[:100])
+    message_id = send(payload, **{"decision_tracking_id": CASE} | columns)
+    insert(neighbours[100:])
+    take_in()
+    assert InboxJob.objects.count() == 200
+    return job_of(message_id)
+
+
+def assert_neighbours_are_done(job):
+    """All of them at the first attempt, each with its packet."""
+    others = InboxJob.objects.exclude(pk=job.pk)
+    assert others.filter(status="DONE", attempt_count=1, errors=[], note=None).count() == 199
+    assert Packet.objects.exclude(decision_tracking_id=CASE).filter(has_documents=True).count() == 199
+
+
+@pytest.mark.parametrize(("arrives", "reason"), DEAD.values(), ids=DEAD)
+def test_it_is_dead_at_once_with_its_reason_and_harms_no_neighbour(arrives, reason, caplog):
+    job = send_amid_neighbours(arrives)
+    assert drain() == {"DONE": 199, "DEAD": 1}
+    job.refresh_from_db()
+    assert (job.status, job.attempt_count, job.error_kind) == ("DEAD", 1, "BadMessage")
+    assert job.last_error == reason
+    (error,) = job.errors
+    assert (error["attempt"], error["kind"], error["message"]) == (1, "BadMessage", reason)
+    assert MARKER not in f"{job.last_error} {job.errors} {job.note} {caplog.text}"
+    assert not Packet.objects.filter(decision_tracking_id=CASE).exists()
+    assert_neighbours_are_done(job)
+    # The batch was not rolled back and tried one by one.
+    assert "rolled back" not in caplog.text
+
+
+def test_a_message_that_lost_its_meaning_after_it_was_taken_in_is_dead():
+    job = send_amid_neighbours(esmd(CASE, message_type=MARKER))
+    IntegrationMessage.objects.filter(pk=job.message_id).update(payload=[MARKER])
+    assert drain() == {"DONE": 199, "DEAD": 1}
+    job.refresh_from_db()
+    assert job.last_error == f"message_type is null, not one of {KNOWN_TEXTS}"
+
+
+def test_a_row_deleted_after_it_was_taken_in_has_no_effect():
+    job = send_amid_neighbours(esmd(CASE))
+    IntegrationMessage.objects.filter(pk=job.message_id).update(is_deleted=True)
+    assert_done_without_effect(job, "the source row was deleted")
+
+
+def test_a_row_that_is_gone_after_it_was_taken_in_has_no_effect():
+    job = send_amid_neighbours(esmd(CASE))
+    IntegrationMessage.objects.filter(pk=job.message_id).delete()
+    assert_done_without_effect(job, "the source row is gone")
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_broken_row_that_was_deleted_is_no_error(is_gone):
+    job = send_amid_neighbours(esmd(CASE, message_type=MARKER))
+    row = IntegrationMessage.objects.filter(pk=job.message_id)
+    row.delete() if is_gone else row.update(is_deleted=True)
+    assert_done_without_effect(job, "the source row is gone" if is_gone else "the source row was deleted")
+
+
+def assert_done_without_effect(job, note):
+    assert drain() == {"DONE": 200}
+    job.refresh_from_db()
+    assert (job.status, job.note, job.errors, job.attempt_count) == ("DONE", note, [], 1)
+    assert not Packet.objects.filter(decision_tracking_id=CASE).exists()
+    assert_neighbours_are_done(job)

@@ -1,0 +1,235 @@
+"""Who is gone is seen at once, and what it held is taken back; who lives keeps what it has."""
+
+import re
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+
+from inbox.engine.work import work
+from inbox.models import InboxJob, InboxWorker
+from inbox.worker import liveness as rollcall
+from inbox.worker.liveness import find_gone, reclaim_from_gone, sign_off
+from inbox.worker.presence import LOCK_CLASS, Presence
+from tests.support.probe import (
+    claim_all,
+    in_threads,
+    make_witness_table,
+    many_jobs,
+    probe_source,
+    wait_until,
+    witnesses,
+)
+from tests.support.rows import job, seconds_ago
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def server_of_some_age(transactional_db):
+    wait_for_the_end_of_grace()
+
+
+def wait_for_the_end_of_grace():
+    """Right after a start of the server nobody is found gone."""
+    wait_until(lambda: seconds_ago(rollcall.GRACE_S + 1) > server_start())
+
+
+@pytest.fixture
+def living():
+    presence = Presence("worker A", "test")
+    yield presence
+    presence.close()
+
+
+def worker(**fields) -> int:
+    """A row on the roll, as of a process that is gone: nobody holds its lock."""
+    defaults = {"instance_id": uuid4(), "worker_id": "gone", "command": "test", "host": "here", "pid": 1}
+    return InboxWorker.objects.create(**defaults | {"has_presence": True} | fields).pk
+
+
+def call(me=None, **counts):
+    return find_gone(me, Counter(counts))
+
+
+def take_back(gone, batch_size=200):
+    return reclaim_from_gone(gone, max_attempts=5, batch_size=batch_size)
+
+
+def held_by(presence_id, **fields):
+    return job(status="PROCESSING", presence_id=presence_id, **fields)
+
+
+def state_of(worker_id):
+    return InboxWorker.objects.get(pk=worker_id).state
+
+
+def server_start():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        return cursor.fetchone()[0]
+
+
+def test_what_a_gone_process_held_comes_back_at_once_and_runs_alone():
+    gone = worker()
+    held = held_by(gone, attempt_count=2)
+    assert call() == [gone]
+    assert take_back([gone]) == {"NEW": 1}
+    held.refresh_from_db()
+    assert (held.status, held.attempt_count, held.runs_alone, held.errors) == ("NEW", 1, True, [])
+    assert (held.locked_by, held.locked_at) == (None, None)
+    assert state_of(gone) == "GONE"
+    assert call() == []
+
+
+def test_a_job_that_was_alone_is_to_blame_and_dead_after_the_last_attempt():
+    gone = worker()
+    alone = held_by(gone, runs_alone=True, attempt_count=4)
+    last = held_by(gone, runs_alone=True, attempt_count=5)
+    assert take_back(call()) == {"FAILED": 1, "DEAD": 1}
+    for blamed, status in ((alone, "FAILED"), (last, "DEAD")):
+        before = blamed.attempt_count
+        blamed.refresh_from_db()
+        assert (blamed.status, blamed.attempt_count, blamed.error_kind) == (status, before, "WorkerLost")
+        [entry] = blamed.errors
+        assert (entry["attempt"], entry["worker"], entry["kind"]) == (before, "somebody", "WorkerLost")
+    assert alone.next_attempt_at > alone.updated_at
+    assert (alone.finished_at, last.finished_at) == (None, last.updated_at)
+
+
+def test_nobody_is_blamed_when_the_server_has_started_since_the_claim():
+    gone = worker()
+    alone = held_by(gone, runs_alone=True, attempt_count=5, locked_at=server_start() - timedelta(seconds=1))
+    assert take_back(call()) == {"NEW": 1}
+    alone.refresh_from_db()
+    assert (alone.status, alone.attempt_count, alone.errors) == ("NEW", 4, [])
+
+
+def test_a_living_process_keeps_its_jobs(living):
+    held = held_by(living.id)
+    gone = worker()
+    also_held = held_by(gone)
+    assert call() == [gone]
+    take_back(call())
+    held.refresh_from_db()
+    also_held.refresh_from_db()
+    assert (held.status, also_held.status) == ("PROCESSING", "NEW")
+    assert state_of(living.id) == "RUNNING"
+
+
+def test_a_process_is_gone_as_soon_as_its_connection_is(living):
+    held_by(living.id)
+    assert call() == []
+    living.close()
+    wait_until(lambda: call() == [living.id])
+    assert take_back([living.id]) == {"NEW": 1}
+
+
+def test_a_process_never_finds_itself_gone(living):
+    living.close()
+    wait_until(lambda: call() == [living.id])
+    assert call(living.id) == []
+
+
+def test_the_lock_of_another_program_or_database_is_no_presence():
+    """The same numbers as a key of another class, as a single number of 64 bits, and in the database `postgres`."""
+    gone = worker()
+    with connection.cursor() as here, connection._nodb_cursor() as elsewhere:
+        here.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS + 1, gone])
+        here.execute("SELECT pg_advisory_lock(%s)", [(LOCK_CLASS << 32) + gone])
+        elsewhere.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, gone])
+        assert call() == [gone]
+        here.execute("SELECT pg_advisory_unlock_all()")
+        here.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, gone])
+        assert call() == []
+        here.execute("SELECT pg_advisory_unlock_all()")
+
+
+def test_a_job_whose_row_somebody_has_locked_is_taken_later_and_its_process_stays_on_the_roll():
+    gone = worker()
+    locked, free = held_by(gone), held_by(gone)
+    with transaction.atomic():
+        list(InboxJob.objects.select_for_update().filter(pk=locked.pk))
+        assert in_threads(lambda: take_back(call())) == [{"NEW": 1}]
+        assert state_of(gone) == "RUNNING"
+    free.refresh_from_db()
+    assert free.status == "NEW"
+    assert take_back(call()) == {"NEW": 1}
+    assert state_of(gone) == "GONE"
+
+
+def test_many_callers_at_once_take_each_job_once_and_never_deadlock():
+    """The jobs of the gone lie mixed, and each caller names the gone in another order."""
+    gone = [worker() for _ in range(8)]
+    many_jobs(320)
+    claim_all(probe_source(), limit=320)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE integration_inbox SET presence_id = (%s::bigint[])[1 + inbox_id %% 8]", [gone])
+    orders = [gone, gone[::-1], gone[4:] + gone[:4], gone[::2] + gone[1::2]]
+    results = in_threads(*[lambda order=order: take_back(order, batch_size=10) for order in orders])
+    assert sum(results, Counter()) == {"NEW": 320}
+    assert set(InboxJob.objects.values_list("status", "attempt_count", "runs_alone")) == {("NEW", 0, True)}
+    assert set(InboxWorker.objects.values_list("state", flat=True)) == {"GONE"}
+
+
+def test_right_after_a_start_of_the_server_nobody_is_gone(monkeypatch):
+    """Its start is long ago; a longer grace makes it recent."""
+    gone, silent = worker(), worker(has_presence=False, last_seen_at=seconds_ago(61))
+    began_long_ago = r"(pg_postmaster_start_time\(\) < now\(\) - interval) '\d+ seconds'"
+    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", rollcall.NOTE_SEEN_AND_SELECT_GONE)
+    assert changed == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(rollcall, "NOTE_SEEN_AND_SELECT_GONE", longer)
+        assert call() == [silent]
+    assert sorted(call()) == [gone, silent]
+
+
+def test_a_process_without_presence_is_gone_after_a_minute_of_silence():
+    worker(has_presence=False, last_seen_at=seconds_ago(50))
+    silent = worker(has_presence=False, last_seen_at=seconds_ago(61))
+    assert call() == [silent]
+    assert take_back([silent]) == {}
+    assert state_of(silent) == "GONE"
+
+
+def test_who_calls_the_roll_says_now_and_then_that_it_lives_and_what_it_did(living):
+    seen = InboxWorker.objects.filter(pk=living.id)
+    call(living.id, DONE=7)
+    assert seen.get().done_count == 0
+    seen.update(last_seen_at=seconds_ago(11))
+    call(living.id, DONE=7, FAILED=2, DEAD=1, LOST=9)
+    row = seen.get()
+    assert (row.done_count, row.failed_count, row.dead_count) == (7, 2, 1)
+    assert row.last_seen_at > seconds_ago(10)
+
+
+def test_who_was_struck_off_and_lives_is_on_the_roll_again(living):
+    seen = InboxWorker.objects.filter(pk=living.id)
+    seen.update(state="GONE", last_seen_at=seconds_ago(11))
+    call(living.id)
+    assert seen.get().state == "RUNNING"
+
+
+def test_who_ends_by_itself_signs_off_and_is_no_longer_called(living):
+    InboxWorker.objects.filter(pk=living.id).update(last_seen_at=seconds_ago(11))
+    sign_off(living.id, Counter(DONE=3, FAILED=2, DEAD=1))
+    living.close()
+    row = InboxWorker.objects.get()
+    assert (row.state, row.done_count, row.failed_count, row.dead_count) == ("STOPPED", 3, 2, 1)
+    assert row.last_seen_at > seconds_ago(10)
+    assert call() == []
+
+
+def test_a_process_that_is_wrongly_struck_off_writes_nothing(living):
+    """Presence decides only when; the lease decides what is true."""
+    make_witness_table()
+    [key] = many_jobs(1)
+    lost = claim_all(probe_source(), "worker A")
+    InboxJob.objects.update(presence_id=living.id)
+    assert take_back([living.id]) == {"NEW": 1}
+    assert work(claim_all(probe_source(), "worker B"))["DONE"] == 1
+    assert work(lost)["LOST"] == 1
+    assert witnesses() == [key]
+    assert InboxJob.objects.get().finished_by == "worker B"

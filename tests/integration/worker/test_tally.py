@@ -1,0 +1,113 @@
+"""History comes from what workers write down, and is right however they come and go."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from inbox.models import InboxTally, InboxWorker
+from inbox.monitoring.history import BUCKET_MIN, HOURS, take_history
+from inbox.worker.liveness import find_gone, sign_off
+from inbox.worker.throughput import record_throughput
+from tests.support.rows import job, seconds_ago
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def worker(started_s=0.0, **fields) -> int:
+    defaults = {"instance_id": uuid4(), "worker_id": "w", "command": "run_inbox_worker", "host": "here", "pid": 1}
+    return InboxWorker.objects.create(**defaults | {"started_at": seconds_ago(started_s)} | fields).pk
+
+
+def at_minute(worker_id: int, minutes_ago: float, done: int, failed: int = 0, dead: int = 0) -> None:
+    minute = (timezone.now() - timedelta(minutes=minutes_ago)).replace(second=0, microsecond=0)
+    InboxTally.objects.create(minute=minute, worker_id=worker_id, done_count=done, failed_count=failed, dead_count=dead)
+
+
+def sums() -> tuple[int, int, int]:
+    history = take_history().history
+    return sum(b.done for b in history), sum(b.failed for b in history), sum(b.dead for b in history)
+
+
+def test_a_sign_of_life_is_written_down_with_the_counts():
+    me = worker(last_seen_at=seconds_ago(11))
+    assert find_gone(me, Counter(DONE=5, FAILED=2, DEAD=1)) == []
+    row = InboxTally.objects.get()
+    assert (row.worker_id, row.done_count, row.failed_count, row.dead_count) == (me, 5, 2, 1)
+    # Within 10 s nothing more is written.
+    find_gone(me, Counter(DONE=9))
+    assert InboxTally.objects.get().done_count == 5
+
+
+def test_a_call_by_nobody_writes_nothing():
+    worker(last_seen_at=seconds_ago(11))
+    find_gone(None, Counter())
+    assert not InboxTally.objects.exists()
+
+
+def test_whoever_signs_off_writes_down_the_last_counts():
+    me = worker()
+    sign_off(me, Counter(DONE=3))
+    assert InboxTally.objects.get().done_count == 3
+    assert sums() == (3, 0, 0)
+
+
+def test_a_minute_has_one_row_with_the_latest_counts():
+    me = worker()
+    minute = datetime(2031, 1, 1, tzinfo=UTC)
+    record_throughput(me, Counter(DONE=1)), record_throughput(me, Counter(DONE=4))
+    latest = InboxTally.objects.order_by("-minute")[0]
+    assert latest.done_count == 4
+    assert latest.minute < minute
+
+
+def test_history_counts_differences_of_each_process():
+    first, second = worker(started_s=3600), worker(started_s=3600)
+    for minutes, done in ((59, 10), (30, 100), (2, 130)):
+        at_minute(first, minutes, done, failed=done // 10)
+    at_minute(second, 40, 1000), at_minute(second, 39, 1001, dead=1)
+    # The first row of the second process, which began 20 minutes before it, only tells where to count from.
+    assert sums() == (130 + 1, 13, 1)
+
+
+def test_what_was_done_before_the_window_is_not_counted_into_it():
+    old = worker(started_s=86400)
+    at_minute(old, HOURS * 60 + 2, 1_000_000), at_minute(old, 10, 1_000_007)
+    assert sums() == (7, 0, 0)
+
+
+def test_history_has_every_bucket_and_ends_now():
+    history = take_history().history
+    assert len(history) == HOURS * 60 // BUCKET_MIN
+    assert timezone.now() - history[-1].at < timedelta(minutes=BUCKET_MIN, seconds=30)
+    gaps = {late.at - early.at for early, late in pairwise(history)}
+    assert gaps == {timedelta(minutes=BUCKET_MIN)}
+
+
+def test_rows_of_old_go():
+    me = worker()
+    at_minute(me, 3 * 1440, 1)
+    record_throughput(me, Counter(DONE=2))
+    assert [row.done_count for row in InboxTally.objects.all()] == [2]
+
+
+def test_latency_is_that_of_the_newest_jobs_that_are_done():
+    for took_s in range(1, 101):
+        job(status="DONE", created_at=seconds_ago(took_s), finished_at=seconds_ago(0))
+    job(status="DEAD", finished_at=seconds_ago(0), created_at=seconds_ago(10_000))
+    latency = take_history().latency
+    assert latency.jobs == 100
+    assert [int(took_s) for took_s in latency[1:]] == [50, 95, 99]
+
+
+def test_without_jobs_and_workers_there_is_nothing_to_tell():
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE inbox_tally")
+    history = take_history()
+    assert history.latency == (0, None, None, None)
+    assert sums() == (0, 0, 0)
+    assert history.dead_by_kind == {}

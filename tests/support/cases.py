@@ -1,0 +1,111 @@
+"""Cases for tests of decisions: packets, what messages say of them, and what became of them."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from django.db import transaction
+
+from decisions.case import lock_case
+from decisions.messages.apply import NewMessage, apply_messages
+from decisions.models import DecisionMessage, PacketDecision
+from decisions.staff.approve import approve
+from inbox.models import InboxJob
+from packets.models import Packet
+from tests.support.rows import seconds_ago, send, tracking_id
+
+BY = {"by": "ada", "reason": "a test"}
+
+
+def packet(number: int = 1, **fields) -> Packet:
+    """A packet as an intake makes it."""
+    created = Packet.objects.create(decision_tracking_id=tracking_id(number), channel_type_id=3, **fields)
+    created.refresh_from_db()
+    return created
+
+
+def decided(verb, of: Packet, **options) -> PacketDecision:
+    """A person's verb in a transaction of its own, upon what is there now."""
+    options = {"correlation_id": uuid4(), "seen": active_key(of), **BY} | options
+    with transaction.atomic():
+        return verb(of.pk, **options)
+
+
+def approved(number: int = 1) -> Packet:
+    made = packet(number)
+    decided(approve, made)
+    return fresh(made)
+
+
+def answer(of: Packet, content: dict, *, kind="clinical", second: float = 0, message_id: int = 1, revision: int = 1):
+    """Handle one message of the case, said at a second of its story; returns why it was ignored."""
+    [reason] = answers(of, [clinical(content, kind=kind, second=second, message_id=message_id, revision=revision)])
+    return reason
+
+
+def clinical(content, *, kind="clinical", second=0.0, message_id=1, revision=1):
+    said_at = seconds_ago(3600) + timedelta(seconds=second)
+    return DecisionMessage(
+        kind=kind,
+        source="test",
+        message_id=message_id,
+        revision=revision,
+        created_at=said_at,
+        said_at=said_at,
+        content=content,
+    )
+
+
+def answers(of: Packet, messages) -> list[str | None]:
+    """Handle these messages of one case in one transaction."""
+    with transaction.atomic():
+        case = lock_case(of.pk)
+        for message in messages:
+            message.packet = case.packet
+        return apply_messages([NewMessage(case, message, job_id=message.message_id) for message in messages]).reasons
+
+
+def affirmed(number: int = 1) -> Packet:
+    """A packet with a clinical answer."""
+    made = approved(number)
+    assert answer(made, {"answer": "AFFIRM"}, message_id=number) is None
+    return fresh(made)
+
+
+def active(of: Packet) -> PacketDecision | None:
+    return PacketDecision.objects.filter(packet=of, is_active=True).first()
+
+
+def active_key(of: Packet) -> int | None:
+    version = active(of)
+    return version.pk if version else None
+
+
+def fresh(of: Packet) -> Packet:
+    return Packet.objects.get(pk=of.pk)
+
+
+def chain(of: Packet) -> list[PacketDecision]:
+    """The versions from first to active, by their links; fails if there is a gap, a fork or a second active one."""
+    versions = list(PacketDecision.objects.filter(packet=of).order_by("pk"))
+    by_predecessor = {version.supersedes_id: version for version in versions}
+    assert len(by_predecessor) == len(versions), "two versions supersede the same one"
+    linked, key = [], None
+    while version := by_predecessor.get(key):
+        linked.append(version)
+        key = version.pk
+    assert len(linked) == len(versions), "a version is not linked"
+    assert [version.is_active for version in linked] == [False] * (len(linked) - 1) + [True] * bool(linked)
+    return linked
+
+
+def utn(number: int = 1, text: str = "UTN-FAKE-000001", **columns) -> int:
+    return send({"message_type": "UTN", "unique_tracking_number": text}, tracking_id(number), **columns)
+
+
+def utn_fail(number: int = 1, code: str = "E1", **columns) -> int:
+    payload = {"message_type": "UTN_FAIL", "error_code": code, "error_description": "TEST", "action_required": "TEST"}
+    return send(payload, tracking_id(number), **columns)
+
+
+def statuses(source: str = "integration") -> dict[int, str]:
+    return dict(InboxJob.objects.filter(source=source).values_list("message_id", "status"))

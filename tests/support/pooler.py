@@ -1,0 +1,121 @@
+"""A real PgBouncer in transaction mode before a database, set up as deploy/pgbouncer.ini is."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from config.embedded_postgres.programs import Launcher, account, launcher
+
+PROJECT = Path(__file__).resolve().parents[2]
+ANSWERS_WITHIN_S = 20.0
+MISSING = "pgbouncer is not installed: apt-get install pgbouncer"
+
+
+def find() -> str | None:
+    """The program, if it is installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def need() -> None:
+    """Skips the test where PgBouncer is not installed; where it has to be, fails."""
+    if find() is None:
+        (pytest.fail if os.environ.get("REQUIRE_PGBOUNCER") else pytest.skip)(MISSING)
+
+
+class Pooler:
+    """Listens on a free port of loopback; has at most `size` server connections.
+
+    `home` is the folder of an embedded server, whose socket only its own user can reach.
+    """
+
+    def __init__(self, folder: Path, server: dict, size: int = 4, home: Path | None = None) -> None:
+        self.folder = folder
+        self.server = server
+        self.size = size
+        self.home = home
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"postgresql://{server['user']}@127.0.0.1:{self.port}/{server['dbname']}"
+
+    def config(self) -> str:
+        given = (PROJECT / "deploy" / "pgbouncer.ini").read_text()
+        names = {"host": "host", "port": "port", "dbname": "dbname", "user": "user", "password": "password"}
+        address = " ".join(f"{word}='{self.server[name]}'" for word, name in names.items() if self.server.get(name))
+        changed = {
+            "serviceops": f"{address} pool_size={self.size} connect_query='{_connect_query(given)}'",
+            "listen_addr": "127.0.0.1",
+            "listen_port": str(self.port),
+            "auth_type": "any",
+            "auth_file": "",
+            "unix_socket_dir": "",
+            "logfile": str(self.folder / "log"),
+            "pidfile": str(self.folder / "pid"),
+        }
+        lines = []
+        for line in given.splitlines():
+            name = line.partition("=")[0].strip()
+            if name == "serviceops":
+                lines.append(f"{self.server['dbname']} = {changed[name]}")
+            else:
+                lines.append(f"{name} = {changed[name]}" if name in changed else line)
+        return "\n".join(lines) + "\n"
+
+    def __enter__(self):
+        need()
+        (self.folder / "pgbouncer.ini").write_text(self.config())
+        if os.geteuid() == 0:
+            for item in (self.folder, self.folder / "pgbouncer.ini"):
+                os.chown(item, account().uid, account().gid)
+        self.start()
+        deadline = time.monotonic() + ANSWERS_WITHIN_S
+        try:
+            while not self.answers():
+                assert time.monotonic() < deadline, "pgbouncer does not answer"
+                time.sleep(0.01)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self) -> None:
+        """Returns at once."""
+        how = Launcher([], {})
+        if self.home:
+            how = launcher(self.home)
+        elif os.geteuid() == 0:
+            how = Launcher([], {"user": account().uid, "group": account().gid, "extra_groups": []})
+        self.process = subprocess.Popen(
+            [*how.prefix, str(find()), str(self.folder / "pgbouncer.ini")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **how.arguments,
+        )
+
+    def kill(self) -> None:
+        """As a crash: whoever is connected finds the connection gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def answers(self) -> bool:
+        log = self.folder / "log"
+        assert self.process.poll() is None, log.read_text() if log.exists() else "pgbouncer did not start"
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def __exit__(self, *args):
+        self.kill()
+
+
+def _connect_query(given: str) -> str:
+    return given.split("connect_query='")[1].split("'\n")[0]
