@@ -1,7 +1,7 @@
 """Forks manage.py commands from a process that has imported everything: a start costs milliseconds, not seconds.
 
-The process (`python -m tests.support.zygote LOG`) reads one JSON object a line and answers with the pid of the child that
-runs that command. Children are real processes with connections of their own.
+The process (`python -m tests.support.zygote LOG`) reads one JSON object a line and answers with the pid of the child
+that runs that command. Children are real processes with connections of their own.
 """
 
 import json
