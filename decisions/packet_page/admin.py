@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 
 from decisions.models import PacketDecision
-from decisions.packet_page.act import act, read_case
 from decisions.packet_page.actions import ACTIONS, possible_actions
 from decisions.packet_page.history import history
+from decisions.packet_page.packet_form import act, read_case
 from decisions.packet_page.permissions import sees_decisions, sees_events
 from inbox.admin_pages.privacy import masked, withheld
 from packets.admin import DocumentInline, PacketAdmin

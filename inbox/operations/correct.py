@@ -16,8 +16,8 @@ from inbox.db.storable import storable
 from inbox.engine.audit import Change, job_facts, reason_of, record, recorded_move
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
-from inbox.operations.requeue import requeueable
 from inbox.operations.submission import Submission
+from inbox.operations.verbs import requeueable
 from inbox.statuses import Status
 
 SELECT_CORRECTIONS = """

@@ -8,9 +8,9 @@ from inbox.admin_pages.job_page.forms import ReasonForm, TimeForm
 from inbox.models.job import JobQuerySet
 from inbox.operations.mark_dead import endable, mark_dead
 from inbox.operations.release_lease import releasable, release_lease
-from inbox.operations.requeue import requeue, requeueable
 from inbox.operations.reschedule import reschedulable, reschedule
 from inbox.operations.submission import Submission
+from inbox.operations.verbs import requeue, requeueable
 
 OPERATE = "inbox.operate_job"
 CORRECT = "inbox.correct_job"

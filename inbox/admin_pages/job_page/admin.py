@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.text import Truncator
 
 from inbox.admin_pages.change_list import QuietChangeList
+from inbox.admin_pages.guarded_form import act
 from inbox.admin_pages.job_list import banner
 from inbox.admin_pages.job_list.bulk_action import act_on_many, ask_about_many, is_of_selected
 from inbox.admin_pages.job_list.filters import (
@@ -25,7 +26,6 @@ from inbox.admin_pages.job_list.filters import (
     SourceFilter,
 )
 from inbox.admin_pages.job_list.pick import Picked, pick, wanted
-from inbox.admin_pages.job_page.act import act
 from inbox.admin_pages.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.admin_pages.job_page.content import content_of
 from inbox.admin_pages.job_page.correction import correct_view, why_not
@@ -39,7 +39,7 @@ from inbox.db.distinct_values import sources_seen
 from inbox.db.planner import by_index
 from inbox.models import InboxAudit, InboxJob
 from inbox.monitoring.lease import lease_of
-from inbox.operations.requeue import REQUEUEABLE
+from inbox.operations.verbs import REQUEUEABLE
 
 # Other jobs of the case that the page links; a search shows the rest.
 OTHERS = 20

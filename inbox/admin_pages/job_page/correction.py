@@ -12,8 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from inbox.admin_pages.indent import indented
-from inbox.admin_pages.job_page.act import (
+from inbox.admin_pages.guarded_form import (
     NotPossible,
     attempt,
     go_to,
@@ -25,6 +24,7 @@ from inbox.admin_pages.job_page.act import (
     show_refused,
     submission_of,
 )
+from inbox.admin_pages.indent import indented
 from inbox.admin_pages.job_page.actions import CORRECT
 from inbox.admin_pages.job_page.content import Content, content_of, has_content
 from inbox.admin_pages.job_page.forms import MAX_CONTENT_LENGTH, CorrectionForm
@@ -32,7 +32,7 @@ from inbox.admin_pages.privacy import REVEAL, reveal
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.operations.correct import correct
-from inbox.operations.requeue import requeueable
+from inbox.operations.verbs import requeueable
 
 BY_BUTTON = "To open a message shows it, which is logged; use the button."
 ACTION = SimpleNamespace(

@@ -20,7 +20,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.monitoring.terminal import say
 from inbox.operations.batches import Done
-from inbox.operations.requeue import REQUEUEABLE, requeue_all, requeueable
+from inbox.operations.verbs import REQUEUEABLE, requeue_all, requeueable
 from inbox.statuses import Status
 from inbox.worker.signals import Stop, StopNow
 

@@ -22,7 +22,7 @@ from inbox.admin_pages.job_list.seen_jobs import look
 from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
 from inbox.admin_pages.job_page.seen import as_seen, seen
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
-from inbox.operations.requeue import requeueable
+from inbox.operations.verbs import requeueable
 from packets.codes import DetailedStatus
 from packets.models import Packet, PacketEvent
 from packets.move_packet import MoveRefused, move_packet

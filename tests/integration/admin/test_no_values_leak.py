@@ -22,7 +22,7 @@ from inbox import registry
 from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
 from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxTally, InboxWorker, PollWatermark, SourcePause
-from inbox.operations.requeue import requeue
+from inbox.operations.verbs import requeue
 from inbox.worker.loop import Worker
 from packets.intake import handler as intake
 from packets.models import Packet, PacketDocument, PacketEvent

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from inbox.models import InboxAudit, InboxJob
-from inbox.operations import requeue as requeue_module
-from inbox.operations.requeue import requeue, requeue_all
+from inbox.operations import verbs as requeue_module
+from inbox.operations.verbs import requeue, requeue_all
 from inbox.statuses import Status
 from tests.support.probe import claim_all, in_threads, lock_waiters, probe_source, wait_until
 from tests.support.rows import job, seconds_ago, tracking_id
