@@ -1,185 +1,202 @@
-"""Carries out an action on one job: GET shows its form and changes nothing, POST does it.
+"""A form that asks before something is done to one row, such as a job or a packet, and that nothing can do twice.
 
-What can go wrong: the job was claimed, finished or changed by somebody else since the form was shown. Then nothing is
-done, and the form is shown again with all that was typed and with the job as it is now. A second click is known by the
-id that the form was given and by a digest of all that was typed: with other entries it is an edit, which is told that
-it came too late.
+GET shows the form and changes nothing. POST
+1. checks the permission and what was typed,
+2. locks the submission: of two clicks at once the second waits for the first,
+3. looks in the audit for what this form has done before: with the same entries it is a second click, which does nothing
+   twice; with others it is an edit, which is refused because it came too late,
+4. does it, if the row is as the person saw it.
+
+What can go wrong: the row has changed since the form was shown, or somebody has it locked. Then nothing is done and the
+form is shown again, as a conflict (409), with all that was typed and the row as it is now. To submit that form is to
+decide upon what it shows.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from typing import Any
 from uuid import uuid4
 
+from django import forms
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from inbox.admin_pages.job_page.actions import Action
-from inbox.admin_pages.job_page.seen import as_seen, seen
-from inbox.engine.audit import earlier
-from inbox.models import InboxJob
-from inbox.monitoring.lease import lease_of
-from inbox.operations.submission import Submission, known_id, lock, submission
+from inbox.operations.operation import Asked
+from inbox.operations.submission import Submission, earlier_digest, known_id, lock_submission, submission
 
-# lock_not_available, deadlock_detected: somebody has the row just now.
+MAX_TEXT_LENGTH = 2000
+# lock_not_available, deadlock_detected: somebody has the row locked.
 BUSY = frozenset(["55P03", "40P01"])
-CHANGED = "Nothing was done: the job has changed meanwhile."
-IN_USE = "Nothing was done: a worker has the job locked just now; its transaction has to end first."
-CARRIED_OUT = "Nothing was done now: this form was submitted before, with other entries, and that was carried out."
-TEMPLATE = "admin/inbox/job_action.html"
+TOO_LATE = "this form was submitted before with other entries, and those were carried out"
+NOT_TWICE = "this was done already; it was not done twice."
 
 
-class NotPossible(Exception):
-    """As things are now there is no such thing to do; the text says why."""
+class Refused(Exception):
+    """Nothing has been changed; the text says why, to a person, as the end of a sentence."""
 
 
-class Tried(NamedTuple):
-    """What became of a submission: `refused` says why nothing was done, None if it was. `keeps_id`: the form shown
-    again is the same one, of which nothing was carried out yet.
-    """
-
-    refused: str | None
-    keeps_id: bool = True
+class TooLate(Refused):
+    """The form has been carried out with other entries."""
 
 
-def act(admin: ModelAdmin, request: HttpRequest, inbox_id: int, action: Action) -> HttpResponse:
-    """Answer a request for this action on a job."""
-    job = job_to_act_on(admin, request, inbox_id, action.permission)
-    impossible = why_not(action, job)
-    if request.method in ("GET", "HEAD"):
-        if impossible:
-            return refuse(admin, request, job, action.label, impossible)
-        return show(admin, request, job, action, action.form())
-    if request.method != "POST":
+def text_area(rows: int) -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": rows, "cols": 60})
+
+
+class ReasonForm(forms.Form):
+    """Asks why. Cleaned data is what is to be done, by the names of its arguments."""
+
+    reason = forms.CharField(
+        max_length=MAX_TEXT_LENGTH, widget=text_area(3), help_text="Kept on record. No patient data."
+    )
+
+    required_css_class = "required"
+
+
+class GuardedForm(ABC):
+    """Answers one request. A subclass says what is seen, when it is possible, and how it is done."""
+
+    template: str
+    # What is said when the row can't be locked.
+    in_use: str
+
+    def __init__(self, admin: Any, request: HttpRequest, pk: int, asked: Asked) -> None:
+        """Raises PermissionDenied, and Http404 if there is no such row."""
+        if not request.user.has_perm(asked.permission) or not admin.has_view_permission(request):
+            raise PermissionDenied
+        self.admin: Any = admin
+        self.request = request
+        self.asked = asked
+        self.row: Any = get_object_or_404(admin.model, pk=pk)
+        self.who = request.user.get_username()
+        self.seen_before = request.POST.get("seen", "")
+        self.request_id = known_id(request.POST.get("request_id", ""))
+
+    @property
+    @abstractmethod
+    def row_name(self) -> str:
+        """What the page calls the row."""
+
+    @property
+    @abstractmethod
+    def seen(self) -> str:
+        """What a person who sees the row as it is decides upon; the form carries it."""
+
+    @property
+    @abstractmethod
+    def status(self) -> str:
+        """A sentence that says where the row has come to."""
+
+    @abstractmethod
+    def why_not(self) -> str | None:
+        """Why it is not possible as the row is; None if it is."""
+
+    @abstractmethod
+    def make_form(self, data: Any = None) -> forms.Form:
+        """The form, with what was typed."""
+
+    @abstractmethod
+    def perform(self, typed: dict[str, Any], sent: Submission | None) -> bool:
+        """Do it in the caller's transaction, and record `sent` in the audit; False if there was nothing to change.
+
+        Raises Refused if the row is not as it was seen, ValidationError for what can't be stored.
+        """
+
+    def context(self, form: forms.Form) -> dict[str, Any]:
+        """What the template needs besides."""
+        return {}
+
+    def read_again(self) -> None:
+        """Look at the row as it is now."""
+        self.row.refresh_from_db()
+
+    def answer(self) -> HttpResponse:
+        """Answer the request."""
+        if self.request.method in ("GET", "HEAD"):
+            return self.offer()
+        if self.request.method == "POST":
+            return self.submit()
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-    form = action.form(request.POST)
-    if not form.is_valid():
-        return show_invalid(admin, request, job, action, form, impossible)
-    sent = submission_of(request, action.verb, form.cleaned_data)
-    deed = action.deed(form.cleaned_data, request.user.get_username(), sent)
-    tried = attempt(request, job, sent, lambda jobs: deed(jobs, limit=1))
-    if tried.refused is None:
-        return go_to(admin, request, job, f"{action.label}: done.")
-    job.refresh_from_db()
-    return show_refused(admin, request, job, action, form, tried, why_not(action, job))
 
+    def offer(self) -> HttpResponse:
+        """The empty form, or the way back if it makes no sense now."""
+        if why := self.why_not():
+            return self.leave(f"{self.asked.label} is not possible now: {why}.", messages.WARNING)
+        return self.show(self.make_form())
 
-def why_not(action: Action, job: InboxJob) -> str | None:
-    """Why the action is not possible; None if it is."""
-    return None if action.possible(InboxJob.objects.filter(pk=job.pk)).exists() else f"the job is {job.status}"
+    def submit(self) -> HttpResponse:
+        """Carry out what was typed, unless that is wrong, stale, too late or done already."""
+        form = self.make_form(self.request.POST)
+        # What the person saw, and decides upon, is kept while the fields are being fixed.
+        same = {"seen": self.seen_before, "request_id": self.request_id}
+        if not form.is_valid():
+            return self.show(form, **same)
+        try:
+            with transaction.atomic():
+                text, level = self._carry_out_once(form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.show(form, **same)
+        except Refused as refusal:
+            return self._show_refused(form, str(refusal), is_used=isinstance(refusal, TooLate))
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) not in BUSY:
+                raise
+            return self._show_refused(form, self.in_use)
+        self.read_again()
+        return self.leave(f"{self.asked.label}: {text} {self.status}", level)
 
+    def _carry_out_once(self, typed: dict[str, Any]) -> tuple[str, int]:
+        """What a person is told, and as what kind of message."""
+        sent = submission(self.request_id, {**typed, "verb": self.asked.name, "who": self.who})
+        if sent:
+            lock_submission(sent.request_id)
+            before = earlier_digest(self.admin.audited_name(self.row), sent.request_id)
+            if before == sent.request_sha256:
+                return NOT_TWICE, messages.INFO
+            if before:
+                raise TooLate(TOO_LATE)
+        if self.perform(typed, sent):
+            return "done.", messages.SUCCESS
+        return "it is so already; nothing was changed.", messages.INFO
 
-def submission_of(request: HttpRequest, verb: str, typed: dict[str, Any]) -> Submission | None:
-    """What this request submits: who wants what, with all that was typed."""
-    wanted = {**typed, "verb": verb, "who": request.user.get_username()}
-    return submission(request.POST.get("request_id", ""), wanted)
+    def _show_refused(self, form: forms.Form, why: str, *, is_used: bool = False) -> HttpResponse:
+        """A form that has done something already is shown as a new one; any other can still be sent, and sent twice."""
+        self.read_again()
+        return self.show(form, refused=why, request_id=None if is_used else self.request_id)
 
+    def show(
+        self, form: forms.Form, *, refused: str | None = None, seen: str | None = None, request_id: str | None = None
+    ) -> HttpResponse:
+        """The form, beside the row as it is now; `seen` and `request_id` of an earlier form, if it is that one."""
+        context = {
+            **self.admin.admin_site.each_context(self.request),
+            "title": f"{self.row_name}: {self.asked.label.lower()}",
+            "opts": self.admin.opts,
+            "action": self.asked,
+            "form": form,
+            "media": self.admin.media + form.media,
+            "row_name": self.row_name,
+            "page": self.page,
+            "seen": self.seen if seen is None else seen,
+            "request_id": request_id or str(uuid4()),
+            "refused": refused,
+            "impossible": self.why_not(),
+            **self.context(form),
+        }
+        return TemplateResponse(self.request, self.template, context, status=409 if refused else 200)
 
-def attempt(request: HttpRequest, job: InboxJob, sent: Submission | None, deed: Callable[..., list[int]]) -> Tried:
-    """Do it to the job as the person saw it, unless the same form has done something already."""
-    try:
-        with transaction.atomic():
-            if sent:
-                # Of two clicks at once the second one waits for the first, and finds what that did.
-                lock(sent)
-            return _tried_before(job, sent) or _tried_now(job, request.POST.get("seen", ""), deed)
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) not in BUSY:
-            raise
-        return Tried(IN_USE)
-    except NotPossible as error:
-        return Tried(f"Nothing was done: {error}.")
+    @property
+    def page(self) -> str:
+        """The page of the row."""
+        opts = self.admin.opts
+        return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[self.row.pk])
 
-
-def _tried_now(job: InboxJob, text: str, deed: Callable[..., list[int]]) -> Tried:
-    if deed(as_seen(job.pk, text)):
-        return Tried(None)
-    return Tried(IN_USE if as_seen(job.pk, text).exists() else CHANGED)
-
-
-def _tried_before(job: InboxJob, sent: Submission | None) -> Tried | None:
-    entry = earlier(f"job:{job.pk}", sent.request_id) if sent else None
-    if sent is None or entry is None:
-        return None
-    is_same = (entry.after or {}).get("request_sha256") == sent.request_sha256
-    return Tried(None) if is_same else Tried(CARRIED_OUT, keeps_id=False)
-
-
-def job_to_act_on(admin: ModelAdmin, request: HttpRequest, inbox_id: int, permission: str) -> InboxJob:
-    """The job. Raises PermissionDenied, or Http404."""
-    if not request.user.has_perm(permission) or not admin.has_view_permission(request):
-        raise PermissionDenied
-    return get_object_or_404(InboxJob, pk=inbox_id)
-
-
-def page_of(job: InboxJob) -> str:
-    return reverse("admin:inbox_inboxjob_change", args=[job.pk])
-
-
-def go_to(admin: ModelAdmin, request: HttpRequest, job: InboxJob, text: str) -> HttpResponse:
-    """Back to the job's page, with a message."""
-    job.refresh_from_db()
-    admin.message_user(request, f"{text} The job is {job.status}.", messages.SUCCESS)
-    return HttpResponseRedirect(page_of(job))
-
-
-def refuse(admin: ModelAdmin, request: HttpRequest, job: InboxJob, label: str, why: str) -> HttpResponse:
-    """Back to the job's page, saying why there is no such thing to do."""
-    admin.message_user(request, f"{label} is not possible now: {why}.", messages.WARNING)
-    return HttpResponseRedirect(page_of(job))
-
-
-def show_invalid(
-    admin: ModelAdmin, request: HttpRequest, job: InboxJob, action: Any, form: Any, impossible: str | None
-) -> HttpResponse:
-    """The same form again, to be mended: what the person saw, and decides upon, stays."""
-    same = {"seen": request.POST.get("seen", ""), "request_id": _id_of(request)}
-    return show(admin, request, job, action, form, impossible=impossible, **same)
-
-
-def show_refused(
-    admin: ModelAdmin, request: HttpRequest, job: InboxJob, action: Any, form: Any, tried: Tried, impossible: str | None
-) -> HttpResponse:
-    """The form with all that was typed and the job as it is now: to submit it is to decide upon that."""
-    same = {"request_id": _id_of(request)} if tried.keeps_id else {}
-    return show(admin, request, job, action, form, refused=tried.refused, impossible=impossible, **same)
-
-
-def _id_of(request: HttpRequest) -> str:
-    return known_id(request.POST.get("request_id", "")) or str(uuid4())
-
-
-def show(
-    admin: ModelAdmin,
-    request: HttpRequest,
-    job: InboxJob,
-    action: Any,
-    form: Any,
-    *,
-    refused: str | None = None,
-    impossible: str | None = None,
-    **same: str,
-) -> HttpResponse:
-    """The form, with the job as it is now; `same` is what it has of an earlier one, instead of a new."""
-    context = {
-        **admin.admin_site.each_context(request),
-        "title": f"Job {job.pk}: {action.label.lower()}",
-        "opts": admin.opts,
-        "action": action,
-        "form": form,
-        "media": admin.media + form.media,
-        "job": job,
-        "lease": lease_of(job),
-        "page": page_of(job),
-        "seen": seen(job),
-        "request_id": str(uuid4()),
-        "refused": refused,
-        "impossible": impossible,
-        **same,
-    }
-    return TemplateResponse(request, TEMPLATE, context, status=409 if refused else 200)
+    def leave(self, text: str, level: int) -> HttpResponse:
+        """Back to the page of the row, with a message."""
+        self.admin.message_user(self.request, text, level)
+        return HttpResponseRedirect(self.page)

@@ -1,7 +1,8 @@
-"""Submission: one sending of a form, by which a second click is known from another wish with the same reason.
+"""Submission: one sending of a form, by which a second click is told from another request with the same reason.
 
 The form carries an id that is made when it is shown. The audit entry of what was done keeps that id and a digest of
 all that was typed, never what was typed: the same id and digest is a second click, with another digest it is an edit.
+docs/adr/0006 says why.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from inbox.models import InboxAudit
+
 
 class Submission(NamedTuple):
     """Its fields are the names in the audit entry."""
@@ -20,24 +23,29 @@ class Submission(NamedTuple):
     request_sha256: str
 
 
-def submission(request_id: str, typed: Mapping[str, Any]) -> Submission | None:
-    """The submission of what was `typed`; None if `request_id` is no id, as then no second click can be known."""
-    known = known_id(request_id)
-    if known is None:
+def submission(request_id: str | None, typed: Mapping[str, Any]) -> Submission | None:
+    """The submission of what was `typed`; None without an id, as then no second click can be known."""
+    if request_id is None:
         return None
     text = json.dumps(typed, default=str, sort_keys=True)
-    return Submission(known, hashlib.sha256(text.encode()).hexdigest())
-
-
-def lock(sent: Submission) -> None:
-    """Wait until no other transaction works on the same submission, and have others wait until this one ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sent.request_id])
+    return Submission(request_id, hashlib.sha256(text.encode()).hexdigest())
 
 
 def known_id(text: str) -> str | None:
-    """The id as the audit has it, or None."""
+    """The id as the audit has it; None if `text` is not an id."""
     try:
         return str(UUID(text))
     except ValueError:
         return None
+
+
+def lock_submission(request_id: str) -> None:
+    """Wait until no other transaction works on the same form, and have others wait until this one ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [request_id])
+
+
+def earlier_digest(name: str, request_id: str) -> str | None:
+    """The digest of what a form with this id did to the object `name`, such as `job:17`; None if it did nothing."""
+    entries = InboxAudit.objects.filter(object=name, after__request_id=request_id)
+    return entries.values_list("after__request_sha256", flat=True).first()

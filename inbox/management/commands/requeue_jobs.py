@@ -19,8 +19,8 @@ from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.monitoring.terminal import say
-from inbox.operations.batches import Done
-from inbox.operations.verbs import REQUEUEABLE, requeue_all, requeueable
+from inbox.operations.batches import Done, apply_in_batches
+from inbox.operations.verbs import REQUEUE
 from inbox.statuses import Status
 from inbox.worker.signals import Stop, StopNow
 
@@ -45,7 +45,7 @@ class Command(DatabaseCommand):
         parser.add_argument(
             "--status",
             type=str.upper,
-            choices=[str(status) for status in REQUEUEABLE],
+            choices=[str(status) for status in REQUEUE.takes],
             help="of these, only jobs of this status",
         )
         parser.add_argument(
@@ -65,7 +65,7 @@ class Command(DatabaseCommand):
             self._requeue(options)
 
     def _say_what_it_would_be(self, options: dict[str, Any]) -> None:
-        rows = requeueable(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
+        rows = REQUEUE.possible(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
         by_status = dict(rows)
         count = sum(by_status.values())
         if options["json"]:
@@ -95,8 +95,8 @@ class Command(DatabaseCommand):
         """Fills `done` as it goes, so that it is known whatever happens."""
         jobs = chosen(options)
         who = options["who"] or user_at_host()
-        with Progress(is_shown=True, label="jobs", count_total=requeueable(jobs).count) as progress:
-            for batch in requeue_all(jobs, who=who, reason=options["reason"]):
+        with Progress(is_shown=True, label="jobs", count_total=REQUEUE.possible(jobs).count) as progress:
+            for batch in apply_in_batches(REQUEUE, jobs, who=who, reason=options["reason"]):
                 done.inbox_ids += batch.inbox_ids
                 done.left_alone += batch.left_alone
                 progress.advance(Counter(NEW=len(batch.inbox_ids)))

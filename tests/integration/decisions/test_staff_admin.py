@@ -68,9 +68,7 @@ def form_of(client, of, action):
 
 
 def sent_by(answer):
-    form = answer.context["form"]
-    hidden = {field.name: field.value() for field in form.hidden_fields()}
-    return {name: "" if value is None else value for name, value in hidden.items()}
+    return {name: answer.context[name] for name in ("seen", "request_id")}
 
 
 def submit(client, of, action, form=None, follow=True, **typed):
@@ -253,7 +251,7 @@ def test_a_form_that_is_sent_again_with_something_else_is_no_second_click(client
     before = rows()
     got = submit(client, of, action, form, **second)
     assert got.status_code == 409
-    assert "Nothing was done" in text_of(got)
+    assert "Nothing has been changed" in text_of(got)
     for name, value in second.items():
         assert got.context["form"][name].value() == value
     assert rows() == before
@@ -288,7 +286,7 @@ def test_a_stale_page_is_told_so_and_keeps_what_was_typed(client, action):
     got = submit(client, of, action, form, **TYPED[action])
     assert got.status_code == 409
     text = text_of(got)
-    assert f"Nothing was done: {now}" in text
+    assert f"Nothing has been changed: {now}" in text
     assert REASON.replace("&", "&amp;") in text
     assert re.search(r"Last event, 20[^<]*by\s+grace", text)
     assert rows() == before
@@ -331,7 +329,7 @@ def test_a_choice_that_is_not_possible_any_more_is_still_told(client):
     form = form_of(client, of, "operational-decision")
     decided(update_operational_decision, of, to=OperationalDecision.DISMISSAL_COMPLETE, by="grace")
     got = submit(client, of, "operational-decision", form, to="DISMISSAL_COMPLETE")
-    assert "You had chosen DISMISSAL_COMPLETE, which is not possible now." in text_of(got)
+    assert "You chose DISMISSAL_COMPLETE, which is no longer possible." in text_of(got)
     assert re.findall(r'type="radio" name="to" value="(\w+)"', text_of(got)) == ["PENDING"]
 
 
@@ -347,7 +345,7 @@ def test_a_form_that_makes_no_sense_now_leads_back_and_says_why(client, action):
 def test_looking_at_a_form_changes_nothing(client, action):
     of = case_for(action)
     before = rows()
-    query = {"reason": REASON, "correlation_id": uuid4(), **TYPED[action]}
+    query = {"reason": REASON, "request_id": uuid4(), **TYPED[action]}
     for ask in (client.get, client.head):
         assert ask(page(of, action), query).status_code == 200
     assert client.put(page(of, action)).status_code == 405
@@ -395,7 +393,7 @@ def test_whoever_may_see_only_packets_sees_no_history(client):
 
 def test_nobody_acts_without_a_login():
     of = packet()
-    got = Client().post(page(of, "approve"), {"reason": REASON, "correlation_id": uuid4()})
+    got = Client().post(page(of, "approve"), {"reason": REASON, "request_id": uuid4()})
     assert got.status_code == 302
     assert "/login/" in got.url
     assert not PacketDecision.objects.exists()
@@ -444,10 +442,6 @@ def test_details_that_the_reason_does_not_require_are_kept_too(client):
         {"reason": "x" * 2001},
         {"to": "PENDING"},
         {"to": "nonsense"},
-        {"correlation_id": "x"},
-        {"correlation_id": ""},
-        {"seen": "x"},
-        {"seen": "9" * 30},
     ],
     ids=str,
 )
@@ -457,6 +451,22 @@ def test_a_mistake_in_the_form_is_shown_and_decides_nothing(client, wrong):
     assert got.status_code == 200
     assert "errorlist" in text_of(got)
     assert not PacketDecision.objects.exists()
+
+
+@pytest.mark.parametrize("seen", ["x", "9" * 30, "9" * 5000, "1", "-1", "\x00", "٣"])
+def test_a_form_that_does_not_say_what_was_seen_decides_nothing(client, seen):
+    of = packet()
+    assert submit(client, of, "clinical-decision", to="AFFIRM", seen=seen).status_code == 409
+    assert not PacketDecision.objects.exists()
+
+
+@pytest.mark.parametrize("request_id", ["x", ""])
+def test_a_request_without_a_good_id_decides_once(client, request_id):
+    of = packet()
+    form = form_of(client, of, "clinical-decision") | {"request_id": request_id}
+    answers = [submit(client, of, "clinical-decision", form, follow=False, to="AFFIRM") for _ in range(2)]
+    assert [got.status_code for got in answers] == [302, 409]
+    assert PacketDecision.objects.count() == 1
 
 
 def test_what_is_so_already_is_said(client):
@@ -487,9 +497,8 @@ def test_the_buttons_are_what_the_verbs_allow(client, make):
         Packet.objects.filter(pk=of.pk).update(detailed_status=status)
         case = Case(fresh(of), active(of))
         for action in ACTIONS:
-            data = {"reason": "x", "correlation_id": uuid4(), "seen": action.seen(case)}
-            data |= {"denial_reason": "OTHER", "denial_details": {"reason": "TEST"}}
-            allowed = [to for to in TARGETS.get(action.name, [""]) if does(action, of, data | {"to": to})]
+            data = {"reason": "x", "denial_reason": "OTHER", "denial_text": "TEST"}
+            allowed = [to for to in TARGETS.get(action.name, [""]) if does(action, case, data | {"to": to})]
             offered = [] if why_not(action, case) else action.choices(case) or [""]
             assert sorted(offered) == sorted(allowed), (action.name, status)
 
@@ -501,14 +510,17 @@ TARGETS = {
 }
 
 
-def does(action, of, data):
+def does(action, case, data):
     """Whether the verb does it; it is undone."""
+    form, request_id = action.form(data), uuid4()
+    assert form.is_valid()
+    request = {"by": "ada", "correlation_id": request_id, "seen": action.read_seen(action.seen(case))}
     try:
         with transaction.atomic():
-            done = action.perform(lock_case(of.pk), data, "ada")
+            made = action.verb(case.packet.pk, **request, **form.cleaned_data)
             raise Undone
     except Undone:
-        return done
+        return getattr(made, "correlation_id", request_id) == request_id
     except (NotAllowedNow, MoveRefused):
         return False
 
@@ -681,6 +693,6 @@ def test_a_packet_that_is_being_worked_on_is_said_and_nothing_is_lost():
         lock_case(of.pk)
         told = pool.submit(submitted).result()
     assert told.status_code == 409
-    assert "is being worked on just now" in text_of(told)
+    assert "someone else is working on the packet" in text_of(told)
     assert REASON.replace("&", "&amp;") in text_of(told)
     assert "done. The packet" in text_of(submit(client, of, "approve", sent_by(told)))
