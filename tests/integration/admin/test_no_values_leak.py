@@ -286,8 +286,8 @@ def acts(client):
     shown = ""
     for to in ("NON_AFFIRM", "AFFIRM"):
         address = reverse("admin:packets_packet_clinical-decision", args=[of.pk])
-        shown = client.get(address).context
-        hidden = {name: shown[name] for name in ("seen", "request_id")}
+        context = client.get(address).context
+        hidden = {name: context[name] for name in ("seen", "request_id")}
         answer = client.post(address, hidden | {"to": to, "reason": "a test"}, follow=True)
         shown += answer.content.decode()
     assert shown.count("done. The packet is at") == 2
