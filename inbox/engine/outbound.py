@@ -5,7 +5,6 @@ one, a lease that is gone has nothing written. Between them lies no transaction,
 lost: then it happens again, and whoever is called has to know it by its key.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,8 @@ from django.db import transaction
 from inbox.db.storable import error_text
 from inbox.engine.claim import Claim
 from inbox.engine.pause import pause, resume
-from inbox.engine.work import Counts, HandlerBug, work_on
+from inbox.engine.work import HandlerBug, work_on
+from inbox.job_counts import JobCounts
 from inbox.outcomes import KEPT, Outcome, Verdict, retry
 from inbox.registry import LockedJob, Outbound
 
@@ -38,13 +38,12 @@ class Call:
         return self.claim.source.outbound[self.message_type]
 
 
-def prepare(claim: Claim) -> tuple[Counts, list[Call]]:
-    """Prepare all jobs of a claim; returns the counts of those that have ended already, and the calls to make."""
-    counts: Counts = Counter()
+def prepare(claim: Claim) -> list[Call]:
+    """Prepare all jobs of a claim; returns the calls to make for those that have not ended by that."""
     calls: list[Call] = []
     for message_type, inbox_ids in claim.inbox_ids.items():
-        counts += work_on(claim, partial(_prepare, claim, message_type, calls), inbox_ids)
-    return counts, calls
+        work_on(claim, partial(_prepare, claim, message_type, calls), inbox_ids)
+    return calls
 
 
 def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[LockedJob]) -> list[Outcome]:
@@ -63,7 +62,7 @@ def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[
     return outcomes
 
 
-def write_answers(claim: Claim, message_type: str, calls: Sequence[Call]) -> Counts:
+def write_answers(claim: Claim, message_type: str, calls: Sequence[Call]) -> JobCounts:
     """Finish the jobs of calls of one claim and type that have ended."""
     by_id = {call.inbox_id: call for call in calls}
     return work_on(claim, partial(_finish, claim, message_type, by_id), sorted(by_id))

@@ -7,17 +7,15 @@ it the turn is free again), or the call it tries hangs (nobody else tries meanwh
 
 from uuid import UUID
 
-import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from inbox.db.notify import notify
 from inbox.db.storable import storable
 from inbox.engine.claim import Claim, claim
+from inbox.events import Event, emit_on_commit
 from inbox.models import SourcePause
 from inbox.registry import Source
-
-logger = structlog.get_logger("inbox.engine.pause")
 
 LONGEST_PAUSE_S = 60
 # 1, 2, 4, 8, … seconds and at most 60, up to a fifth less so that many sources don't try at the same moment.
@@ -53,7 +51,7 @@ def pause(source: Source, reason: str, lease_id: UUID) -> None:
         cursor.execute(UPSERT_PAUSE, {"source": source.name, "reason": storable(reason), "lease_id": lease_id})
         row = cursor.fetchone()
     if row == (0,):
-        logger.warning("source pauses", source=source.name, reason=reason)
+        emit_on_commit(Event.PAUSED, source=source.name, reason=reason)
 
 
 def resume(source: Source) -> None:
@@ -61,7 +59,7 @@ def resume(source: Source) -> None:
     ended, _ = SourcePause.objects.filter(pk=source.name).delete()
     if ended:
         notify()
-        logger.info("source goes on", source=source.name)
+        emit_on_commit(Event.RESUMED, source=source.name)
 
 
 def try_again_now(claimed: Claim) -> None:

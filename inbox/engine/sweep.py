@@ -13,16 +13,14 @@ import time
 from collections.abc import Iterator
 from enum import Enum
 
-import structlog
 from django.db import connection, transaction
 from django.db.models import F
 
 from inbox import conf
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
+from inbox.events import Event, emit
 from inbox.models import PollWatermark
 from inbox.registry import ByWatermark, Source
-
-logger = structlog.get_logger("inbox.engine.sweep")
 
 # Rows per step: about 100 ms, so that a worker that sweeps a large table still works in between.
 STEP = 50_000
@@ -157,12 +155,8 @@ def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list
             PollWatermark.objects.filter(source=source.name).update(**{kind.finds: F(kind.finds) + count})
     if not count:
         return 0  # another process was faster
-    if kind is SweepKind.RECONCILE:
-        logger.error(
-            "incident: the reconcile found rows that every other look had missed", source=source.name, count=count
-        )
-    else:
-        logger.info("the lookback found rows that committed late", source=source.name, count=count)
+    event = Event.MISSED_ROWS_FOUND if kind is SweepKind.RECONCILE else Event.LATE_ROWS_FOUND
+    emit(event, source=source.name, count=count)
     return count
 
 

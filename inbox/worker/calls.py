@@ -9,13 +9,11 @@ lease on a new one), the process is told to stop at once (all jobs are given bac
 import select
 import socket
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from queue import SimpleQueue
 from uuid import UUID
-
-import structlog
 
 from inbox.engine.claim import Claim
 from inbox.engine.give_back import give_back, give_back_and_wait
@@ -23,11 +21,10 @@ from inbox.engine.heartbeat import renew_claims
 from inbox.engine.outbound import Call, prepare, write_answers
 from inbox.engine.pause import paused_for_s
 from inbox.engine.reclaim import reclaim_own
-from inbox.engine.work import Counts
+from inbox.events import Event, emit
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.registry import Source
 from inbox.worker.timer import Timer
-
-logger = structlog.get_logger("inbox.worker.calls")
 
 CONCURRENCY = 8
 # An answer that breaks the connection each time it is written counts as a job that kills its worker.
@@ -64,14 +61,14 @@ class Calls:
             return 0
         return 2 * self.concurrency - len(self)
 
-    def take(self, claim: Claim) -> tuple[Counts, int]:
-        """Prepare the jobs of a claim; returns the counts of what has ended by that, and how many calls it takes."""
+    def take(self, claim: Claim) -> int:
+        """Prepare the jobs of a claim; returns how many calls it takes."""
         if not self:
             # A new claim needs no renewal yet.
-            self.heartbeat.done()
-        counts, calls = prepare(claim)
+            self.heartbeat.restart()
+        calls = prepare(claim)
         self._queue.extend(calls)
-        return _counted(counts), len(calls)
+        return len(calls)
 
     def go_on(self, presence_id: int | None) -> None:
         """Begin the calls whose turn it is, and renew claims."""
@@ -100,14 +97,14 @@ class Calls:
         if self._running:
             select.select([self], [], [], timeout_s)
 
-    def write(self) -> Counts:
+    def write(self) -> JobCounts:
         """Write the answers of all calls that have ended. Raises what the database raises; they are kept then."""
         self._collect()
-        counts: Counts = Counter()
+        counts = NO_JOBS
         for calls in _together(self._ended):
             counts += _write(calls)
             self._ended = [call for call in self._ended if call not in calls]
-        return _counted(counts)
+        return counts
 
     def _collect(self) -> None:
         if self._ends is None:
@@ -124,28 +121,28 @@ class Calls:
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
             held = renew_claims(lease_id, inbox_ids, presence_id)
             if held < len(inbox_ids):
-                logger.info("claims could not be renewed", count=len(inbox_ids) - held, claims=len(inbox_ids))
-        self.heartbeat.done()
+                emit(Event.RENEWAL_MISSED, count=len(inbox_ids) - held, claims=len(inbox_ids))
+        self.heartbeat.restart()
 
-    def give_back_queued(self, source: Source | None = None) -> int:
-        """Give back the jobs whose call has not begun: of this source, or all; returns how many that were."""
+    def give_back_queued(self, source: Source | None = None) -> None:
+        """Give back the jobs whose call has not begun: of this source, or all."""
         calls = [call for call in self._queue if source is None or call.claim.source is source]
-        count = sum(give_back(lease_id, inbox_ids) for lease_id, inbox_ids in self._by_lease(calls).items())
+        for lease_id, inbox_ids in self._by_lease(calls).items():
+            give_back(lease_id, inbox_ids)
         self._queue = deque(call for call in self._queue if call not in calls)
-        return count
 
-    def give_back_paused(self) -> int:
-        """Give back the jobs whose call has not begun, of the sources that pause; returns how many that were."""
-        sources = {call.claim.source.name: call.claim.source for call in self._queue}
-        return sum(self.give_back_queued(source) for source in sources.values() if paused_for_s(source) is not None)
+    def give_back_paused(self) -> None:
+        """Give back the jobs whose call has not begun, of the sources that pause."""
+        for source in {call.claim.source.name: call.claim.source for call in self._queue}.values():
+            if paused_for_s(source) is not None:
+                self.give_back_queued(source)
 
-    def give_back_all(self) -> tuple[int, bool]:
-        """Give back all jobs, whatever their calls do; returns how many, and whether none is held any more."""
-        count, is_free = 0, True
+    def give_back_all(self) -> bool:
+        """Give back all jobs, whatever their calls do; True if some could not be and are still PROCESSING."""
+        leaves_jobs = False
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
-            given_back, is_lease_free = give_back_and_wait(lease_id, inbox_ids)
-            count, is_free = count + given_back, is_free and is_lease_free
-        return count, is_free
+            leaves_jobs |= give_back_and_wait(lease_id, inbox_ids)
+        return leaves_jobs
 
     def close(self) -> None:
         """Forget all calls; those that still run have nobody to answer to."""
@@ -185,17 +182,10 @@ def _together(calls: Iterable[Call]) -> list[list[Call]]:
     return list(groups.values())
 
 
-def _write(calls: list[Call]) -> Counts:
+def _write(calls: list[Call]) -> JobCounts:
     claim = calls[0].claim
     if calls[0].writes == MOST_WRITES:
         return reclaim_own(claim.lease_id, [call.inbox_id for call in calls])
     for call in calls:
         call.writes += 1
     return write_answers(claim, calls[0].message_type, calls)
-
-
-def _counted(counts: Counts) -> Counts:
-    """A job that is NEW again was given back."""
-    if again := counts.pop("NEW", 0):
-        counts["GIVEN_BACK"] += again
-    return counts
