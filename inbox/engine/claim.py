@@ -15,14 +15,14 @@ from inbox.events import Event, emit_on_commit
 from inbox.models import InboxJob
 from inbox.registry import Source
 
-# Set for the claim's transaction. After an ANALYZE of a table that was just emptied, the planner expects no due job, so
-# it reads and sorts them all, at every claim; the index inbox_due gives them in order.
-# A claim that a crash of the server forgets was never made: nothing waits for the disk here (docs/adr/0004).
+# For the claim's transaction. After an ANALYZE of a table that was just emptied, the planner expects no due job, so it
+# reads and sorts them all, at every claim; the index inbox_due gives them in order.
+# A claim that a server crash forgets was never made: nothing waits for the disk here (docs/adr/0004).
 SET_CLAIM_PLANNER = (
     "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off;"
     "SET LOCAL synchronous_commit = off"
 )
-# In SQL, as the ORM takes 0.25 ms to build it, a tenth of what a message needs when it comes alone.
+# In SQL because the ORM takes 0.25 ms to build it, a tenth of what a message needs when it comes alone.
 MARK_CLAIMED = """
 UPDATE integration_inbox
    SET status = 'PROCESSING', locked_by = %(worker_id)s, locked_at = now(), lease_id = %(lease_id)s,
@@ -60,7 +60,7 @@ class Claim:
 
 @cache
 def _due(source: str, message_types: tuple[str, ...]) -> models.QuerySet:
-    """Built once, as that takes longer than the query."""
+    """Built once, because building takes longer than the query."""
     return (
         InboxJob.objects.due(source, message_types)
         .select_for_update(skip_locked=True)
@@ -72,7 +72,8 @@ def _due(source: str, message_types: tuple[str, ...]) -> models.QuerySet:
 def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None = None) -> Claim:
     """Claim at most `limit` due jobs that this process has a handler for; the claim is empty if there are none.
 
-    `presence_id` is the inbox_worker.id of this process if others can see at once that it is gone.
+    One transaction, which locks the jobs past those that others have locked. `presence_id` is the inbox_worker.id of
+    this process if others can see at once that it is gone.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

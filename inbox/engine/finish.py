@@ -1,4 +1,4 @@
-"""Finish: writes the outcomes of leased jobs. The only door out of PROCESSING besides giving back and reclaiming.
+"""Finish: writes the outcomes of leased jobs. Jobs leave PROCESSING only here, by a give back, a reclaim or a release.
 
 Both statements carry the guard `lease_id = … AND status = PROCESSING`: a worker that lost its lease changes no row.
 """
@@ -19,14 +19,14 @@ from inbox.outcomes import DONE, KEPT, WAIT_LIMIT, Outcome, Verdict
 from inbox.registry import LockedJob
 from inbox.statuses import Status
 
-# In SQL, as the ORM takes 0.2 ms to build it, which counts where messages come one by one.
+# In SQL because the ORM takes 0.2 ms to build it, which counts where messages come one by one.
 FINISH_DONE = f"""
 UPDATE integration_inbox AS job
    SET status = 'DONE', locked_by = NULL, locked_at = NULL, waiting_since = NULL, note = NULL,
        finished_at = now(), finished_by = %(worker_id)s, updated_at = now()
  WHERE job.inbox_id = ANY(%(inbox_ids)s) AND {HELD_BY_LEASE}
 """
-# Set-based and in SQL, as every job has its own status, texts and times; through the ORM it would be a query per job.
+# In SQL because each job has its own status, texts and times; the ORM would need a query per job.
 FINISH_WITH_OUTCOME = f"""
 UPDATE integration_inbox AS job
    SET status = ended.status,
@@ -61,7 +61,7 @@ RETURNING job.status
 def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outcome]]) -> JobCounts:
     """Write the outcome of each job that this lease still holds; returns how they ended.
 
-    Runs in the caller's transaction, after its effects, on rows that the caller has locked (or on a single one).
+    Runs in the caller's transaction, after its effects, on rows that the caller has locked.
     """
     done = []
     with_text = []

@@ -1,4 +1,4 @@
-"""Give back: claimed jobs whose work has not begun, or was rolled back, return to NEW with their attempt."""
+"""Give back: a worker returns claimed jobs whose work has not begun, or was rolled back, to NEW with their attempt."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from inbox.statuses import Status
 
-# A session that its client has left notices within client_connection_check_interval, 1 s, and lets go of its jobs.
+# A session whose client is gone ends within client_connection_check_interval, 1 s, and so unlocks its jobs.
 LEFT_SESSION_ENDS_WITHIN_S = 3.0
 LOOK_AGAIN_S = 0.05
 

@@ -1,8 +1,8 @@
 """Outbound work: what happens inside transactions before and after a call. The calls themselves are in calls.py.
 
-Both halves are work as any other (work.py): the lease is locked, a batch that raises is rolled back and tried one by
-one, a lease that is gone has nothing written. Between them lies no transaction, so a call may happen and its answer be
-lost: then it happens again, and whoever is called has to know it by its key.
+Both halves are ordinary work (work.py): the lease is locked, a batch that raises is rolled back and tried one by one,
+and nothing is written under a lost lease. Between them no transaction is open, so a call may happen and its answer be
+lost. Then it happens again, and the service has to recognise it by its key.
 """
 
 from collections.abc import Sequence
@@ -55,10 +55,10 @@ def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[
         for job, request in zip(jobs, prepared, strict=True)
         if not isinstance(request, Outcome)
     ]
-    # What is rolled back asks for nothing.
+    # After a rollback there is nothing to call for.
     transaction.on_commit(lambda: calls.extend(asked))
     outcomes = [item if isinstance(item, Outcome) else KEPT for item in prepared]
-    _pause_if_not_there(claim, outcomes)
+    _pause_if_unavailable(claim, outcomes)
     return outcomes
 
 
@@ -80,12 +80,12 @@ def _finish(claim: Claim, message_type: str, calls: dict[int, Call], jobs: Seque
         if len(found) != len(answered):
             raise HandlerBug(f"{len(found)} outcomes for {len(answered)} answers")
         outcomes |= {job.inbox_id: outcome for job, outcome in zip(answered, found, strict=True)}
-        if not _pause_if_not_there(claim, found):
+        if not _pause_if_unavailable(claim, found):
             resume(claim.source)
     return [outcomes[job.inbox_id] for job in jobs]
 
 
-def _pause_if_not_there(claim: Claim, outcomes: Sequence[Outcome]) -> bool:
+def _pause_if_unavailable(claim: Claim, outcomes: Sequence[Outcome]) -> bool:
     reasons = [outcome.text or "no reason given" for outcome in outcomes if outcome.verdict is Verdict.NOT_THERE]
     if reasons:
         pause(claim.source, reasons[0], claim.lease_id)

@@ -1,9 +1,9 @@
 """Reclaim: returns jobs whose worker is gone or whose claim is too old, and finds the job that kills its workers.
 
-A job that shared its claim gets its attempt back and runs alone from now on. A job that already was alone keeps the
-attempt and gets an error WorkerLost: so the one that kills its worker is DEAD after the last attempt, while its
-neighbours lose nothing. If the server itself has started since, nobody is to blame. SKIP LOCKED leaves rows alone whose
-handler is at work right now, and another reclaimer's.
+A job that shared its claim gets its attempt back and runs alone from now on. A job that was alone already keeps the
+attempt and gets an error WorkerLost. So a job that kills its worker is DEAD after the last attempt, while its neighbours
+lose nothing. If the server itself has started since, no job is blamed. SKIP LOCKED passes rows whose handler is at work,
+and those of another reclaimer.
 """
 
 from collections.abc import Sequence
@@ -105,5 +105,5 @@ def reclaim_all_stale(*, stale_after_s: float, max_attempts: int, batch_size: in
 
 
 def count_stale(stale_after_s: float) -> int:
-    """How many jobs a pass would look at; changes nothing."""
+    """How many claims are stale; changes nothing."""
     return InboxJob.objects.stale(stale_after_s).count()

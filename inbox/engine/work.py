@@ -1,8 +1,8 @@
 """Work: hands claimed jobs to their handler and finishes them in the same transaction.
 
-Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried by
-itself, so that only the culprit fails), the server breaks a deadlock (tried again under the same lease), the lease is
-gone (nothing is written), the connection breaks (raised to the worker, which gives back what it still holds).
+Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried alone, so
+that only the culprit fails), the server breaks a deadlock (retried under the same lease), the lease is gone (nothing is
+written), the connection breaks (raised to the worker, which reclaims what it still holds).
 """
 
 import random
@@ -26,7 +26,7 @@ from inbox.registry import Handler, LockedJob
 # Each try waits for the other transaction to end, so more than a few in a row means that something else is wrong.
 DEADLOCK_TRIES = 5
 
-# In SQL, as the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
+# In SQL because the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
 LOCK_LEASED_JOBS = f"""
 SELECT {", ".join(LockedJob._fields[:-2])}, coalesce(extract(epoch FROM now() - waiting_since), 0)::float8,
        is_corrected

@@ -1,9 +1,9 @@
 """Calls: makes the calls of outbound jobs, several at once, each in a thread, beside the worker's loop.
 
-Only the loop's thread uses the database and changes what is kept here; a call's thread hands its answer over and ends.
-Each answer is written as soon as the loop turns, whatever the other calls do. What can go wrong: a call hangs (it ends
-at its own deadline; its claim is renewed until then), the connection breaks (answers stay here, and are written by
-lease on a new one), the process is told to stop at once (all jobs are given back; the threads die with it).
+Only the loop's thread uses the database and changes the state here; a call's thread hands over its answer and ends.
+Each answer is written at the next turn of the loop, whatever the other calls do. What can go wrong: a call hangs (it
+ends at its own deadline; its claim is renewed until then), the connection breaks (answers stay here, and are written by
+lease on a new one), the process has to stop at once (all jobs are given back; the threads die with it).
 """
 
 import select
@@ -32,7 +32,7 @@ MOST_WRITES = 3
 
 
 class Calls:
-    """At most `concurrency` calls at a time, and as many again that are prepared and wait for their turn."""
+    """At most `concurrency` calls at a time, and as many again that are prepared and queued."""
 
     def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
         self.concurrency = concurrency
@@ -51,12 +51,12 @@ class Calls:
 
     @property
     def are_running(self) -> bool:
-        """Some call is on its way or has just ended: there is something to wait for."""
+        """True if a call is on its way, or has just ended: there is an answer to wait for."""
         return bool(self._running)
 
     @property
     def room(self) -> int:
-        """How many jobs may be claimed now; 0 until a claim is worth its while, and while a job has to be alone."""
+        """How many jobs may be claimed now; 0 until a claim is worthwhile, and while a job has to be alone."""
         if len(self) > self.concurrency or any(call.claim.runs_alone for call in self._all()):
             return 0
         return 2 * self.concurrency - len(self)
@@ -71,7 +71,7 @@ class Calls:
         return len(calls)
 
     def go_on(self, presence_id: int | None) -> None:
-        """Begin the calls whose turn it is, and renew claims."""
+        """Begin queued calls, and renew claims if that is due."""
         self.start()
         if self.heartbeat.is_due():
             self.beat(presence_id)
@@ -145,7 +145,7 @@ class Calls:
         return leaves_jobs
 
     def close(self) -> None:
-        """Forget all calls; those that still run have nobody to answer to."""
+        """Forget all calls; answers of those that still run are dropped."""
         for end in self._ends or ():
             end.close()
         self._reset()
@@ -168,13 +168,13 @@ def _make(call: Call, answers: SimpleQueue[Call], bell: socket.socket) -> None:
     except BaseException as error:
         call.error = error
     answers.put(call)
-    # Nobody hears it once the worker has been told to stop at once.
+    # The socket is closed once the worker has to stop at once.
     with suppress(OSError):
         bell.send(b".")
 
 
 def _together(calls: Iterable[Call]) -> list[list[Call]]:
-    """Groups that are written in one transaction. What could not be written the first time goes alone."""
+    """Groups that are written in one transaction. An answer that could not be written the first time goes alone."""
     groups: dict[tuple[UUID, str, int], list[Call]] = {}
     for call in calls:
         alone = call.inbox_id if call.writes else 0
