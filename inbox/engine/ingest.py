@@ -1,11 +1,11 @@
 """Ingest: makes a job of every source row, exactly once, whenever the row commits.
 
-`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. Three floors: each
-poll reads from the pair (created_at, message_id) on, and always the last half second again; sweep.py looks further
-back, every so often. All have an anti-join and a unique key behind them, so a floor only decides the cost, never the
-truth. Sources by flag need no floor: ingest_flagged.py.
+`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. So each poll reads
+from the pair (created_at, message_id) on, and always the last half second again; sweep.py looks further back, every so
+often. All have an anti-join and a unique key behind them: where a look starts decides its cost, never the truth.
+Sources by flag need no watermark: ingest_by_flag.py.
 
-No value of a source row leaves the database here: what a driver can't read can't stop the batch.
+No value of a source row leaves the database here, so a value that no driver can read does not stop the batch.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ SELECT_PAUSED_FOR = "SELECT extract(epoch FROM next_try_at - now())::float8 FROM
 
 
 def pause(source: Source, reason: str, lease_id: UUID) -> None:
-    """Pause `source`, or extend the pause after a failed probe; in the transaction that finishes the jobs of this lease."""
+    """Pause `source`, or extend the pause after a failed probe; in the transaction that finishes this lease's jobs."""
     with connection.cursor() as cursor:
         cursor.execute(UPSERT_PAUSE, {"source": source.name, "reason": storable(reason), "lease_id": lease_id})
         row = cursor.fetchone()

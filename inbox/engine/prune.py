@@ -2,7 +2,7 @@
 
 A source row whose job is gone would look new. So `pruned_before` of its source moves past the row in the transaction
 that removes the job, and no ingest makes a job of a row below it (ingest.py, sweep.py). It moves only past rows that
-have a job, never past one that waits for its ingest, and never nearer to now than the age asked for and INBOX_LOOKBACK.
+have a job, never past one that is not ingested yet, and never nearer to now than the age asked for and INBOX_LOOKBACK.
 Sources by flag need none of this, because the flag of a content that had its job stays up; nor do jobs that the project
 makes itself, because nothing makes them again.
 

@@ -1,9 +1,9 @@
 """Reclaim: returns jobs whose worker is gone or whose claim is too old, and finds the job that kills its workers.
 
 A job that shared its claim gets its attempt back and runs alone from now on. A job that was alone already keeps the
-attempt and gets an error WorkerLost. So a job that kills its worker is DEAD after the last attempt, while its neighbours
-lose nothing. If the server itself has started since, no job is blamed. SKIP LOCKED passes rows whose handler is at work,
-and those of another reclaimer.
+attempt and gets an error WorkerLost. So a job that kills its worker is DEAD after the last attempt, and its neighbours
+lose nothing. If the server itself has started since, no job is blamed. SKIP LOCKED passes rows whose handler is at
+work, and those of another reclaimer.
 """
 
 from collections.abc import Sequence

@@ -74,7 +74,7 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 
 
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
-    """True if a sweep of `source` has been due for `overdue_s` seconds, by the database's clock: this process does it."""
+    """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
     every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else conf.reconcile_every_s()
     with connection.cursor() as cursor:
         cursor.execute(
