@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from inbox.db.notify import notify
 from inbox.engine.audit import job_changes, job_facts, reason_of, record, recorded_move
+from inbox.events import Event, emit_on_commit
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.operations.submission import Submission
@@ -92,4 +93,5 @@ def apply(
         record(job_changes(before, after), who=who, verb=operation.verb, reason=reason)
         if operation.notifies:
             notify()
+        emit_on_commit(Event.OPERATED, verb=operation.verb, who=who, count=len(inbox_ids))
     return inbox_ids
