@@ -20,7 +20,7 @@ admin.site.unregister(Packet)
 
 @admin.register(Packet)
 class DecidedPacketAdmin(PacketAdmin):
-    # The history above takes the place of the list of events.
+    # The history replaces the list of events.
     inlines = [DocumentInline]
     change_form_template = "admin/decisions/packet_page.html"
 

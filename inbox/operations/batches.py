@@ -1,4 +1,4 @@
-"""In batches: does an operation to many jobs, a batch per transaction, so that no lock is held for long."""
+"""Applies an operation to many jobs in batches, each a transaction, so that no lock is held for long."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.operations.operation import Operation, apply
 
-# Jobs per transaction: locks of some 50 ms, which no claim has to wait for anyway.
+# Jobs per transaction: locks are held for some 50 ms, and claims skip them anyway.
 BATCH = 500
 
 

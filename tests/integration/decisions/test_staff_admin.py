@@ -582,7 +582,7 @@ def test_what_went_wrong_at_cms_is_shown_above_the_buttons(client):
     answer(of, fail, kind="utn", second=2, message_id=3)
     text = text_of(client.get(page(of)))
     assert "FAILED: TEST" in text
-    assert "FAILED, to be fixed: E1 Call" in text
+    assert "FAILED, needs correction: E1 Call" in text
 
 
 def test_a_first_version_tells_no_defaults():
