@@ -73,7 +73,7 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     answer = submit(client, made, "correct", content=json.dumps(good, indent=2), message_type="intake")
     assert answer.status_code == 302
     assert fresh(made).status == "NEW"
-    assert run_integration()["DONE"] == 1
+    assert run_integration().done == 1
     assert Packet.objects.get().case_id == MARKED
     assert IntegrationMessage.objects.get().payload == {"documents": "none"}
     text = text_of(client.get(page(made)))
@@ -87,9 +87,9 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
 def test_the_newest_correction_counts_and_its_type(client):
     made = dead_message({"message_type": "nobody knows this"}, message_type="unknown")
     submit(client, made, "correct", content="{}", message_type="intake")
-    assert run_integration()["DEAD"] == 1
+    assert run_integration().dead == 1
     submit(client, made, "correct", content=json.dumps(esmd(CASE)), message_type="intake")
-    assert run_integration()["DONE"] == 1
+    assert run_integration().done == 1
     assert fresh(made).message_type == "intake"
     assert InboxCorrection.objects.count() == 2
 

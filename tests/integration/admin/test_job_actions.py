@@ -69,7 +69,7 @@ def test_the_old_owner_of_a_released_lease_writes_nothing(client):
     made = job()
     taken = claim(probe_source(), worker_id="worker A", limit=1)
     submit(client, made, "release-lease")
-    assert work(taken)["LOST"] == 1
+    assert work(taken).lost == 1
     assert fresh(made).status == "NEW"
 
 

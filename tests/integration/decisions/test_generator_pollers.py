@@ -13,7 +13,7 @@ from decisions.models import ClinicalOpsMessage, PacketDecision
 from decisions.pretend.behaviour import Behaviour
 from decisions.pretend.generator import Generator
 from inbox.models import InboxJob, InboxWorker, SourcePause
-from inbox.worker.signals import ONE_WISH_S
+from inbox.worker.signals import SAME_REQUEST_S
 from packets.models import Packet
 from tests.support.clinical import write_decision
 from tests.support.generator import POLLER, all_are_done, ends_well, jobs
@@ -105,7 +105,7 @@ def test_a_first_signal_waits_for_running_calls_and_a_second_does_not(generator,
     poller.send_signal(signal.SIGTERM)
     wait_until(lambda: statuses() == {"PROCESSING": 3, "NEW": 5})
     assert poller.poll() is None
-    time.sleep(ONE_WISH_S)  # a second press comes later
+    time.sleep(SAME_REQUEST_S)  # a second press comes later
     began = time.monotonic()
     poller.send_signal(signal.SIGTERM)
     out, err = poller.communicate(timeout=20)

@@ -33,7 +33,7 @@ def test_a_handler_that_raises_on_one_of_200_fails_only_that_one():
     keys = many_jobs(200)
     source = probe_source(raises_on(keys[56], Odd("what is this")))
     counts = work(claim_all(source))
-    assert (counts["DONE"], counts["FAILED"]) == (199, 1)
+    assert (counts.done, counts.failed) == (199, 1)
     assert witnesses() == [key for key in keys if key != keys[56]]
     failed = InboxJob.objects.get(pk=keys[56])
     assert (failed.status, failed.error_kind, failed.last_error) == ("FAILED", "Odd", "what is this")
@@ -110,7 +110,7 @@ def test_a_database_error_keeps_no_stored_values():
 def test_a_handler_that_forgets_a_job_finishes_none():
     many_jobs(2)
     counts = work(claim_all(probe_source(lambda jobs: [done()] * (len(jobs) - 1))))
-    assert counts["FAILED"] == 2
+    assert counts.failed == 2
     assert set(InboxJob.objects.values_list("error_kind", flat=True)) == {"HandlerBug"}
 
 
@@ -135,7 +135,7 @@ def test_a_broken_foreign_key_is_found_before_anything_is_finished(monkeypatch):
         return [done() for _ in jobs]
 
     counts = work(claim_all(probe_source(handler)))
-    assert (counts["DONE"], counts["FAILED"]) == (2, 1)
+    assert (counts.done, counts.failed) == (2, 1)
     assert InboxJob.objects.get(pk=keys[1]).error_kind == "IntegrityError"
     assert finished == [keys[0], keys[2]]
 
@@ -150,7 +150,7 @@ def test_a_deadlock_is_tried_again_under_the_same_lease_and_costs_no_attempt():
             raise OperationalError("deadlock detected") from psycopg.errors.DeadlockDetected("deadlock detected")
         return leave_witnesses(jobs)
 
-    assert work(claim_all(probe_source(handler)))["DONE"] == 1
+    assert work(claim_all(probe_source(handler))).done == 1
     finished = InboxJob.objects.get(pk=key)
     assert (len(tries), finished.attempt_count, finished.errors) == (3, 1, [])
     assert witnesses() == [key]
@@ -162,5 +162,5 @@ def test_jobs_in_endless_deadlock_are_given_back_without_an_attempt():
     def handler(jobs):
         raise OperationalError("deadlock detected") from psycopg.errors.DeadlockDetected("deadlock detected")
 
-    assert work(claim_all(probe_source(handler)))["GIVEN_BACK"] == 2
+    assert work(claim_all(probe_source(handler))).given_back == 2
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
