@@ -13,9 +13,9 @@ from inbox.engine import reclaim
 from inbox.job_counts import NO_JOBS
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker import liveness as rollcall
-from tests.integration.worker.test_liveness import wait_for_the_end_of_grace
 from tests.support.probe import wait_until
 from tests.support.rows import seconds_ago
+from tests.support.workers import wait_for_the_end_of_grace
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 

@@ -23,6 +23,7 @@ from tests.support.probe import (
     witnesses,
 )
 from tests.support.rows import job, seconds_ago
+from tests.support.workers import server_start, wait_for_the_end_of_grace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,11 +31,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def server_of_some_age(transactional_db):
     wait_for_the_end_of_grace()
-
-
-def wait_for_the_end_of_grace():
-    """Right after a start of the server nobody is found gone."""
-    wait_until(lambda: seconds_ago(rollcall.GRACE_S + 1) > server_start())
 
 
 @pytest.fixture
@@ -64,12 +60,6 @@ def held_by(presence_id, **fields):
 
 def state_of(worker_id):
     return InboxWorker.objects.get(pk=worker_id).state
-
-
-def server_start():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_postmaster_start_time()")
-        return cursor.fetchone()[0]
 
 
 def test_what_a_gone_process_held_comes_back_at_once_and_runs_alone():
