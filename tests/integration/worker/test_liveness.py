@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from inbox.engine.work import work
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker import liveness as rollcall
+from inbox.worker import liveness
 from inbox.worker.liveness import find_gone, reclaim_from_gone, sign_off
 from inbox.worker.presence import LOCK_CLASS, Presence
 from tests.support.probe import (
@@ -168,7 +168,7 @@ def test_right_after_a_start_of_the_server_nobody_is_gone(monkeypatch):
     """Its start is long ago; a longer grace makes it recent."""
     gone, silent = worker(), worker(has_presence=False, last_seen_at=seconds_ago(61))
     began_long_ago = r"(pg_postmaster_start_time\(\) < now\(\) - interval) '\d+ seconds'"
-    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", rollcall.NOTE_SEEN_AND_SELECT_GONE)
+    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", liveness.NOTE_SEEN_AND_SELECT_GONE)
     assert changed == 1
     with monkeypatch.context() as patch:
         patch.setattr(rollcall, "NOTE_SEEN_AND_SELECT_GONE", longer)
