@@ -171,7 +171,7 @@ def test_right_after_a_start_of_the_server_nobody_is_gone(monkeypatch):
     longer, changed = re.subn(began_long_ago, r"\1 '9 years'", liveness.NOTE_SEEN_AND_SELECT_GONE)
     assert changed == 1
     with monkeypatch.context() as patch:
-        patch.setattr(rollcall, "NOTE_SEEN_AND_SELECT_GONE", longer)
+        patch.setattr(liveness, "NOTE_SEEN_AND_SELECT_GONE", longer)
         assert call() == [silent]
     assert sorted(call()) == [gone, silent]
 
