@@ -15,7 +15,7 @@ from inbox.admin_pages.read_only import time_text
 
 MAX_VALUE_LENGTH = 200
 NOTHING = "—"
-# For a payload the page says only that it changed, and only its digest is fetched: a chain of payloads can be megabytes.
+# A payload is shown as changed, no more, and only its digest is fetched: a chain of payloads can be megabytes.
 PAYLOAD = "esmd_request_payload"
 PAYLOAD_DIGEST = "payload_digest"
 # A first version shows its decisions, and whatever differs from how versions begin.
