@@ -8,6 +8,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from config.logs import KEYS
+from inbox.events import Event
 from tests.conftest import PROJECT
 
 README = PROJECT / "README.md"
@@ -103,6 +104,11 @@ def test_every_metric_is_listed():
 
 def test_every_key_of_the_log_is_listed():
     assert table_names("logs.md", r"\w+") == KEYS
+
+
+def test_every_event_is_listed():
+    rows = re.findall(r"^\| `([\w.]+)` \| ([A-Z]+) \| (.*) \|$", (PROJECT / "docs/logs.md").read_text(), re.M)
+    assert rows == [(event.value[0], event.level.upper(), event.text) for event in Event]
 
 
 def test_every_how_to_of_the_alert_file_exists():
