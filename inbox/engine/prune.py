@@ -2,13 +2,13 @@
 
 A source row whose job is gone would look new. So `pruned_before` of its source moves past the row in the transaction
 that removes the job, and no ingest makes a job of a row below it (ingest.py, sweep.py). It moves only past rows that
-have a job, never past one that is not ingested yet, and never nearer to now than the age asked for and INBOX_LOOKBACK.
+have a job, never past one without, and never nearer to now than the age asked for and INBOX_LOOKBACK.
 Sources by flag need none of this, because the flag of a content that had its job stays up; nor do jobs that the project
 makes itself, because nothing makes them again.
 
-Open jobs stay, whatever the time of their rows: nothing that happens to them depends on `pruned_before`. A DEAD job that
-a later message may still wake stays too. So does the job of a row whose time lies in the future, or that no watermark
-can pass: ingest would make it again.
+Open jobs stay, whatever the time of their rows: nothing that happens to them depends on `pruned_before`. A DEAD job
+that a later message may still wake stays too. So does the job of a row whose time lies in the future, or that no
+watermark can pass: ingest would make it again.
 
 What can go wrong: a row commits so late that `pruned_before` has passed it. It never becomes a job; `count_late` counts
 such rows. Any number may run at once: they skip each other's rows, and one that dies leaves nothing half done.
