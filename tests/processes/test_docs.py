@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from inbox import registry
+from inbox.job_counts import JobCounts
 from inbox.models import InboxAudit, InboxJob, PollWatermark, SourcePause
 from tests.conftest import PROJECT
 from tests.support.probe import claim_all
@@ -146,7 +147,7 @@ def test_a_source_and_a_handler_are_added(shell, monkeypatch):
 
     source = registry.source("notes")
     assert ingest(source).count == 2
-    assert work(claim_all(source)) == {"DEAD": 1, "DONE": 1}
+    assert work(claim_all(source)) == JobCounts(done=1, dead=1)
 
 
 def test_every_document_that_says_what_to_type_is_tested():
