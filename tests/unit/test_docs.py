@@ -2,6 +2,7 @@
 
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
@@ -9,8 +10,8 @@ from django.core.management import get_commands, load_command_class
 
 from config.logs import KEYS
 from inbox.events import Event
-from tests.conftest import PROJECT
 
+PROJECT = Path(__file__).parents[2]
 README = PROJECT / "README.md"
 DOCS = sorted([README, *(PROJECT / "docs").rglob("*.md")])
 PACKAGES = "inbox|packets|decisions|config|tests|tools|benchmarks|deploy|docs"
