@@ -5,7 +5,7 @@ events and the admin's own log.
 """
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest
@@ -19,6 +19,7 @@ from decisions.packet_page.forms import ChoiceForm
 from decisions.packet_page.permissions import sees_decisions
 from inbox.admin_pages.guarded_form import GuardedForm, Refused
 from inbox.admin_pages.privacy import masked
+from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.engine.audit import Change, record
 from inbox.operations.submission import Submission
 from packets.models import Packet
@@ -36,7 +37,7 @@ class PacketForm(GuardedForm):
     row: Packet
     asked: Action
 
-    def __init__(self, admin: Any, request: HttpRequest, pk: int, asked: Action) -> None:
+    def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Action) -> None:
         super().__init__(admin, request, pk, asked)
         self.case = read_case(self.row)
 
@@ -62,8 +63,8 @@ class PacketForm(GuardedForm):
     def make_form(self, data: Any = None) -> forms.Form:
         return self.asked.form(data)
 
-    def perform(self, typed: dict[str, Any], sent: Submission | None) -> bool:
-        correlation_id = UUID(sent.request_id) if sent else uuid4()
+    def perform(self, typed: dict[str, Any], sent: Submission) -> bool:
+        correlation_id = UUID(sent.request_id)
         seen = self.asked.read_seen(self.seen_before)
         try:
             before = lock_case(self.row.pk).packet.detailed_status
@@ -75,9 +76,9 @@ class PacketForm(GuardedForm):
         self._record(before, typed["reason"], sent)
         return True
 
-    def _record(self, before: str, reason: str, sent: Submission | None) -> None:
+    def _record(self, before: str, reason: str, sent: Submission) -> None:
         self.row.refresh_from_db(fields=["detailed_status"])
-        after = {"detailed_status": self.row.detailed_status} | (sent._asdict() if sent else {})
+        after = {"detailed_status": self.row.detailed_status} | sent._asdict()
         change = Change(self.admin.audited_name(self.row), {"detailed_status": before}, after)
         record([change], who=self.who, verb=self.asked.label.lower(), reason=reason)
         self.admin.log_change(self.request, self.row, f"{self.asked.label}: {reason}")

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -25,8 +26,9 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.operations.operation import Asked
-from inbox.operations.submission import Submission, earlier_digest, known_id, lock_submission, submission
+from inbox.operations.submission import Submission, earlier_digest, lock_submission, request_id_of, submission
 
 MAX_TEXT_LENGTH = 2000
 # lock_not_available, deadlock_detected: somebody has the row locked.
@@ -37,10 +39,6 @@ NOT_TWICE = "this was done already; it was not done twice."
 
 class Refused(Exception):
     """Nothing has been changed; the text says why, to a person, as the end of a sentence."""
-
-
-class TooLate(Refused):
-    """The form has been carried out with other entries."""
 
 
 def text_area(rows: int) -> forms.Textarea:
@@ -57,6 +55,23 @@ class ReasonForm(forms.Form):
     required_css_class = "required"
 
 
+def refuse_strangers(admin: ModelAdmin, request: HttpRequest, asked: Asked) -> None:
+    """Raise PermissionDenied unless the person may see the rows of this admin and do this to them."""
+    if not request.user.has_perm(asked.permission) or not admin.has_view_permission(request):
+        raise PermissionDenied
+
+
+def form_page(
+    admin: ModelAdmin, request: HttpRequest, template: str, asked: Asked, form: forms.Form, **context: Any
+) -> TemplateResponse:
+    """A page of the admin with the form; its template extends admin/inbox/action.html."""
+    site = admin.admin_site.each_context(request)
+    media = admin.media + form.media
+    return TemplateResponse(
+        request, template, {**site, "opts": admin.opts, "action": asked, "form": form, "media": media, **context}
+    )
+
+
 class GuardedForm(ABC):
     """Answers one request. A subclass says what is seen, when it is possible, and how it is done."""
 
@@ -64,17 +79,16 @@ class GuardedForm(ABC):
     # What is said when the row can't be locked.
     in_use: str
 
-    def __init__(self, admin: Any, request: HttpRequest, pk: int, asked: Asked) -> None:
+    def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Asked) -> None:
         """Raises PermissionDenied, and Http404 if there is no such row."""
-        if not request.user.has_perm(asked.permission) or not admin.has_view_permission(request):
-            raise PermissionDenied
-        self.admin: Any = admin
+        refuse_strangers(admin, request, asked)
+        self.admin = admin
         self.request = request
         self.asked = asked
         self.row: Any = get_object_or_404(admin.model, pk=pk)
         self.who = request.user.get_username()
         self.seen_before = request.POST.get("seen", "")
-        self.request_id = known_id(request.POST.get("request_id", ""))
+        self.request_id = request_id_of(request.POST.get("request_id", ""))
 
     @property
     @abstractmethod
@@ -100,7 +114,7 @@ class GuardedForm(ABC):
         """The form, with what was typed."""
 
     @abstractmethod
-    def perform(self, typed: dict[str, Any], sent: Submission | None) -> bool:
+    def perform(self, typed: dict[str, Any], sent: Submission) -> bool:
         """Do it in the caller's transaction, and record `sent` in the audit; False if there was nothing to change.
 
         Raises Refused if the row is not as it was seen, ValidationError for what can't be stored.
@@ -131,18 +145,16 @@ class GuardedForm(ABC):
     def submit(self) -> HttpResponse:
         """Carry out what was typed, unless that is wrong, stale, too late or done already."""
         form = self.make_form(self.request.POST)
-        # What the person saw, and decides upon, is kept while the fields are being fixed.
-        same = {"seen": self.seen_before, "request_id": self.request_id}
         if not form.is_valid():
-            return self.show(form, **same)
+            return self.show(form, seen=self.seen_before)
         try:
             with transaction.atomic():
                 text, level = self._carry_out_once(form.cleaned_data)
         except ValidationError as error:
             form.add_error(None, error)
-            return self.show(form, **same)
+            return self.show(form, seen=self.seen_before)
         except Refused as refusal:
-            return self._show_refused(form, str(refusal), is_used=isinstance(refusal, TooLate))
+            return self._show_refused(form, str(refusal))
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) not in BUSY:
                 raise
@@ -153,42 +165,44 @@ class GuardedForm(ABC):
     def _carry_out_once(self, typed: dict[str, Any]) -> tuple[str, int]:
         """What a person is told, and as what kind of message."""
         sent = submission(self.request_id, {**typed, "verb": self.asked.name, "who": self.who})
-        if sent:
-            lock_submission(sent.request_id)
-            before = earlier_digest(self.admin.audited_name(self.row), sent.request_id)
-            if before == sent.request_sha256:
-                return NOT_TWICE, messages.INFO
-            if before:
-                raise TooLate(TOO_LATE)
+        lock_submission(sent.request_id)
+        before = earlier_digest(self.admin.audited_name(self.row), sent.request_id)
+        if before == sent.request_sha256:
+            return NOT_TWICE, messages.INFO
+        if before:
+            # This form has done its work: what is shown next is another one.
+            self.request_id = str(uuid4())
+            raise Refused(TOO_LATE)
         if self.perform(typed, sent):
             return "done.", messages.SUCCESS
         return "it is so already; nothing was changed.", messages.INFO
 
-    def _show_refused(self, form: forms.Form, why: str, *, is_used: bool = False) -> HttpResponse:
-        """A form that has done something already is shown as a new one; any other can still be sent, and sent twice."""
+    def _show_refused(self, form: forms.Form, why: str) -> HttpResponse:
         self.read_again()
-        return self.show(form, refused=why, request_id=None if is_used else self.request_id)
+        return self.show(form, refused=why)
 
-    def show(
-        self, form: forms.Form, *, refused: str | None = None, seen: str | None = None, request_id: str | None = None
-    ) -> HttpResponse:
-        """The form, beside the row as it is now; `seen` and `request_id` of an earlier form, if it is that one."""
-        context = {
-            **self.admin.admin_site.each_context(self.request),
-            "title": f"{self.row_name}: {self.asked.label.lower()}",
-            "opts": self.admin.opts,
-            "action": self.asked,
-            "form": form,
-            "media": self.admin.media + form.media,
-            "row_name": self.row_name,
-            "page": self.page,
-            "seen": self.seen if seen is None else seen,
-            "request_id": request_id or str(uuid4()),
-            "refused": refused,
-            "impossible": self.why_not(),
+    def show(self, form: forms.Form, *, refused: str | None = None, seen: str | None = None) -> HttpResponse:
+        """The form, beside the row as it is now.
+
+        `seen` is what the person has seen already, and goes on deciding upon while the fields are fixed.
+        """
+        answer = form_page(
+            self.admin,
+            self.request,
+            self.template,
+            self.asked,
+            form,
+            title=f"{self.row_name}: {self.asked.label.lower()}",
+            row_name=self.row_name,
+            page=self.page,
+            seen=self.seen if seen is None else seen,
+            request_id=self.request_id,
+            refused=refused,
+            impossible=self.why_not(),
             **self.context(form),
-        }
-        return TemplateResponse(self.request, self.template, context, status=409 if refused else 200)
+        )
+        answer.status_code = 409 if refused else 200
+        return answer
 
     @property
     def page(self) -> str:

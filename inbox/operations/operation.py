@@ -30,7 +30,7 @@ class Asked:
     name: str
     label: str
     does: str
-    permission: str = OPERATE
+    permission: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class Operation(Asked):
     takes: tuple[Status, ...]
     # The new values of columns.
     changes: Callable[..., dict[str, Any]]
+    permission: str = OPERATE
     # It may take jobs out of DEAD, which the database allows only to a recorded move.
     leaves_dead: bool = False
     # It makes jobs due that an idle worker should look for.

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
 
@@ -23,20 +23,18 @@ class Submission(NamedTuple):
     request_sha256: str
 
 
-def submission(request_id: str | None, typed: Mapping[str, Any]) -> Submission | None:
-    """The submission of what was `typed`; None without an id, as then no second click can be known."""
-    if request_id is None:
-        return None
+def submission(request_id: str, typed: Mapping[str, Any]) -> Submission:
+    """The submission of what was `typed` into the form with this id."""
     text = json.dumps(typed, default=str, sort_keys=True)
     return Submission(request_id, hashlib.sha256(text.encode()).hexdigest())
 
 
-def known_id(text: str) -> str | None:
-    """The id as the audit has it; None if `text` is not an id."""
+def request_id_of(text: str) -> str:
+    """The id of a form, as the audit has it; a new one if `text` is not an id, so that it never is a second click."""
     try:
         return str(UUID(text))
     except ValueError:
-        return None
+        return str(uuid4())
 
 
 def lock_submission(request_id: str) -> None:

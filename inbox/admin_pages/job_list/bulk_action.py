@@ -13,10 +13,9 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 
+from inbox.admin_pages.guarded_form import form_page, refuse_strangers
 from inbox.admin_pages.job_list.seen_jobs import SeenJobs, look
 from inbox.admin_pages.job_page.forms import form_of
 from inbox.db import bounded_count
@@ -27,7 +26,6 @@ from inbox.operations.verbs import OPERATIONS
 
 # Seconds that one request may work; a web server's own limit is often 30.
 WITHIN_S = 15.0
-TEMPLATE = "admin/inbox/job_many.html"
 
 
 def is_of_selected(request: HttpRequest) -> bool:
@@ -39,7 +37,7 @@ def ask_about_many(
     admin: ModelAdmin, request: HttpRequest, jobs: Any, operation: Operation, says: str = ""
 ) -> HttpResponse:
     """The page that asks. `says` tells which jobs were looked through, if not all. Raises PermissionDenied."""
-    _refuse_strangers(admin, request, operation)
+    refuse_strangers(admin, request, operation)
     # By key if keys are given: the planner may else take an index of all jobs in trouble, of which these may be a few.
     jobs = jobs.order_by(*(["pk"] if says or is_of_selected(request) else []))
     return _page(admin, request, operation, form_of(operation)(), look(operation.possible(jobs), says))
@@ -56,7 +54,7 @@ def act_on_many(admin: ModelAdmin, request: HttpRequest) -> HttpResponse | None:
     seen = SeenJobs.from_text(request.POST.get("seen", ""), _good_for(request, operation))
     if seen is None:
         return None
-    _refuse_strangers(admin, request, operation)
+    refuse_strangers(admin, request, operation)
     form = form_of(operation)(request.POST)
     if not form.is_valid():
         return _page(admin, request, operation, form, seen)
@@ -117,11 +115,6 @@ def _jobs(count: int) -> str:
     return f"{count:,} job{'' if count == 1 else 's'}"
 
 
-def _refuse_strangers(admin: ModelAdmin, request: HttpRequest, operation: Operation) -> None:
-    if not request.user.has_perm(operation.permission) or not admin.has_view_permission(request):
-        raise PermissionDenied
-
-
 def _good_for(request: HttpRequest, operation: Operation) -> str:
     """Nobody else's page will do, nor one of another operation or, as a request can lose its query, other filters."""
     return f"{request.user.pk} {operation.name} {request.GET.urlencode()}"
@@ -131,26 +124,24 @@ def _page(
     admin: ModelAdmin, request: HttpRequest, operation: Operation, form: Any, seen: SeenJobs, *, is_rest: bool = False
 ) -> HttpResponse:
     is_all = request.POST.get("select_across") == "1"
-    button = operation.label_many.format(jobs=_jobs(len(seen.marks)))
-    context = {
-        **admin.admin_site.each_context(request),
-        "title": button,
-        "opts": admin.opts,
-        "action": operation,
-        "form": form,
-        "media": admin.media + form.media,
-        "count": len(seen.marks),
-        "counted": _jobs(len(seen.marks)),
-        "button": button,
-        "is_all": is_all,
-        "is_rest": is_rest,
-        "says": seen.says,
-        "at_most": f"{bounded_count.LIMIT:,}",
-        "within_s": f"{max(WITHIN_S, 0):g}",
-        "filters": request.GET.urlencode(),
-        "seen": seen.as_text(_good_for(request, operation)),
-        "checkbox": ACTION_CHECKBOX_NAME,
+    counted = _jobs(len(seen.marks))
+    return form_page(
+        admin,
+        request,
+        "admin/inbox/job_many.html",
+        operation,
+        form,
+        title=operation.label_many.format(jobs=counted),
+        count=len(seen.marks),
+        counted=counted,
+        is_all=is_all,
+        is_rest=is_rest,
+        says=seen.says,
+        at_most=f"{bounded_count.LIMIT:,}",
+        within_s=f"{max(WITHIN_S, 0):g}",
+        filters=request.GET.urlencode(),
+        seen=seen.as_text(_good_for(request, operation)),
+        checkbox=ACTION_CHECKBOX_NAME,
         # With all of them, one key says that something is selected.
-        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if is_all else None],
-    }
-    return TemplateResponse(request, TEMPLATE, context)
+        selected=request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if is_all else None],
+    )

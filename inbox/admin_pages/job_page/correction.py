@@ -19,6 +19,7 @@ from inbox.admin_pages.job_page.content import Content, content_of
 from inbox.admin_pages.job_page.forms import MAX_CONTENT_LENGTH, CorrectionForm
 from inbox.admin_pages.job_page.job_form import JobForm
 from inbox.admin_pages.privacy import REVEAL, reveal
+from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxJob
 from inbox.operations.submission import Submission
 from inbox.operations.verbs import CORRECT
@@ -41,7 +42,7 @@ def why_not(job: InboxJob, content: Content | None) -> str | None:
 class CorrectJobForm(JobForm):
     """A POST of `open` shows the message as it is handled now; any other keeps the corrected one. GET leads back."""
 
-    def __init__(self, admin: Any, request: HttpRequest, pk: int) -> None:
+    def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int) -> None:
         super().__init__(admin, request, pk, CORRECT)
         if not request.user.has_perm(REVEAL):
             raise PermissionDenied
@@ -73,7 +74,7 @@ class CorrectJobForm(JobForm):
             reveal(self.request, f"job:{self.row.pk}", "to correct it")
         return super().offer()
 
-    def perform(self, typed: dict[str, Any], sent: Submission | None) -> bool:
+    def perform(self, typed: dict[str, Any], sent: Submission) -> bool:
         if self.content and self.content.why_ignored:
             raise Refused(self.content.why_ignored)
         try:

@@ -37,7 +37,7 @@ class JobForm(GuardedForm):
     def make_form(self, data: Any = None) -> forms.Form:
         return form_of(self.asked)(data)
 
-    def perform(self, typed: dict[str, Any], sent: Submission | None) -> bool:
+    def perform(self, typed: dict[str, Any], sent: Submission) -> bool:
         jobs = as_seen(self.row.pk, self.seen_before)
         if apply(self.asked, jobs, who=self.who, limit=1, submission=sent, **typed):
             return True
