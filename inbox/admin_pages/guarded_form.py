@@ -175,7 +175,7 @@ class GuardedForm(ABC):
             raise Refused(TOO_LATE)
         if self.perform(typed, sent):
             return "done.", messages.SUCCESS
-        return "it is so already; nothing was changed.", messages.INFO
+        return "that is already the case; nothing was changed.", messages.INFO
 
     def _show_refused(self, form: forms.Form, why: str) -> HttpResponse:
         self.read_again()

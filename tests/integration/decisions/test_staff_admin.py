@@ -220,7 +220,7 @@ def test_a_request_without_a_good_id_decides_once(client, request_id):
 def test_what_is_so_already_is_said(client):
     of = affirmed()
     got = submit(client, of, "clinical-decision", to="AFFIRM")
-    assert "it is so already" in text_of(got)
+    assert "that is already the case" in text_of(got)
     assert not LogEntry.objects.exists()
 
 
