@@ -95,25 +95,25 @@ class Worker:
     def tick(self) -> bool:
         """One round of the README's "How it works". True means: go on at once, there may be more."""
         if self.lane.write_answers(self.registration.presence_id) or self.lane.probe.is_due():
-            self.schedule.look_now()
+            self.schedule.poll_now()
         if self.reclaimer.reclaim_due(self.registration.id, self.counts):
-            self.schedule.look_now()
-        if self.schedule.is_time_to_look(self._has_work):
-            self._look()
+            self.schedule.poll_now()
+        if self.schedule.is_time_to_poll(self._has_work):
+            self._poll()
         if self.ingester.sweep_on():
-            self.schedule.look_now()
+            self.schedule.poll_now()
         return self.ingester.is_sweeping or not self.schedule.is_idle
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Ingest, unless there is a backlog, then claim and work on one batch of each source."""
         is_ingest = self.schedule.is_time_to_ingest()
-        made = self.ingester.poll() if is_ingest else 0
+        made = self.ingester.ingest() if is_ingest else 0
         claims = self._claim_and_work_all()
         has_claimed = any(claims)
-        self.schedule.looked(
+        self.schedule.polled(
             has_claimed=has_claimed,
             has_backlog=all(claimed and claimed.is_full for claimed in claims),
-            # Rows that this look left out, jobs that a refused ingest did not make, or more of the same.
+            # Rows that this poll left out, jobs that a refused ingest did not make, or more of the same.
             has_more=has_claimed or made != 0 or not is_ingest,
         )
         if made is None and not has_claimed:
@@ -121,7 +121,7 @@ class Worker:
 
     def _once(self) -> bool:
         self.reclaimer.reclaim_due(self.registration.id, self.counts)
-        self.ingester.poll()
+        self.ingester.ingest()
         self.ingester.sweep_to_end()
         self._claim_and_work_all()
         return False
