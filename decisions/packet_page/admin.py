@@ -38,17 +38,8 @@ class DecidedPacketAdmin(PacketAdmin):
     def action_view(self, request: HttpRequest, packet_id: int, action: Any) -> HttpResponse:
         return act(self, request, packet_id, action)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Packet | None = None,
-    ) -> Any:
-        decision = self._decision_context(request, obj) if obj else {}
-        return super().render_change_form(request, context | decision, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().page_context(request, row) | self._decision_context(request, row)
 
     def _decision_context(self, request: HttpRequest, packet: Packet) -> dict[str, Any]:
         case = read_case(packet)

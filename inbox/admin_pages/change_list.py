@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage, Paginator
 from django.db import models
 from django.db.models import Max
@@ -48,10 +50,11 @@ class QuietChangeList(ChangeList):
 
     def cut(self, request: HttpRequest, rows: models.QuerySet) -> models.QuerySet:
         """Those of `rows` that are looked through."""
-        is_cut = bool(self.get_filters_params()) and not self.query
-        if is_cut:
+        if self.query:
+            is_cut = not all(has_index(self.model, path) for path in self.model_admin.get_search_fields(request))
+        elif is_cut := bool(self.get_filters_params()):
             rows = newest(rows)
-        if (is_cut or (self.query and self.model_admin.searches_newest(request))) and has_older(self.model):
+        if is_cut and has_older(self.model):
             self.says = f"Looked through: the newest {NEWEST_ROWS:,} rows. There may be more that match."
         return rows
 
@@ -94,55 +97,52 @@ class QuietChangeList(ChangeList):
         self.result_list = [rows[key] for key in keys if key in rows]
 
 
-def by_keys(rows: models.QuerySet, keys: Iterable[Any]) -> models.QuerySet:
-    """Those of `rows` with these keys."""
+def search(rows: models.QuerySet, paths: Iterable[str], term: str) -> models.QuerySet:
+    """Those of `rows` that have exactly this value in a field of `paths`, at most `bounded_count.LIMIT` for each field.
+
+    One query for each field, as an OR over two tables has no index. A field without an index is searched among the
+    newest rows only.
+    """
+    keys: set[Any] = set()
+    with by_index():
+        for path in paths:
+            try:
+                value = get_fields_from_path(rows.model, path)[-1].to_python(term)
+            except ValidationError:
+                continue
+            found = rows.model._default_manager.filter(**{path: value})
+            found = found if has_index(rows.model, path) else newest(found)
+            keys.update(found.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
     is_number = isinstance(rows.model._meta.pk, models.BigAutoField | models.BigIntegerField)
     return rows.filter(**{"pk__any_of" if is_number else "pk__in": keys})
 
 
+def has_index(model: type[models.Model], path: str) -> bool:
+    """True if an index of the field's table begins with it."""
+    field = get_fields_from_path(model, path)[-1]
+    if field.primary_key or field.unique or field.db_index:  # type: ignore[attr-defined]
+        return True
+    indexes = [
+        index
+        for index in [*field.model._meta.indexes, *field.model._meta.constraints]
+        if isinstance(index, models.Index | models.UniqueConstraint) and index.condition is None
+    ]
+    return any(list(index.fields)[:1] == [field.name] for index in indexes)
+
+
 def newest(rows: models.QuerySet) -> models.QuerySet:
-    """Those of `rows` that are among the newest of their table; all, if its keys are no numbers."""
-    highest = _highest(rows.model)
+    """Those of `rows` that are among the newest of their table; all, if its keys are not numbers."""
+    highest = _highest_key(rows.model)
     return rows if highest is None else rows.filter(pk__gt=highest - NEWEST_ROWS)
 
 
 def has_older(model: type[models.Model]) -> bool:
-    """There are rows that `newest` leaves out."""
-    highest = _highest(model)
+    """True if there are rows that `newest` leaves out."""
+    highest = _highest_key(model)
     return highest is not None and model._default_manager.filter(pk__lte=highest - NEWEST_ROWS).exists()
 
 
-def _highest(model: type[models.Model]) -> int | None:
+def _highest_key(model: type[models.Model]) -> int | None:
     if not isinstance(model._meta.pk, models.IntegerField):
         return None
     return model._default_manager.aggregate(highest=Max("pk"))["highest"]
-
-
-def search(model: type[models.Model], values: dict[str, Any]) -> set[Any]:
-    """The keys of rows that have one of these values, by path of their field; at most `bounded_count.LIMIT` for each.
-
-    A query for each, as an OR over two tables has no index.
-    """
-    keys: set[Any] = set()
-    with by_index():
-        for path, value in values.items():
-            rows = model._default_manager.filter(**{path: value})
-            rows = rows if has_index(model, path) else newest(rows)
-            keys.update(rows.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
-    return keys
-
-
-def has_index(model: type[models.Model], path: str) -> bool:
-    """An index of the field's table begins with it."""
-    *relations, name = path.split("__")
-    for relation in relations:
-        model = model._meta.get_field(relation).related_model  # type: ignore[assignment]
-    field = model._meta.get_field(name)
-    if field.primary_key or field.unique or field.db_index:  # type: ignore[union-attr]
-        return True
-    indexes = [*model._meta.indexes, *model._meta.constraints]
-    return any(index.condition is None and list(index.fields)[:1] == [name] for index in indexes if _has_fields(index))
-
-
-def _has_fields(index: Any) -> bool:
-    return bool(getattr(index, "fields", ())) and hasattr(index, "condition")

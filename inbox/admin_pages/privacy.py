@@ -19,12 +19,17 @@ NOT_SHOWN = "not shown"
 R = TypeVar("R", bound=models.Model | None)
 
 
+def private_fields(model: type[models.Model]) -> frozenset[str]:
+    """The fields that the model names as private."""
+    return model.private.fields if hasattr(model, "private") else frozenset()
+
+
 def withheld(request: HttpRequest, model: type[models.Model]) -> frozenset[str]:
     """The private fields of the model that this request does not show."""
-    private = getattr(model, "private", None)
-    if private is None or is_revealed(request) or request.user.has_perm(private.permission):
+    fields = private_fields(model)
+    if not fields or is_revealed(request) or request.user.has_perm(model.private.permission):  # type: ignore[attr-defined]
         return frozenset()
-    return private.fields
+    return fields
 
 
 def masked(row: R, request: HttpRequest) -> R:

@@ -29,8 +29,8 @@ from inbox.admin_pages.job_page.act import act
 from inbox.admin_pages.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.admin_pages.job_page.content import content_of
 from inbox.admin_pages.job_page.correction import correct_view, why_not
-from inbox.admin_pages.job_page.payload import shown
 from inbox.admin_pages.job_page.timeline import LIMIT, has_said, timeline
+from inbox.admin_pages.json_text import payload_html
 from inbox.admin_pages.links import cases_of, links_of
 from inbox.admin_pages.privacy import REVEAL, is_revealed
 from inbox.admin_pages.read_only import ReadOnlyAdmin
@@ -144,17 +144,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
     def audited_name(self, row: Any) -> str:
         return f"job:{row.pk}"
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: InboxJob | None = None,
-    ) -> Any:
-        more = self._job_context(request, obj, is_revealed(request)) if obj else {}
-        return super().render_change_form(request, context | more, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().page_context(request, row) | self._job_context(request, row, is_revealed(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: InboxJob | None = None) -> Any:
         # What a person needs of them stands above, in words.
@@ -177,8 +168,8 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "deeds": deeds,
             "content": content,
             "original": job,
-            "payload": shown(content.original, revealed=is_reveal) if content else None,
-            "correction": shown(content.corrected, revealed=is_reveal) if content else None,
+            "payload": payload_html(content.original, is_revealed=is_reveal) if content else None,
+            "correction": payload_html(content.corrected, is_revealed=is_reveal) if content else None,
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
             "may_correct": may_correct and impossible is None,
