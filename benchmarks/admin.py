@@ -109,7 +109,7 @@ def _add_stock_admin() -> None:
     from django.contrib import admin
     from django.urls import include, path
 
-    from inbox.admin_pages.job_page.admin import InboxJobAdmin
+    from inbox.admin_pages.job_admin import InboxJobAdmin
     from inbox.models import InboxJob
 
     class StockAdmin(admin.ModelAdmin):

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from inbox.admin_pages.job_page.admin import InboxJobAdmin
+from inbox.admin_pages.job_admin import InboxJobAdmin
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxAudit, InboxCorrection, InboxWorker, PollWatermark, SourcePause
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list import bulk_action as many
-from inbox.admin_pages.job_page.admin import JobList
+from inbox.admin_pages.job_admin import JobList
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.monitoring import overview
