@@ -1,9 +1,8 @@
-"""Lists of the admin that stay quick, however many rows there are and whatever is asked for.
+"""Lists of the admin that stay quick, however many rows a table has and whatever the address asks for.
 
-Keys are looked for once, in a bounded part of the table, and give the count and all pages; then the rows of one page
-are fetched by key. A filter, or a search in a column without an index, looks through the newest rows, and the list says
-so if there are more. What can go wrong: a row that matches is older than those. Then its ids, which are searched in
-full, find it.
+One query finds the keys, in a bounded part of the table; they give the count and all pages. Another fetches the rows of
+one page. A filter, or a search in a column without an index, searches the newest rows only, and the list says so.
+What can go wrong: a row that matches is older. A search for one of its ids finds it, as ids have indexes.
 """
 
 from collections.abc import Iterable
@@ -27,40 +26,39 @@ NEWEST_ROWS = 100_000
 
 
 class BoundedPaginator(Paginator):
-    """Over rows, or over keys; one key more than `bounded_count.LIMIT` means that there are more."""
+    """Pages of rows, or of keys, of which one more than `bounded_count.LIMIT` stands for all that were not read."""
 
     @cached_property
     def count(self) -> int:
         rows = self.object_list
-        return (
-            bounded_count.count_bounded(rows) if isinstance(rows, models.QuerySet) else bounded_count.bounded(len(rows))
-        )
+        if isinstance(rows, models.QuerySet):
+            return bounded_count.count_bounded(rows)
+        return bounded_count.bounded(len(rows))
 
 
 class QuietChangeList(ChangeList):
-    """Its order is that of its admin; an address that asks for another has no say: few columns have an index for it."""
+    """A list in the order of its admin, whatever the address asks for, as few columns have an index to sort by."""
 
     model_admin: Any
-    # Which rows were looked through, if not all.
-    says = ""
+    # For people: which rows were searched, if not all.
+    scope = ""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """All rows that match, of those that are looked through."""
-        return self.cut(request, super().get_queryset(request, exclude_parameters))
+        return self.searched(request, super().get_queryset(request, exclude_parameters))
 
-    def cut(self, request: HttpRequest, rows: models.QuerySet) -> models.QuerySet:
-        """Those of `rows` that are looked through."""
+    def searched(self, request: HttpRequest, rows: models.QuerySet) -> models.QuerySet:
+        """Those of `rows` that this list searches; sets `scope` if that leaves any out."""
         if self.query:
             is_cut = not all(has_index(self.model, path) for path in self.model_admin.get_search_fields(request))
         elif is_cut := bool(self.get_filters_params()):
             rows = newest(rows)
         if is_cut and has_older(self.model):
-            self.says = f"Looked through: the newest {NEWEST_ROWS:,} rows. There may be more that match."
+            self.scope = f"Searched only the newest {NEWEST_ROWS:,} rows. There may be more matches."
         return rows
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Only what a filter offers: any other lookup would read the whole table."""
-        filters = super().get_filters(request)  # refuses what may not be looked up at all
+        """Only lookups that a filter offers: any other would read the whole table."""
+        filters = super().get_filters(request)  # refuses lookups that are not allowed at all
         offered = {getattr(item, "parameter_name", item) for item in self.list_filter}
         for name in self.get_filters_params():
             if name.removesuffix("__exact").removesuffix("__isnull") not in offered:
@@ -68,7 +66,7 @@ class QuietChangeList(ChangeList):
         return filters
 
     def get_keys(self) -> list[Any]:
-        """The keys of all pages, in order, at most one more than `bounded_count.LIMIT`."""
+        """The keys of all pages, in order; one more than `bounded_count.LIMIT` if there are more."""
         keys = self.queryset.values_list("pk", flat=True)[: bounded_count.LIMIT + 1]
         if not self.query and not self.get_filters_params():
             return list(keys)

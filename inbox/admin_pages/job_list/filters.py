@@ -78,3 +78,6 @@ class OpenForFilter(admin.SimpleListFilter):
         # In two parts, as each has an index of its own.
         is_open = Q(status__in=DUE_STATUSES) | Q(status=Status.PROCESSING)
         return queryset.filter(is_open, created_at__lt=Now() - timedelta(seconds=int(self.value() or 0)))
+
+
+ALL = [SourceFilter, MessageTypeFilter, OpenForFilter, ErrorKindFilter, OwnerFilter]

@@ -40,7 +40,7 @@ def timeline(job: InboxJob, deeds: Sequence[InboxAudit], *, is_revealed: bool) -
     return [first, *rest]
 
 
-def has_said(job: InboxJob) -> bool:
+def has_refusal(job: InboxJob) -> bool:
     """True if somebody else's words are among its errors, which only a reveal shows."""
     return any("said" in error for error in _errors(job))
 
