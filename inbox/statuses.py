@@ -1,6 +1,6 @@
-"""A job's statuses and the moves between them: the one table. The trigger of migration 0002 refuses all other moves.
+"""The statuses of a job and the one table of allowed moves. The trigger of migration 0002 refuses all other moves.
 
-`docs/state_machine.md` draws it; a test keeps table and trigger equal.
+`docs/state_machine.md` draws the table; a test keeps table and trigger equal.
 """
 
 from django.db import models
@@ -15,11 +15,11 @@ class Status(models.TextChoices):
     DEAD = "DEAD", "Dead"
 
 
-# Claimable as soon as next_attempt_at has come.
+# Claimed once next_attempt_at is reached.
 DUE_STATUSES = (Status.NEW, Status.FAILED, Status.WAITING)
-# Something went wrong, or is missing; few among many.
+# Something failed or is missing. Few jobs have these.
 TROUBLED_STATUSES = (Status.FAILED, Status.WAITING, Status.DEAD)
-# Nothing acts on these by itself.
+# No worker acts on these.
 ENDED_STATUSES = (Status.DONE, Status.DEAD)
 
 ALLOWED_MOVES: frozenset[tuple[Status, Status]] = frozenset(
@@ -38,12 +38,12 @@ ALLOWED_MOVES: frozenset[tuple[Status, Status]] = frozenset(
         # requeue, wake
         (Status.FAILED, Status.NEW),
         (Status.WAITING, Status.NEW),
-        # an operator ends a job that can't succeed
+        # mark dead
         (Status.NEW, Status.DEAD),
         (Status.FAILED, Status.DEAD),
         (Status.WAITING, Status.DEAD),
     ]
 )
 
-# Allowed only in a transaction that says why: set_config('inbox.recorded_move', <reason>, is_local => true).
+# Allowed only in a transaction that gives a reason: set_config('inbox.recorded_move', <reason>, is_local => true).
 RECORDED_MOVES: frozenset[tuple[Status, Status]] = frozenset([(Status.DEAD, Status.NEW)])
