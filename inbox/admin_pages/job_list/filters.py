@@ -1,4 +1,4 @@
-"""Filters of the job list. None asks the table for its values by reading all of it; how far each looks: `pick`."""
+"""The filters of the job list. No filter reads the whole table for its choices; `pick` finds the jobs that match."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from inbox.db.distinct_values import error_kinds_seen, sources_seen
 from inbox.models import InboxJob
 from inbox.statuses import DUE_STATUSES, Status
 
+# Owners that the filter offers.
 OWNERS = 50
 
 
@@ -50,7 +51,7 @@ class ErrorKindFilter(OneOf):
 
 
 class OwnerFilter(admin.SimpleListFilter):
-    """Who has it now; whoever has nothing can't be chosen."""
+    """The workers that have jobs now."""
 
     title = "owner"
     parameter_name = "locked_by"
@@ -64,9 +65,9 @@ class OwnerFilter(admin.SimpleListFilter):
 
 
 class OpenForFilter(admin.SimpleListFilter):
-    """Jobs that have not ended, by how long ago they were taken in."""
+    """Jobs that have not ended, by their age since ingest."""
 
-    title = "age, of open jobs"
+    title = "age of open jobs"
     parameter_name = "open_for"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -75,7 +76,7 @@ class OpenForFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() not in OPEN_FOR:
             return queryset
-        # In two parts, as each has an index of its own.
+        # Two conditions, as each has its own index.
         is_open = Q(status__in=DUE_STATUSES) | Q(status=Status.PROCESSING)
         return queryset.filter(is_open, created_at__lt=Now() - timedelta(seconds=int(self.value() or 0)))
 

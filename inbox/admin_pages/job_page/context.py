@@ -8,7 +8,7 @@ from django.urls import reverse
 from inbox.admin_pages.job_page.actions import ACTIONS, CORRECT
 from inbox.admin_pages.job_page.content import content_of
 from inbox.admin_pages.job_page.correction import why_not
-from inbox.admin_pages.job_page.timeline import LIMIT, has_refusal, timeline
+from inbox.admin_pages.job_page.timeline import LIMIT, has_response, timeline
 from inbox.admin_pages.json_text import payload_html
 from inbox.admin_pages.links import links_of
 from inbox.admin_pages.privacy import REVEAL, is_revealed
@@ -42,7 +42,7 @@ def job_context(request: HttpRequest, job: InboxJob) -> dict[str, Any]:
         "content": content,
         "payload": payload_html(content.original, is_revealed=revealed) if content else None,
         "correction": payload_html(content.corrected, is_revealed=revealed) if content else None,
-        "may_reveal": may(REVEAL) and (content is not None or has_refusal(job)),
+        "may_reveal": may(REVEAL) and (content is not None or has_response(job)),
         "may_correct": may_correct and impossible is None,
         "uncorrectable": impossible if may_correct and content and job.status in REQUEUEABLE else None,
     }

@@ -460,7 +460,7 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     assert Packet.objects.get().case_id == MARKED
     assert IntegrationMessage.objects.get().payload == {"documents": "none"}
     text = text_of(client.get(page(made)))
-    assert "Corrected, and handled" in text
+    assert "As corrected; this version is handled" in text
     assert MARKED not in text
     entry = InboxAudit.objects.get(verb="correct")
     assert entry.after["characters"] == len(json.dumps(good, indent=2))
@@ -512,7 +512,7 @@ def test_the_page_tells_the_story_of_a_job_and_what_goes_with_it(client):
     made = dead_message(esmd(CASE), errors=[*errors, {"at": "never"}, 7], finished_at=seconds_ago(1))
     other = job(decision_tracking_id=CASE)
     text = re.sub(r"\s+", " ", text_of(client.get(page(made))))
-    for part in ["Source row written", "Taken in", "Attempt 1 failed", "worker A", "Odd: broken", packet.external_id]:
+    for part in ["Source row written", "Ingested", "Attempt 1 failed", "worker A", "Odd: broken", packet.external_id]:
         assert part in text
     assert f'href="{page(other)}"' in text
     assert reverse("admin:packets_integrationmessage_change", args=[made.message_id]) in text
