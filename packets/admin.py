@@ -43,6 +43,7 @@ class OpenPacketForm(forms.ModelForm):
 
 @admin.register(Packet)
 class PacketAdmin(ReadOnlyAdmin):
+    form = OpenPacketForm
     inlines = [DocumentInline, EventInline]
     list_display = ["external_id", "decision_tracking_id", *STATUSES, "channel", "due_date", "documents"]
     list_filter = [*STATUSES, "channel_type_id", "has_documents"]
@@ -68,9 +69,6 @@ class PacketAdmin(ReadOnlyAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Packet | None) -> Any:
         return self.inlines if obj else []
-
-    def get_form(self, request: HttpRequest, obj: Packet | None = None, change: bool = False, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, change, **kwargs | ({} if obj else {"form": OpenPacketForm}))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Open the packet; the parent shows the form and its errors, and refuses users without the permission."""

@@ -39,19 +39,16 @@ class DecidedPacketAdmin(PacketAdmin):
         return act(self, request, packet_id, action)
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        return super().page_context(request, row) | self._decision_context(request, row)
-
-    def _decision_context(self, request: HttpRequest, packet: Packet) -> dict[str, Any]:
-        case = read_case(packet)
-        return {
-            "packet": packet,
+        case = read_case(row)
+        return super().page_context(request, row) | {
+            "packet": row,
             "decision": masked(case.active, request),
             "actions": [
-                (action, reverse(f"admin:packets_packet_{action.name}", args=[packet.pk]))
+                (action, reverse(f"admin:packets_packet_{action.name}", args=[row.pk]))
                 for action in possible_actions(case)
                 if request.user.has_perm(action.permission)
             ],
-            "history": history(packet, withheld(request, PacketDecision)),
+            "history": history(row, withheld(request, PacketDecision)),
             "sees_decisions": sees_decisions(request.user),
             "sees_events": sees_events(request.user),
         }

@@ -12,7 +12,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.core.paginator import InvalidPage, Paginator
+from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Max
 from django.http import HttpRequest
@@ -34,6 +34,13 @@ class BoundedPaginator(Paginator):
         if isinstance(rows, models.QuerySet):
             return bounded_count.count_bounded(rows)
         return bounded_count.bounded(len(rows))
+
+
+class Keys(list):
+    """Keys that Django pages as it does a queryset."""
+
+    def _clone(self) -> "Keys":
+        return self
 
 
 class QuietChangeList(ChangeList):
@@ -77,18 +84,10 @@ class QuietChangeList(ChangeList):
         return self.model_admin.get_ordering(request)
 
     def get_results(self, request: HttpRequest) -> None:
-        keys = self.get_keys()
-        self.paginator = self.model_admin.get_paginator(request, keys, self.list_per_page)
-        self.result_count = self.paginator.count
-        self.show_full_result_count, self.full_result_count = False, None
-        self.show_admin_actions = True
-        self.can_show_all = self.result_count <= self.list_max_show_all
-        self.multi_page = self.result_count > self.list_per_page
-        if self.multi_page and not (self.show_all and self.can_show_all):
-            try:
-                keys = self.paginator.page(self.page_num).object_list
-            except InvalidPage as error:
-                raise IncorrectLookupParameters from error
+        """Have Django page the keys, then fetch the rows of one page."""
+        self.queryset = Keys(self.get_keys())
+        super().get_results(request)
+        keys = self.result_list
         # No list shows JSON: a page of payloads can be many megabytes.
         payloads = [field.name for field in self.lookup_opts.concrete_fields if isinstance(field, models.JSONField)]
         rows = self.apply_select_related(self.root_queryset).defer(*payloads).in_bulk(keys)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from inbox.admin_pages.json_text import NOT_READABLE, redacted_html, stored_html, value_html
 from inbox.admin_pages.privacy import NOT_SHOWN
-from inbox.fields import ReadableDateTimeField, UnreadableJson
+from inbox.fields import UnreadableJson
 
 Column = str | Callable[[Any], Any]
 
@@ -25,10 +25,10 @@ def value_column(field: models.Field) -> Column:
     """Shows the value of a field."""
     if isinstance(field, models.JSONField):
         return _column(field, lambda row: value_html(getattr(row, field.name)))
-    if isinstance(field, ReadableDateTimeField) and not field.null:
-        return _column(field, lambda row: time_text(getattr(row, field.name)) or NOT_READABLE)
     if isinstance(field, models.DateTimeField):
-        return _column(field, lambda row: time_text(getattr(row, field.name)))
+        # None in a column that allows no null is a time that Python can't read.
+        missing = None if field.null else NOT_READABLE
+        return _column(field, lambda row: time_text(getattr(row, field.name)) or missing)
     return field.name
 
 

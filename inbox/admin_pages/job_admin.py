@@ -13,9 +13,10 @@ from django.urls import path
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import Truncator
 
-from inbox.admin_pages.job_list import banner, filters
+from inbox.admin_pages.job_list import banner
 from inbox.admin_pages.job_list.bulk_action import act_on_many, ask_about_many
 from inbox.admin_pages.job_list.change_list import JobList
+from inbox.admin_pages.job_list.filters import FILTERS
 from inbox.admin_pages.job_list.search import find_jobs, is_key
 from inbox.admin_pages.job_page.act import act
 from inbox.admin_pages.job_page.actions import ACTIONS, OPERATE, Action
@@ -39,7 +40,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         "message_id",
         "decision_tracking_id",
     ]
-    list_filter = ["status", *filters.ALL]
+    list_filter = ["status", *FILTERS]
     search_fields = ["inbox_id", "message_id", "decision_tracking_id"]
     search_help_text = "An inbox id, a message id, a decision tracking id or a packet id, in full."
     hidden_fields = ("errors",)

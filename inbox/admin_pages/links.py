@@ -25,16 +25,14 @@ _finders: list[Finder] = []
 _searches: list[Search] = []
 
 
-def register_links(finder: Finder) -> Finder:
+def register_links(finder: Finder) -> None:
     """Show the links that `finder` returns for a job on its page."""
     _finders.append(finder)
-    return finder
 
 
-def register_search(search: Search) -> Search:
+def register_search(search: Search) -> None:
     """Find the jobs of the cases that `search` returns in the list of jobs."""
     _searches.append(search)
-    return search
 
 
 def links_of(job: InboxJob, may: Callable[[str], bool]) -> list[Link]:

@@ -27,14 +27,10 @@ class ReadOnly:
     # JSON that holds no payload. All other JSON is shown redacted, unless the request reveals it.
     harmless_json: tuple[str, ...] = ()
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def _nobody(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = _nobody
 
     @cached_property
     def payloads(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 Only a POST reveals, so no link and no prefetch shows anything or fills the log.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib.admin.utils import quote, unquote
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
 
 def reveal_path(admin: "ReadOnlyAdmin") -> URLPattern:
     """The route of the reveals of an admin's rows."""
-
-    def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        return reveal_page(admin, request, object_id)
-
-    return path("<path:object_id>/reveal/", admin.admin_site.admin_view(view), name=_name(admin))
+    view = admin.admin_site.admin_view(partial(reveal_page, admin))
+    return path("<path:object_id>/reveal/", view, name=_name(admin))
 
 
 def reveal_url(admin: "ReadOnlyAdmin", row: models.Model) -> str:
