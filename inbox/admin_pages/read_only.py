@@ -1,6 +1,6 @@
-"""What all admin pages share: they only show, they stay quick on big tables, and no row breaks them.
+"""The base of all admin pages: read-only, quick on big tables, and able to show any row.
 
-Nothing is editable: a saved form would write back every column, over what a worker has written meanwhile.
+Nothing is editable: a saved form would write every column back, over what a worker has written meanwhile.
 """
 
 from functools import cached_property
@@ -87,7 +87,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
     sortable_by = ()
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """What the page of a row gets beside Django's own context; subclasses add to it."""
+        """The context of the page of a row, beside Django's own; subclasses add to it."""
         may_reveal = self.not_shown(request) and request.user.has_perm(REVEAL)
         return {"is_revealed": is_revealed(request), "reveal_url": reveal_url(self, row) if may_reveal else None}
 
@@ -100,7 +100,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         return [reveal_path(self), *super().get_urls()]
 
     def audited_name(self, row: models.Model) -> str:
-        """What the audit calls the row."""
+        """The name of the row in the audit."""
         return f"{self.opts.model_name}:{row.pk}"
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:

@@ -61,7 +61,7 @@ def take_banner() -> Banner:
     """A banner of this moment."""
     seen = take_overview(bounded_count.LIMIT, is_brief=True, is_bounded=True)
     stalls = find_stalls(seen)
-    # A pause that stalls the inbox is told once.
+    # A pause that stalls the inbox is already among the stalls.
     told = {stall.why for stall in stalls}
     paused = [text for _, text in pauses(seen) if text not in told]
     state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"

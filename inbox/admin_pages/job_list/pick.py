@@ -21,7 +21,7 @@ from inbox.statuses import TROUBLED_STATUSES, Status
 # Rows that one list searches. Each takes 5 to 15 ms: a cached row takes 0.15 µs in key order, 0.6 µs in another.
 NEWEST_JOBS = 100_000
 TROUBLED_JOBS = 10_000
-# Of each source, and of claimed, FAILED and WAITING jobs.
+# For each source, and for claimed, FAILED and WAITING jobs.
 OPEN_JOBS = 5_000
 OPEN_FOR = {"300": "5 minutes", "3600": "1 hour", "86400": "1 day", "604800": "1 week"}
 

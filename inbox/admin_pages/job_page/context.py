@@ -1,4 +1,4 @@
-"""What the page of a job shows: its lease, what operators can do, its history, its message and what belongs to it."""
+"""The page of a job: its state and lease, the possible actions, its history, its message and related pages."""
 
 from typing import Any
 
