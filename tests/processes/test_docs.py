@@ -13,8 +13,8 @@ from django.db import connection
 
 from inbox import registry
 from inbox.models import InboxAudit, InboxJob, PollWatermark, SourcePause
-from tests.conftest import PROJECT
 from tests.support.probe import claim_all
+from tests.support.project import PROJECT
 from tests.support.rows import job, seconds_ago, send, tracking_id
 
 DOCS = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
