@@ -1,9 +1,9 @@
-"""What an idle worker costs: queries a second, shares of a core, memory; when new, and after 20,000 messages.
+"""What an idle worker costs in queries, CPU and memory: just started, and after 20,000 messages.
 
     .venv/bin/python -m benchmarks.idle [--seconds 30] [--messages 20000]
 
-One process with presence and LISTEN runs the worker command. libpq's trace, switched on in it, counts what it sends:
-queries, and BEGIN and COMMIT apart from them. `server CPU` is that of its two backends.
+One process with presence and LISTEN runs the worker command. A libpq trace in it counts what it sends: queries, and
+separately BEGIN and COMMIT. `server CPU` is the CPU time of its two backends.
 """
 
 import os
@@ -20,12 +20,12 @@ from benchmarks import database
 from benchmarks.drain import FILL
 
 DATABASE = "serviceops_bench_idle"
-SETTLE_S = 12  # the first sweeps, and what the last batch still has to tell
+SETTLE_S = 12  # for the first sweeps, and for what follows the last batch
 BACKENDS = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
-# Lines of the trace: F is what the client sends, the SQL stands in quotes. A Parse comes before each Execute.
+# Lines of the trace: F marks what the client sends, with the SQL in quotes. A Parse comes before each Execute.
 SENT = re.compile(rb'\tF\t\d+\t(?:Query|Parse)\t[^"\n]*(?:"" )?"\s*(\w+)')
 TRACE_TO = "BENCHMARK_TRACE"
 

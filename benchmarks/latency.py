@@ -1,10 +1,10 @@
-"""How long it takes from the COMMIT of a source row to the COMMIT of its packet, with real idle workers, in one run.
+"""The time from the COMMIT of a source row to the COMMIT of its packet, with real idle workers, in one run.
 
     .venv/bin/python -m benchmarks.latency [--seconds 20] [--rate 50] [--processes 2]
 
 A client commits one esMD intake at a time, `--rate` a second. A trigger of this benchmark notifies of each packet, and
-a notification is delivered at COMMIT; both moments are read from the clock of this one process. The parts are the
-database's: until the ingest begins, until the claim, until DONE is written; what is left is the last COMMIT.
+PostgreSQL delivers notifications at COMMIT. Both moments are read from the clock of this process. The parts come from
+the database's clock: until ingest begins, until the claim, until DONE is written. The rest is the last COMMIT.
 """
 
 import json
@@ -20,7 +20,7 @@ from benchmarks import database
 
 DATABASE = "serviceops_bench_latency"
 WARM_UP = 100
-# Whoever has not become a packet so long after the last COMMIT is missing.
+# A message without a packet so long after the last COMMIT is missing.
 PATIENCE_S = 10
 
 TELL = """
@@ -53,7 +53,7 @@ def main() -> None:
 
 @contextmanager
 def _workers(url: str, processes: int) -> Any:
-    """So many worker processes that have registered and found nothing to do."""
+    """Run worker processes, and wait until all have registered."""
     import psycopg
 
     command = [sys.executable, "manage.py", "run_inbox_worker"]
@@ -100,7 +100,7 @@ def _measure(url: str, processes: int, rate: float, count: int) -> None:
 
 
 def _send(client: Any, rate: float, count: int) -> dict[str, float]:
-    """Commit so many rows, evenly; returns when each COMMIT had its answer, by tracking id."""
+    """Commit `count` rows at an even rate; return when each COMMIT returned, by tracking id."""
     sent: dict[str, float] = {}
     began = time.perf_counter()
     for number in range(count):

@@ -1,12 +1,11 @@
-"""What a deployment of some size does and takes: workers x batch size, and processes of the web x pool size.
+"""Throughput, connections and memory by size of deployment: workers x batch size, and web processes x pool size.
 
     .venv/bin/python -m benchmarks.sizing [--messages 10000] [--rounds 2] [--seconds 5]      # some 2 minutes
 
-Workers are real `run_inbox_worker` processes, with presence, that idle until all messages are committed at once; the
-time ends with the last job that is DONE, by the database's clock. The web is gunicorn as deploy/ runs it; 8 people who
-are logged in ask for the list of jobs again and again for `seconds`, each time by a new connection, as a proxy does.
-Connections are the most that were seen, memory is the largest RSS of a process at the end. Each figure is the median of
-`rounds`.
+Workers are real `run_inbox_worker` processes with presence. They idle until all messages are committed at once; the
+time ends when the last job is DONE, by the database's clock. The web is gunicorn as deploy/ runs it. 8 logged-in users
+load the list of jobs again and again for `--seconds`, each time over a new connection, as a proxy does. Connections are
+the most at any moment, memory is the largest RSS of a process at the end. Each figure is the median of `--rounds`.
 """
 
 import os
@@ -26,7 +25,7 @@ from benchmarks.drain import FILL, TABLES
 DATABASE = "serviceops_bench_sizing"
 WORKERS = (1, 2, 4)
 BATCHES = (20, 200, 1000)
-# Processes of the web, and sessions of each.
+# Web processes, and the pool size of each.
 WEBS = ((1, 2), (1, 4), (2, 2), (2, 4))
 PEOPLE = 8
 PASSWORD = "only-for-benchmarks"  # noqa: S105 of a database that is dropped in the end
@@ -41,7 +40,7 @@ def main() -> None:
 
     with database.scratch(DATABASE) as url, psycopg.connect(url, autocommit=True) as connection:
         print(f"{os.cpu_count()} cores that the server shares; {database.noise()}\n")
-        # The first round of all finds cold caches.
+        # A round to warm the caches.
         measure_workers(connection, url, 1, 200, options.messages // 5)
         print("| workers | batch | jobs/s | connections | MB a process |\n|--:|--:|--:|--:|--:|")
         for workers in WORKERS:
@@ -67,7 +66,7 @@ def medians(rounds: list[tuple[float, ...]]) -> list[float]:
 
 
 def measure_workers(connection: Any, url: str, workers: int, batch: int, messages: int) -> tuple[float, ...]:
-    """Jobs a second, the most connections, megabytes of the largest process."""
+    """Jobs a second, the most connections, and megabytes of the largest process."""
     connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
     command = [sys.executable, "manage.py", "run_inbox_worker", "--batch-size", str(batch)]
     environment = database.environment(url) | {"LOG_LEVEL": "WARNING"}
@@ -102,7 +101,7 @@ def make_person(url: str) -> None:
 
 @contextmanager
 def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The address of a gunicorn that answers, and its process."""
+    """Run gunicorn; yield its address and its process once it answers."""
     import httpx
 
     with socket.socket() as free:
@@ -128,7 +127,7 @@ def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.P
 
 
 def measure_web(connection: Any, base: str, gunicorn: subprocess.Popen, seconds: float) -> tuple[float, ...]:
-    """Pages a second, their p95 in milliseconds, the most connections, megabytes of the largest process."""
+    """Pages a second, their p95 in ms, the most connections, and megabytes of the largest process."""
     took: list[float] = []
     gate = threading.Barrier(PEOPLE + 1)
     people = [threading.Thread(target=look, args=(base, seconds, gate, took), daemon=True) for _ in range(PEOPLE)]
@@ -143,7 +142,7 @@ def measure_web(connection: Any, base: str, gunicorn: subprocess.Popen, seconds:
 
 
 def look(base: str, seconds: float, gate: threading.Barrier, took: list[float]) -> None:
-    """One person: log in, wait for the others, ask for the list of jobs again and again."""
+    """One user: log in, wait for the others, then load the list of jobs again and again."""
     import httpx
 
     limits = httpx.Limits(max_keepalive_connections=0)
@@ -162,7 +161,7 @@ def look(base: str, seconds: float, gate: threading.Barrier, took: list[float]) 
 
 
 def largest_mb(processes: list[subprocess.Popen]) -> float:
-    """Of the processes and their children."""
+    """The largest RSS of the processes and their children, in megabytes."""
     import psutil
 
     roots = [psutil.Process(process.pid) for process in processes]
@@ -173,7 +172,7 @@ def largest_mb(processes: list[subprocess.Popen]) -> float:
 def wait_until(is_so: Callable[[], bool], processes: list[subprocess.Popen]) -> None:
     deadline = time.monotonic() + GIVE_UP_AFTER_S
     while not is_so():
-        assert time.monotonic() < deadline, f"it did not happen within {GIVE_UP_AFTER_S:g} s"
+        assert time.monotonic() < deadline, f"nothing happened within {GIVE_UP_AFTER_S:g} s"
         assert all(process.poll() is None for process in processes), "a process has ended"
         time.sleep(0.05)
 
