@@ -3,6 +3,8 @@
 `docs/state_machine.md` draws the table; a test keeps table and trigger equal.
 """
 
+from itertools import product
+
 from django.db import models
 
 
@@ -24,24 +26,11 @@ ENDED_STATUSES = (Status.DONE, Status.DEAD)
 
 ALLOWED_MOVES: frozenset[tuple[Status, Status]] = frozenset(
     [
-        # claim
-        (Status.NEW, Status.PROCESSING),
-        (Status.FAILED, Status.PROCESSING),
-        (Status.WAITING, Status.PROCESSING),
-        # finish, fail
-        (Status.PROCESSING, Status.DONE),
-        (Status.PROCESSING, Status.FAILED),
-        (Status.PROCESSING, Status.WAITING),
-        (Status.PROCESSING, Status.DEAD),
-        # give back, reclaim
-        (Status.PROCESSING, Status.NEW),
-        # requeue, wake
-        (Status.FAILED, Status.NEW),
-        (Status.WAITING, Status.NEW),
-        # mark dead
-        (Status.NEW, Status.DEAD),
-        (Status.FAILED, Status.DEAD),
-        (Status.WAITING, Status.DEAD),
+        *product(DUE_STATUSES, [Status.PROCESSING]),  # claim
+        *product([Status.PROCESSING], [Status.DONE, Status.FAILED, Status.WAITING, Status.DEAD]),  # finish, fail
+        (Status.PROCESSING, Status.NEW),  # give back, reclaim, release a lease
+        *product([Status.FAILED, Status.WAITING], [Status.NEW]),  # requeue, wake
+        *product(DUE_STATUSES, [Status.DEAD]),  # mark dead
     ]
 )
 
