@@ -9,7 +9,6 @@ separately BEGIN and COMMIT. `server CPU` is the CPU time of its two backends.
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import Any
 
 from benchmarks import database
 from benchmarks.drain import FILL
+from benchmarks.processes import running
 
 DATABASE = "serviceops_bench_idle"
 SETTLE_S = 12  # for the first sweeps, and for what follows the last batch
@@ -43,19 +43,14 @@ def main() -> None:
         tempfile.NamedTemporaryFile() as trace,
     ):
         environment = database.environment(url) | {TRACE_TO: trace.name}
-        command = [sys.executable, "-m", "benchmarks.idle"]
-        worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         print(f"\nidle for {options.seconds:g} s; {database.noise()}")
         print(f"{'worker':<24}{'queries/s':>10}{'BEGIN, COMMIT/s':>17}{'CPU %':>7}{'server CPU %':>14}{'RSS MB':>8}")
-        try:
+        with running([["-m", "benchmarks.idle"]], environment) as [worker]:
             _print_row("new", worker, connection, Path(trace.name), options.seconds)
             connection.execute(FILL, [options.messages])
             while connection.execute("SELECT count(*) FROM packet").fetchone() != (options.messages,):
                 time.sleep(0.5)
             _print_row(f"after {options.messages:,} messages", worker, connection, Path(trace.name), options.seconds)
-        finally:
-            worker.terminate()
-            worker.wait()
 
 
 def _run_traced_worker(path: str) -> None:

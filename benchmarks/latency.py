@@ -8,15 +8,13 @@ the database's clock: until ingest begins, until the claim, until DONE is writte
 """
 
 import json
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from benchmarks import database
+from benchmarks.processes import run_workers
 
 DATABASE = "serviceops_bench_latency"
 WARM_UP = 100
@@ -47,28 +45,8 @@ def main() -> None:
     print(f"{'workers':<9}{'sent':>6}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}{'missing':>9}", end="")
     print(f"{'ingest':>8}{'claim':>8}{'done':>8}", flush=True)
     for processes in range(1, options.processes + 1):
-        with database.scratch(DATABASE) as url, _workers(url, processes):
+        with database.scratch(DATABASE) as url, run_workers(url, processes):
             _measure(url, processes, options.rate, int(options.rate * options.seconds))
-
-
-@contextmanager
-def _workers(url: str, processes: int) -> Any:
-    """Run worker processes, and wait until all have registered."""
-    import psycopg
-
-    command = [sys.executable, "manage.py", "run_inbox_worker"]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    workers = [subprocess.Popen(command, env=database.environment(url), **quiet) for _ in range(processes)]
-    try:
-        with psycopg.connect(url, autocommit=True) as connection:
-            while connection.execute("SELECT count(*) FROM inbox_worker").fetchone() != (processes,):
-                time.sleep(0.1)
-        yield workers
-    finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait()
 
 
 def _measure(url: str, processes: int, rate: float, count: int) -> None:

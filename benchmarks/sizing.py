@@ -15,12 +15,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from benchmarks import database
 from benchmarks.drain import FILL, TABLES
+from benchmarks.processes import GIVE_UP_AFTER_S, run_workers, running, wait_until
 
 DATABASE = "serviceops_bench_sizing"
 WORKERS = (1, 2, 4)
@@ -31,7 +32,6 @@ PEOPLE = 8
 PASSWORD = "only-for-benchmarks"  # noqa: S105 of a database that is dropped in the end
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 DONE = "SELECT count(*), extract(epoch FROM max(finished_at)) FROM integration_inbox WHERE status = 'DONE'"
-GIVE_UP_AFTER_S = 120.0
 
 
 def main() -> None:
@@ -68,15 +68,7 @@ def medians(rounds: list[tuple[float, ...]]) -> list[float]:
 def measure_workers(connection: Any, url: str, workers: int, batch: int, messages: int) -> tuple[float, ...]:
     """Jobs a second, the most connections, and megabytes of the largest process."""
     connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
-    command = [sys.executable, "manage.py", "run_inbox_worker", "--batch-size", str(batch)]
-    environment = database.environment(url) | {"LOG_LEVEL": "WARNING"}
-    processes = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(workers)
-    ]
-    try:
-        registered = "SELECT count(*) FROM inbox_worker"
-        wait_until(lambda: connection.execute(registered).fetchone() == (workers,), processes)
+    with run_workers(url, workers, "--batch-size", str(batch), LOG_LEVEL="WARNING") as processes:
         connection.execute(FILL, [messages])
         [[began]] = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchall()
         most = 0
@@ -89,8 +81,6 @@ def measure_workers(connection: Any, url: str, workers: int, batch: int, message
         wait_until(is_done, processes)
         [[_, ended]] = connection.execute(DONE).fetchall()
         return messages / float(ended - began), most, largest_mb(processes)
-    finally:
-        end(processes)
 
 
 def make_person(url: str) -> None:
@@ -109,9 +99,6 @@ def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.P
         port = free.getsockname()[1]
     settings = {"DEBUG": "off", "HTTPS": "off", "ALLOWED_HOSTS": "127.0.0.1", "DB_WEB_POOL_SIZE": str(pool)}
     settings |= {"WEB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": str(processes)}
-    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "config.wsgi"]
-    environment = database.environment(url) | settings
-    gunicorn = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -119,11 +106,10 @@ def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.P
             return httpx.get(f"{base}/healthz", timeout=10).is_success
         return False
 
-    try:
+    command = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "config.wsgi"]
+    with running([command], database.environment(url) | settings) as [gunicorn]:
         wait_until(answers, [gunicorn])
         yield base, gunicorn
-    finally:
-        end([gunicorn])
 
 
 def measure_web(connection: Any, base: str, gunicorn: subprocess.Popen, seconds: float) -> tuple[float, ...]:
@@ -167,25 +153,6 @@ def largest_mb(processes: list[subprocess.Popen]) -> float:
     roots = [psutil.Process(process.pid) for process in processes]
     family = [member for root in roots for member in (root, *root.children(recursive=True))]
     return max(member.memory_info().rss for member in family) / 1e6
-
-
-def wait_until(is_so: Callable[[], bool], processes: list[subprocess.Popen]) -> None:
-    deadline = time.monotonic() + GIVE_UP_AFTER_S
-    while not is_so():
-        assert time.monotonic() < deadline, f"nothing happened within {GIVE_UP_AFTER_S:g} s"
-        assert all(process.poll() is None for process in processes), "a process has ended"
-        time.sleep(0.05)
-
-
-def end(processes: list[subprocess.Popen]) -> None:
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":
