@@ -145,7 +145,7 @@ def _work_in_two_threads(hold_up):
 
     def run(number):
         try:
-            outcomes[number] = +work.work(claims[number])
+            outcomes[number] = work.work(claims[number])
         finally:
             connection.close()
 
