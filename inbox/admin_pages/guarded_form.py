@@ -13,6 +13,7 @@ decide upon what it shows.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path
 
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.operations.operation import Asked
@@ -78,6 +79,18 @@ class GuardedForm(ABC):
     template: str
     # What is said when the row can't be locked.
     in_use: str
+
+    @classmethod
+    def paths(cls, admin: ReadOnlyAdmin, actions: Iterable[Asked]) -> list[URLPattern]:
+        """The routes of the form for each action on a row of this admin."""
+
+        def view(request: HttpRequest, pk: int, asked: Asked) -> HttpResponse:
+            return cls(admin, request, pk, asked).answer()
+
+        prefix, view = f"{admin.opts.app_label}_{admin.opts.model_name}", admin.admin_site.admin_view(view)
+        return [
+            path(f"<int:pk>/{asked.name}/", view, {"asked": asked}, name=f"{prefix}_{asked.name}") for asked in actions
+        ]
 
     def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Asked) -> None:
         """Raises PermissionDenied, and Http404 if there is no such row."""
@@ -194,7 +207,7 @@ class GuardedForm(ABC):
             form,
             title=f"{self.row_name}: {self.asked.label.lower()}",
             row_name=self.row_name,
-            page=self.page,
+            page=self.admin.url_of(self.row, "change"),
             seen=self.seen if seen is None else seen,
             request_id=self.request_id,
             refused=refused,
@@ -204,13 +217,7 @@ class GuardedForm(ABC):
         answer.status_code = 409 if refused else 200
         return answer
 
-    @property
-    def page(self) -> str:
-        """The page of the row."""
-        opts = self.admin.opts
-        return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[self.row.pk])
-
     def leave(self, text: str, level: int) -> HttpResponse:
         """Back to the page of the row, with a message."""
         self.admin.message_user(self.request, text, level)
-        return HttpResponseRedirect(self.page)
+        return HttpResponseRedirect(self.admin.url_of(self.row, "change"))

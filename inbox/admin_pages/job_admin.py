@@ -9,7 +9,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import Truncator
 
@@ -24,7 +23,7 @@ from inbox.admin_pages.job_page.job_form import JobForm
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxJob
 from inbox.operations.operation import OPERATE, Operation
-from inbox.operations.verbs import OPERATIONS
+from inbox.operations.verbs import CORRECT, OPERATIONS
 
 
 @admin.register(InboxJob)
@@ -84,21 +83,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         return {action.name: (partial(_ask, action), action.name, action.label) for action in OPERATIONS}
 
     def get_urls(self) -> list[Any]:
-        views: dict[str, Any] = {action.name: partial(self.action_view, action=action) for action in OPERATIONS}
-        views["correct"] = self.correct_view
-        urls = [
-            path(f"<int:inbox_id>/{name}/", self.admin_site.admin_view(view), name=f"inbox_inboxjob_{name}")
-            for name, view in views.items()
-        ]
-        return urls + super().get_urls()
-
-    def action_view(self, request: HttpRequest, inbox_id: int, action: Operation) -> HttpResponse:
-        banner.forget()
-        return JobForm(self, request, inbox_id, action).answer()
-
-    def correct_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
-        banner.forget()
-        return CorrectJobForm(self, request, inbox_id).answer()
+        return JobForm.paths(self, OPERATIONS) + CorrectJobForm.paths(self, [CORRECT]) + super().get_urls()
 
     def audited_name(self, row: Any) -> str:
         return f"job:{row.pk}"
