@@ -6,10 +6,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from decisions.models import PacketDecision
-from decisions.packet_page.actions import ACTIONS, possible_actions
+from decisions.packet_page.actions import ACTIONS, possible_actions, sees_decisions, sees_events
 from decisions.packet_page.history import history
 from decisions.packet_page.packet_form import PacketForm, read_case
-from decisions.packet_page.permissions import sees_decisions, sees_events
 from inbox.admin_pages.privacy import masked, withheld
 from packets.admin import DocumentInline, PacketAdmin
 from packets.models import Packet

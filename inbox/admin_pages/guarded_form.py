@@ -79,6 +79,7 @@ class GuardedForm(ABC):
     template: str
     # What is said when the row can't be locked.
     in_use: str
+    row: Any
 
     @classmethod
     def paths(cls, admin: ReadOnlyAdmin, actions: Iterable[Asked]) -> list[URLPattern]:
@@ -98,10 +99,11 @@ class GuardedForm(ABC):
         self.admin = admin
         self.request = request
         self.asked = asked
-        self.row: Any = get_object_or_404(admin.model, pk=pk)
+        self.pk = pk
         self.who = request.user.get_username()
         self.seen_before = request.POST.get("seen", "")
         self.request_id = request_id_of(request.POST.get("request_id", ""))
+        self.read()
 
     @property
     @abstractmethod
@@ -137,9 +139,9 @@ class GuardedForm(ABC):
         """What the template needs besides."""
         return {}
 
-    def read_again(self) -> None:
-        """Look at the row as it is now."""
-        self.row.refresh_from_db()
+    def read(self) -> None:
+        """Read the row, at the beginning and after each try. Raises Http404 if there is none."""
+        self.row = get_object_or_404(self.admin.model, pk=self.pk)
 
     def answer(self) -> HttpResponse:
         """Answer the request."""
@@ -172,7 +174,7 @@ class GuardedForm(ABC):
             if getattr(error.__cause__, "sqlstate", None) not in BUSY:
                 raise
             return self._show_refused(form, self.in_use)
-        self.read_again()
+        self.read()
         return self.leave(f"{self.asked.label}: {text} {self.status}", level)
 
     def _carry_out_once(self, typed: dict[str, Any]) -> tuple[str, int]:
@@ -191,7 +193,7 @@ class GuardedForm(ABC):
         return "that is already the case; nothing was changed.", messages.INFO
 
     def _show_refused(self, form: forms.Form, why: str) -> HttpResponse:
-        self.read_again()
+        self.read()
         return self.show(form, refused=why)
 
     def show(self, form: forms.Form, *, refused: str | None = None, seen: str | None = None) -> HttpResponse:

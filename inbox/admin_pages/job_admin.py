@@ -8,7 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import Truncator
 
@@ -22,7 +22,7 @@ from inbox.admin_pages.job_page.correction import CorrectJobForm
 from inbox.admin_pages.job_page.job_form import JobForm
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxJob
-from inbox.operations.operation import OPERATE, Operation
+from inbox.operations.operation import OPERATE
 from inbox.operations.verbs import CORRECT, OPERATIONS
 
 
@@ -80,7 +80,9 @@ class InboxJobAdmin(ReadOnlyAdmin):
         """Those on many jobs. Django's own, among them delete, are not offered."""
         if not request.user.has_perm(OPERATE):
             return {}
-        return {action.name: (partial(_ask, action), action.name, action.label) for action in OPERATIONS}
+        return {
+            action.name: (partial(ask_about_many, operation=action), action.name, action.label) for action in OPERATIONS
+        }
 
     def get_urls(self) -> list[Any]:
         return JobForm.paths(self, OPERATIONS) + CorrectJobForm.paths(self, [CORRECT]) + super().get_urls()
@@ -94,7 +96,3 @@ class InboxJobAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: InboxJob | None = None) -> Any:
         # The page says above, in words, what a person needs of them.
         return [("All columns", {"classes": ["collapse"], "fields": self.get_fields(request, obj)})]
-
-
-def _ask(action: Operation, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse:
-    return ask_about_many(admin, request, jobs, action, getattr(request, "scope", ""))

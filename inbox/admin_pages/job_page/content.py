@@ -7,7 +7,7 @@ from django.db import connection
 from inbox import registry
 from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxJob
-from inbox.registry import ByFlag, ByWatermark
+from inbox.registry import ByFlag
 
 SELECT_CONTENT = "SELECT {content}::text, {revision}, is_deleted FROM {table} WHERE message_id = %s"
 
@@ -36,14 +36,9 @@ class Content:
         return "the source row is gone or holds no message" if self.original is None else None
 
 
-def has_content(job: InboxJob) -> bool:
-    """True if the job's source is a table whose rows hold messages."""
-    return _reads(job) is not None
-
-
 def content_of(job: InboxJob) -> Content | None:
     """The message of a job; None if its source holds none."""
-    reads = _reads(job)
+    reads = next((source.reads for source in registry.sources() if source.name == job.source), None)
     if reads is None:
         return None
     quote = connection.ops.quote_name
@@ -54,7 +49,3 @@ def content_of(job: InboxJob) -> Content | None:
         text, revision_now, is_deleted = cursor.fetchone() or (None, job.revision, False)
     corrected = corrected_texts([job.pk]).get(job.pk) if job.is_corrected else None
     return Content(text, corrected, revision_now != job.revision, is_deleted)
-
-
-def _reads(job: InboxJob) -> ByWatermark | ByFlag | None:
-    return next((source.reads for source in registry.sources() if source.name == job.source), None)

@@ -4,7 +4,6 @@ It shows the payload: a reveal, which is logged, so it takes a POST to open it. 
 changed or deleted after the check here. Then the job ends as ignored, as if it had not been corrected.
 """
 
-from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -44,16 +43,12 @@ class CorrectJobForm(JobForm):
     """A POST of `open` shows the message as it is handled now; any other keeps the corrected one. GET leads back."""
 
     def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Asked) -> None:
-        super().__init__(admin, request, pk, asked)
         if not request.user.has_perm(REVEAL):
             raise PermissionDenied
+        super().__init__(admin, request, pk, asked)
 
-    @cached_property
-    def content(self) -> Content | None:
-        return content_of(self.row)
-
-    def read_again(self) -> None:
-        super().read_again()
+    def read(self) -> None:
+        super().read()
         self.content = content_of(self.row)
 
     def why_not(self) -> str | None:

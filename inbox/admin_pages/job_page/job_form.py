@@ -32,8 +32,8 @@ class JobForm(GuardedForm):
     def status(self) -> str:
         return f"The job is {self.row.status}."
 
-    def read_again(self) -> None:
-        super().read_again()
+    def read(self) -> None:
+        super().read()
         banner.forget()
 
     def why_not(self) -> str | None:
