@@ -49,7 +49,6 @@ MOST = 2_000
 PARTS = {
     (bounded_count, "LIMIT"): 100,
     (change_list, "NEWEST_ROWS"): 300,
-    (pick, "NEWEST_JOBS"): 300,
     (pick, "TROUBLED_JOBS"): 300,
     (pick, "OPEN_JOBS"): 200,
     (overview, "OPEN_READ"): 200,
