@@ -13,6 +13,7 @@ from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet
 
+IDS = ["message_id", "decision_tracking_id"]
 STATUSES = ["detailed_status", "validation_status"]
 
 
@@ -113,14 +114,7 @@ class PacketEventAdmin(ReadOnlyAdmin):
 
 @admin.register(IntegrationMessage)
 class IntegrationMessageAdmin(ReadOnlyAdmin):
-    list_display = [
-        "message_id",
-        "decision_tracking_id",
-        "message_type_id",
-        "channel_type_id",
-        "created_at",
-        "is_deleted",
-    ]
+    list_display = [*IDS, "message_type_id", "channel_type_id", "created_at", "is_deleted"]
     list_filter = ["is_deleted"]
-    search_fields = ["message_id", "decision_tracking_id"]
+    search_fields = IDS
     search_help_text = "A message id or a decision tracking id, in full."
