@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.outcomes import Outcome
 from inbox.registry import LockedJob
-from packets.intake.values import pick, require_same_tracking_id
 from packets.messages import BadMessage, NoMessage, read_rows, type_name
+from packets.values import pick, require_same_tracking_id
 
 T = TypeVar("T")
 

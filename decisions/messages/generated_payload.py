@@ -12,9 +12,9 @@ from decisions.models import DecisionMessage
 from inbox.db.storable import DEEPEST, is_storable
 from inbox.outcomes import CONTRADICTION, Outcome, dead, done, ignored, not_ready
 from inbox.registry import LockedJob
-from packets.intake.values import explanation, pick
 from packets.messages import BadMessage, type_name
 from packets.order import BEGINNING
+from packets.values import explanation, pick
 
 NO_REASON = "the JSON Generator could not make the payload, and gave no reason"
 

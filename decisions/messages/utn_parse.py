@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from packets.intake.values import MAX_TEXT, explanation, pick, require_same_tracking_id, short_text
 from packets.messages import BadMessage, Message, type_name
+from packets.values import MAX_TEXT, explanation, pick, require_same_tracking_id, short_text
 
 
 def parse_utn_success(message: Message) -> dict[str, Any]:

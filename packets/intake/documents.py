@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from packets.intake.values import pick, short_text
 from packets.messages import BadMessage, type_name
+from packets.values import pick, short_text
 
 MAX_PATH = 1024
 MAX_BIGINT = 2**63 - 1

@@ -7,8 +7,8 @@ from typing import Any
 from packets.codes import Channel, SubmissionType, ValidationStatus
 from packets.intake.documents import Document, parse_documents
 from packets.intake.due import due_date, submission_type
-from packets.intake.values import pick, require_same_tracking_id, short_text, timestamp
 from packets.messages import BadMessage, Message, type_name
+from packets.values import pick, require_same_tracking_id, short_text, timestamp
 
 CHANNEL_OF_TEXT = {"Portal": Channel.PORTAL, "Fax": Channel.FAX}
 
