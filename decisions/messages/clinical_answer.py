@@ -11,7 +11,7 @@ from decisions.messages.clinical_ops_rows import Row, read
 from decisions.models import DecisionMessage
 from inbox.outcomes import Outcome, done, ignored, not_ready
 from inbox.registry import LockedJob
-from packets.messages import BadMessage
+from packets.values import BadMessage
 
 WRITER = "its source row, which somebody is writing"
 ANSWER_OF_INDICATOR = {"A": ClinicalDecision.AFFIRM, "N": ClinicalDecision.NON_AFFIRM}
@@ -55,10 +55,10 @@ def handle_clinical_decision(jobs: Sequence[LockedJob]) -> list[Outcome]:
 
 def parse_answer(row: Row) -> DecisionMessage:
     """The answer in a clinical decision. Raises BadMessage."""
-    indicator = row.object().get("decision_indicator")
+    indicator = row.as_object().get("decision_indicator")
     answer = ANSWER_OF_INDICATOR.get(indicator) if isinstance(indicator, str) else None
     if answer is None:
-        raise BadMessage("decision_indicator is neither A nor N")
+        raise BadMessage("decision_indicator must be A or N")
     return DecisionMessage(
         kind=DecisionMessage.Kind.CLINICAL,
         source="clinical_decision",

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.outcomes import Outcome
 from inbox.registry import LockedJob
-from packets.messages import BadMessage, NoMessage, read_rows, type_name
-from packets.values import pick, require_same_tracking_id
+from packets.messages import Message, NoMessage, read_rows
 
 T = TypeVar("T")
 
@@ -24,24 +23,12 @@ SELECT message_id, is_deleted, {content}::text, {revision}, json_sent_to_integra
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A job with the content of its row. `written_at` is when that content was written; None if it can't be read."""
+class Row(Message):
+    """`written_at` is None if it can't be read."""
 
-    job: LockedJob
-    payload: Any
     revision: int
     is_sent: bool | None
     written_at: datetime | None
-
-    def object(self) -> dict[str, Any]:
-        """The content, an object of the same case. Raises BadMessage."""
-        if not isinstance(self.payload, dict):
-            raise BadMessage(f"the content is {type_name(self.payload)}; an object is needed")
-        tracking_id = pick(self.payload, "decision_tracking_id", "decisionTrackingId")
-        if self.job.decision_tracking_id is None:
-            raise BadMessage("decision_tracking_id of the row is null")
-        require_same_tracking_id(tracking_id, self.job.decision_tracking_id)
-        return self.payload
 
 
 def read(

@@ -12,9 +12,8 @@ from decisions.models import DecisionMessage
 from inbox.db.storable import DEEPEST, is_storable
 from inbox.outcomes import CONTRADICTION, Outcome, dead, done, ignored, not_ready
 from inbox.registry import LockedJob
-from packets.messages import BadMessage, type_name
 from packets.order import BEGINNING
-from packets.values import explanation, pick
+from packets.values import BadMessage, explanation, pick, required
 
 NO_REASON = "the JSON Generator could not make the payload, and gave no reason"
 
@@ -56,7 +55,7 @@ def _not_yet(case: Case | None, message: DecisionMessage) -> Outcome | None:
 
 def parse_payload(row: Row) -> DecisionMessage:
     """What the row says of the payload. Raises BadMessage."""
-    content = _sent(row.object()) if row.is_sent else _failed(row)
+    content = _sent(row.as_object()) if row.is_sent else _failed(row)
     return DecisionMessage(
         kind=DecisionMessage.Kind.PAYLOAD,
         source="generated_payload",
@@ -73,7 +72,7 @@ def _sent(payload: dict[str, Any]) -> dict[str, Any]:
         raise BadMessage(f"the payload holds a number that is too large, or is nested more than {DEEPEST} levels deep")
     part_type = pick(payload, "partType", "part_type")
     if part_type not in PartType.values:
-        raise BadMessage("partType is neither A nor B")
+        raise BadMessage("partType must be A or B")
     return {
         "is_sent": True,
         "answer": _answer(payload.get("procedures")),
@@ -85,15 +84,12 @@ def _sent(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _answer(procedures: Any) -> str:
     """The answer that all procedures carry."""
-    if not isinstance(procedures, list):
-        raise BadMessage(f"procedures is {type_name(procedures)}; a list is needed")
-    if not procedures:
+    if not required(procedures, list, "procedures"):
         raise BadMessage("procedures is empty")
-    if not all(isinstance(procedure, dict) for procedure in procedures):
-        raise BadMessage("a procedure is no object")
-    indicators = [pick(procedure, "decisionIndicator", "decision_indicator") for procedure in procedures]
+    objects = [required(procedure, dict, "each procedure") for procedure in procedures]
+    indicators = [pick(procedure, "decisionIndicator", "decision_indicator") for procedure in objects]
     if not all(isinstance(indicator, str) and indicator in ANSWER_OF_INDICATOR for indicator in indicators):
-        raise BadMessage("decisionIndicator of a procedure is neither A nor N")
+        raise BadMessage("decisionIndicator of each procedure must be A or N")
     if len(set(indicators)) > 1:
         raise BadMessage("the procedures have different decisionIndicators")
     return ANSWER_OF_INDICATOR[indicators[0]].value
@@ -103,12 +99,11 @@ def _subtype(transaction_id: Any) -> str:
     """Null, absent or blank: the request did not come by esMD."""
     if transaction_id is None or transaction_id == "":
         return DecisionSubtype.DIRECT_PA.value
-    if not isinstance(transaction_id, str):
-        raise BadMessage(f"esmdTransactionId is {type_name(transaction_id)}; a text is needed")
-    return DecisionSubtype.STANDARD_PA.value if transaction_id.strip() else DecisionSubtype.DIRECT_PA.value
+    is_blank = not required(transaction_id, str, "esmdTransactionId").strip()
+    return DecisionSubtype.DIRECT_PA.value if is_blank else DecisionSubtype.STANDARD_PA.value
 
 
 def _failed(row: Row) -> dict[str, Any]:
-    said = row.object() if isinstance(row.payload, dict) else {}
+    said = row.as_object() if isinstance(row.payload, dict) else {}
     reason = explanation(pick(said, "error", "error_message", "errorMessage", "reason", "message"))
     return {"is_sent": False, "error": reason or NO_REASON}

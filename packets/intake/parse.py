@@ -7,8 +7,8 @@ from typing import Any
 from packets.codes import Channel, SubmissionType, ValidationStatus
 from packets.intake.documents import Document, parse_documents
 from packets.intake.due import due_date, submission_type
-from packets.messages import BadMessage, Message, type_name
-from packets.values import pick, require_same_tracking_id, short_text, timestamp
+from packets.messages import Message
+from packets.values import BadMessage, pick, require_same_tracking_id, required, short_text, timestamp
 
 CHANNEL_OF_TEXT = {"Portal": Channel.PORTAL, "Fax": Channel.FAX}
 
@@ -39,16 +39,13 @@ class Intake:
 
 def parse_intake(message: Message) -> Intake:
     """The intake in a message. Raises BadMessage."""
-    job, payload = message.job, message.payload
-    if job.decision_tracking_id is None:
-        raise BadMessage("decision_tracking_id of the row is null")
-    if not isinstance(payload, dict):
-        raise BadMessage(f"the payload is {type_name(payload)}; an object is needed")
+    job, payload = message.job, message.as_object()
     if not payload:
-        raise BadMessage("the payload is empty")
+        raise BadMessage("the message is empty")
     outer, inner = _envelope(payload)
-    for part in (payload,) if outer is payload else (payload, outer, inner):
-        require_same_tracking_id(pick(part, "decision_tracking_id", "decisionTrackingId"), job.decision_tracking_id)
+    if outer is not payload:
+        for part in (outer, inner):
+            require_same_tracking_id(part, job.decision_tracking_id)
     metadata = _metadata(pick(inner, "submission_metadata", "submissionMetadata"))
     channel = _channel(job.channel_type_id, pick(payload, "message_type", "messageType"))
     fields = _ocr_fields(inner, payload)
@@ -72,26 +69,21 @@ def parse_intake(message: Message) -> Intake:
 
 
 def _envelope(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Where ids stand, and where metadata and documents stand: the root, or the old nested shape's two levels."""
+    """The object with the ids, and the one with metadata and documents: the root, or two levels of the old shape."""
     outer = pick(payload, "ingest_data", "ingestData")
     if outer is None:
         return payload, payload
-    if not isinstance(outer, dict):
-        raise BadMessage(f"ingest_data is {type_name(outer)}; an object is needed")
-    inner = pick(outer, "raw_payload", "rawPayload")
-    if not isinstance(inner, dict):
-        raise BadMessage(f"ingest_data.raw_payload is {type_name(inner)}; an object is needed")
-    return outer, inner
+    outer = required(outer, dict, "ingest_data")
+    return outer, required(pick(outer, "raw_payload", "rawPayload"), dict, "ingest_data.raw_payload")
 
 
 def _metadata(value: Any) -> dict[str, Any]:
     if value is None:
         raise BadMessage("submission_metadata is absent")
-    if not isinstance(value, dict):
-        raise BadMessage(f"submission_metadata is {type_name(value)}; an object is needed")
-    if not value:
+    metadata = required(value, dict, "submission_metadata")
+    if not metadata:
         raise BadMessage("submission_metadata is empty")
-    return value
+    return metadata
 
 
 def _channel(channel_type_id: int | None, text: Any) -> Channel:
@@ -99,7 +91,7 @@ def _channel(channel_type_id: int | None, text: Any) -> Channel:
     if not channel_type_id:
         return CHANNEL_OF_TEXT.get(text, Channel.ESMD) if isinstance(text, str) else Channel.ESMD
     if channel_type_id not in Channel.values:
-        raise BadMessage(f"channel_type_id is {channel_type_id}, which is none of 1, 2, 3")
+        raise BadMessage(f"channel_type_id must be one of 1, 2, 3, got {channel_type_id}")
     return Channel(channel_type_id)
 
 

@@ -210,7 +210,7 @@ def test_drain_says_what_stays_and_why(run_command):
     assert code == 0
     assert "3 jobs in" in out
     assert "1 done, 1 dead, 1 waiting" in out
-    assert "dead: 1 message_type_id is 7, which is none of 1, 2, 3" in out
+    assert "dead: 1 message_type_id must be one of 1, 2, 3, got 7" in out
     assert "stays: 1 WAITING: wait for something" in out
 
 
@@ -237,4 +237,4 @@ def test_status_shows_counts_and_reasons(run_command):
     status = json.loads(out)
     assert {name: count for name, count in status["jobs"].items() if count} == {"DEAD": 1, "DONE": 1}
     assert status["open"] == []
-    assert status["dead"] == [{"reason": "the payload is a list; an object is needed", "count": 1}]
+    assert status["dead"] == [{"reason": "the message must be an object, got a list", "count": 1}]
