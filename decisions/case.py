@@ -37,7 +37,7 @@ class Case:
         return self.active is not None and is_answered(self.active.clinical_decision)
 
 
-def lock_cases(tracking_ids: Iterable[UUID | None]) -> dict[UUID, Case]:
+def lock_cases(tracking_ids: Iterable[UUID | None]) -> dict[UUID | None, Case]:
     """Lock the packets of these cases, in key order, until the end of the caller's transaction; those that exist."""
     packets = Packet.objects.filter(decision_tracking_id__any_of=[id for id in tracking_ids if id])
     return {case.packet.decision_tracking_id: case for case in _lock(packets)}

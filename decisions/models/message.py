@@ -43,3 +43,8 @@ class DecisionMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source} {self.message_id}.{self.revision}"
+
+    @property
+    def key(self) -> tuple:
+        """What it is, within its case: the same key is the same message."""
+        return (self.kind, self.source, self.message_id, self.revision)

@@ -9,7 +9,8 @@ from uuid import UUID
 from decisions.case import Case
 from decisions.codes import ClinicalDecision, EsmdRequestStatus
 from decisions.errors import NotAllowedNow
-from decisions.messages.apply import NewMessage, apply_messages
+from decisions.messages.apply import apply_messages
+from decisions.messages.case_update import NewMessage
 from decisions.models import PacketDecision
 from decisions.staff.decide import open_case, refuse_if_stale, staff_answer
 
@@ -40,7 +41,8 @@ def update_clinical_decision(
     refuse_if_closed(case)
     message = staff_answer(case, answer, is_anew=_has_failed(case, answer))
     said = NewMessage(case, message, by=by, reason=reason, correlation_id=correlation_id)
-    version = apply_messages([said]).versions.get(packet_id) or case.active
+    [applied] = apply_messages([said])
+    version = applied.version or case.active
     assert version is not None  # noqa: S101 an answer of a person always counts
     version.refresh_from_db()
     return version

@@ -1,0 +1,128 @@
+"""What new messages make of one case: which of them to keep, and at most one new version. Touches no database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from decisions.case import Case
+from decisions.models import DecisionMessage, PacketDecision
+from decisions.rules.current_state import FIELDS, CurrentState, Kind, counting_messages, current_state
+from decisions.rules.inferred_messages import inferred
+from decisions.rules.new_round import starts_round
+from decisions.versions import has_decision, next_version
+
+# A change of these alone makes no new version: the same was said by another message.
+MESSAGE_FIELDS = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
+SAME = "it changes nothing"
+REPEATED = "this message has been applied already"
+ENDS = "but it ends what was said before it"
+NEWER = {
+    Kind.CLINICAL: "a newer clinical answer counts",
+    Kind.PAYLOAD: "a newer payload counts, or it was made for an earlier round",
+    Kind.UTN: "a newer UTN answer counts, or it was said in an earlier round",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """One message of one case. `by` is a person, or None for a job; `correlation_id` names the request."""
+
+    case: Case
+    message: DecisionMessage
+    job_id: int | None = None
+    by: str | None = None
+    reason: str | None = None
+    correlation_id: UUID | None = None
+
+    @property
+    def request_id(self) -> UUID:
+        """The same for every try of the same message."""
+        return self.correlation_id or uuid5(NAMESPACE_OID, str(self.message))
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of a message: why it was ignored, None if it counts; and the version, if it was the last to make it.
+
+    An ignored message may make a version: an older answer ends what was said before it.
+    """
+
+    new: NewMessage
+    why_ignored: str | None = None
+    version: PacketDecision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseUpdate:
+    """What to write for one case; `version` is unsaved, None if nothing changes."""
+
+    case: Case
+    applied: list[Applied]
+    kept: Sequence[DecisionMessage] = ()
+    version: PacketDecision | None = None
+
+
+def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessage]) -> CaseUpdate:
+    """What follows if these messages of a case take effect, beside those that are `known`."""
+    if case.is_closed:
+        return CaseUpdate(case, [Applied(item, f"the case is closed ({case.packet.detailed_status})") for item in new])
+    # Kept as if it had been said, as it could not be told from a later version.
+    unsaid = inferred(case.active, known)
+    known = known + unsaid
+    applied = [Applied(item) for item in new]
+    fresh = _without_repeated(applied, known)
+    messages = [result.new.message for result in fresh]
+    version = _next_version(case, known, messages, fresh[-1].new) if fresh else None
+    counts = counting_messages(known + messages)
+    for result in fresh:
+        result.version = version if result is fresh[-1] else None
+        result.why_ignored = _why_ignored(result, counts, changes=version is not None)
+    return CaseUpdate(case, applied, kept=unsaid + messages, version=version)
+
+
+def _without_repeated(applied: Sequence[Applied], known: Sequence[DecisionMessage]) -> list[Applied]:
+    """Those whose message is not known yet; the others get their reason."""
+    keys = {message.key for message in known}
+    fresh = []
+    for result in applied:
+        key = result.new.message.key
+        if key in keys:
+            result.why_ignored = REPEATED
+        else:
+            fresh.append(result)
+            keys.add(key)
+    return fresh
+
+
+def _next_version(
+    case: Case, known: list[DecisionMessage], messages: list[DecisionMessage], last: NewMessage
+) -> PacketDecision | None:
+    """The version that all messages of the case make together, in the name of the last one; None if nothing changes."""
+    state = current_state(known + messages)
+    if state is None:
+        return None
+    changes = _changes(case, state)
+    if case.active is not None and starts_round(case.active, state, known, messages):
+        changes["decision_round"] = case.active.decision_round + 1
+    if not changes:
+        return None
+    return next_version(case, by=last.by or f"job:{last.job_id}", correlation_id=last.request_id, **changes)
+
+
+def _changes(case: Case, state: CurrentState) -> dict[str, Any]:
+    """The fields that change; empty if only the number and the time of the message would."""
+    if not has_decision(case):
+        return {name: getattr(state, name) for name in FIELDS}
+    changes = {name: getattr(state, name) for name in FIELDS if getattr(state, name) != getattr(case.active, name)}
+    return {} if changes.keys() <= MESSAGE_FIELDS else changes
+
+
+def _why_ignored(result: Applied, counts: Mapping[str, DecisionMessage], *, changes: bool) -> str | None:
+    message = result.new.message
+    counted = counts.get(message.kind)
+    if counted is message:
+        return None if changes else SAME
+    is_same = counted is not None and counted.content == message.content
+    why = SAME if is_same else NEWER[Kind(message.kind)]
+    return f"{why}; {ENDS}" if result.version else why
