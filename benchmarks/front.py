@@ -7,7 +7,6 @@ vacuumed and analyzed after seeding. In ms, median and slowest. The index is mad
 a count of 6 hours by it.
 """
 
-from collections import Counter
 from collections.abc import Callable
 
 from benchmarks import database
@@ -49,6 +48,7 @@ def _measure(jobs: int, rounds: int) -> None:
     from django.db import connection
     from django.test import Client
 
+    from inbox.job_counts import JobCounts
     from inbox.monitoring import dead_by_reason, history, remaining, take_overview
     from inbox.monitoring.diagnosis import find_stalls
     from inbox.monitoring.jobs import count_ended
@@ -64,7 +64,7 @@ def _measure(jobs: int, rounds: int) -> None:
     client.force_login(User.objects.create_superuser("bench"))
     client.get("/admin/")
     seen = take_overview(NEWEST)
-    first, counts = seen.owners.running[0].id, Counter(DONE=1)
+    first, counts = seen.owners.running[0].id, JobCounts(done=1)
 
     def run(sql: str) -> Callable[[], object]:
         def call() -> None:
