@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from inbox.engine.wake import wake
 from inbox.outcomes import Outcome, done, ignored
 from inbox.registry import LockedJob
-from packets.intake.apply import Applied, create_missing, update_older
+from packets.intake.apply import NewIntake, create_missing, update_older
 from packets.intake.parse import parse_intake
 from packets.messages import read_each
 from packets.order import order_key
@@ -26,10 +26,10 @@ def handle_intake(jobs: Sequence[LockedJob]) -> list[Outcome]:
     return [outcomes[job.inbox_id] for job in jobs]
 
 
-def _split(items: Sequence[Applied]) -> tuple[list[Applied], list[Applied]]:
+def _split(items: Sequence[NewIntake]) -> tuple[list[NewIntake], list[NewIntake]]:
     """The newest message of each case, and the others."""
-    newest: dict[object, Applied] = {}
-    others: list[Applied] = []
+    newest: dict[object, NewIntake] = {}
+    others: list[NewIntake] = []
     for item in sorted(items, key=lambda item: order_key(item[0].source_created_at, item[0].message_id)):
         case = item[0].decision_tracking_id
         if case in newest:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from packets.codes import Channel, SubmissionType, ValidationStatus
+from packets.codes import Channel, SubmissionType
 from packets.intake.documents import Document, parse_documents
 from packets.intake.due import due_date, submission_type
 from packets.messages import Message
@@ -28,13 +28,6 @@ class Intake:
     received_date: datetime | None
     due_date: datetime | None
     documents: tuple[Document, ...]
-
-    @property
-    def validation_status(self) -> ValidationStatus:
-        """Where its validation begins: with a person if the submission type is a word nobody knows."""
-        if self.submission_type is None:
-            return ValidationStatus.PENDING_MANUAL_REVIEW
-        return ValidationStatus.PENDING_VALIDATION
 
 
 def parse_intake(message: Message) -> Intake:

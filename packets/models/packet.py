@@ -4,7 +4,14 @@ from django.db import models
 
 from inbox.fields import now
 from inbox.models.private import Private
-from packets.codes import CLOSED_STATUSES, Channel, DetailedStatus, SubmissionType, ValidationStatus
+from packets.codes import (
+    CLOSED_STATUSES,
+    Channel,
+    DetailedStatus,
+    SubmissionType,
+    ValidationStatus,
+    first_validation_status,
+)
 
 SEE_PEOPLE = "packets.see_people"
 
@@ -86,7 +93,6 @@ class Packet(models.Model):
 
     @property
     def first_validation_status(self) -> ValidationStatus:
-        """Where its validation begins: with a person, if its intake names a submission type that nobody knows."""
-        if self.intake_message_id is not None and self.submission_type is None:
-            return ValidationStatus.PENDING_MANUAL_REVIEW
-        return ValidationStatus.PENDING_VALIDATION
+        """Where the validation of the packet begins; one that was opened by hand may lack the submission type."""
+        has_intake = self.intake_message_id is not None
+        return first_validation_status(self.submission_type) if has_intake else ValidationStatus.PENDING_VALIDATION
