@@ -25,7 +25,7 @@ class DecisionMessage(models.Model):
     said_at = models.DateTimeField(
         null=True, help_text="When this content was written: created_at, or the time of the UPDATE that brought it."
     )
-    content = models.JSONField(help_text="What it says, in the words of decisions/rules/current_state.py.")
+    content = models.JSONField(help_text="What it says, in the words of the rules of decisions.")
     handled_at = models.DateTimeField(db_default=now())
 
     class Meta:
