@@ -2,25 +2,17 @@
 
 import pytest
 
-from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet
-from packets.samples.messages import good_messages, insert
-from tests.support.drain import drain, job_of, take_in
-from tests.support.rows import document, esmd, send, tracking_id
+from tests.support.drain import drain
+from tests.support.intakes import CASE, assert_neighbours_are_done, send_amid_neighbours, without
+from tests.support.rows import document, esmd, tracking_id
 
 pytestmark = pytest.mark.django_db
 
-CASE = tracking_id(1)
 MARKER = "MARKER-VALUE-123"
 SHORT_TEXT = " must be a string of 1 to 255 characters"
 BAD_ID = "the message's decision_tracking_id must be a string, got "
 KNOWN_TEXTS = "ingest_file_package, Fax, Portal, UTN, UTN_FAIL"
-
-
-def without(key):
-    payload = esmd(CASE)
-    del payload[key]
-    return payload
 
 
 def with_document(**fields):
@@ -123,25 +115,6 @@ DEAD = {
         "the message is nested too deeply to be read",
     ),
 }
-
-
-def send_amid_neighbours(arrives):
-    """Send it between 199 good messages and take all in; returns its job."""
-    payload, columns = arrives if isinstance(arrives, tuple) else (arrives, {})
-    neighbours = list(good_messages(199, seed=1))
-    insert(neighbours[:100])
-    message_id = send(payload, **{"decision_tracking_id": CASE} | columns)
-    insert(neighbours[100:])
-    take_in()
-    assert InboxJob.objects.count() == 200
-    return job_of(message_id)
-
-
-def assert_neighbours_are_done(job):
-    """All of them at the first attempt, each with its packet."""
-    others = InboxJob.objects.exclude(pk=job.pk)
-    assert others.filter(status="DONE", attempt_count=1, errors=[], note=None).count() == 199
-    assert Packet.objects.exclude(decision_tracking_id=CASE).filter(has_documents=True).count() == 199
 
 
 @pytest.mark.parametrize(("arrives", "reason"), DEAD.values(), ids=DEAD)

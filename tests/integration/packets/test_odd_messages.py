@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from packets.models import Packet
-from tests.integration.packets.test_broken_messages import assert_neighbours_are_done, send_amid_neighbours, without
-from tests.integration.packets.test_intake_shapes import CASE, documents_of, portal
 from tests.support.drain import drain
+from tests.support.intakes import CASE, assert_neighbours_are_done, documents_of, portal, send_amid_neighbours, without
 from tests.support.rows import document, esmd
 
 pytestmark = pytest.mark.django_db
