@@ -131,7 +131,7 @@ def test_two_workers_with_the_same_cases_in_opposite_order_do_not_deadlock(monke
             for case in map(tracking_id, order):
                 expected[case] = send(esmd(documents=[document(number)]), case)
         take_in()
-        assert _work_in_two_threads(hold_up) == [JobCounts(done=CASES)] * 2
+        assert _work_in_two_threads(hold_up) == [JobCounts(done=CASES), JobCounts(done=CASES)]
         assert dict(Packet.objects.values_list("decision_tracking_id", "intake_message_id")) == expected
         found = PacketDocument.objects.values_list("document_unique_identifier", flat=True)
         assert list(found) == [f"DOC-FAKE-{number}"] * CASES
