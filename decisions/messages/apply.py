@@ -14,7 +14,7 @@ from decisions.outbox import request_letters, request_payloads
 from decisions.versions import write_versions
 from inbox.engine.wake import wake
 from packets.models import PacketEvent
-from packets.move_packets import move_packets
+from packets.move_packet import move_packets
 
 
 def apply_messages(messages: Sequence[NewMessage]) -> list[Applied]:

@@ -6,16 +6,16 @@ from decisions.models import PacketDecision
 from decisions.rules.current_state import is_answered
 from packets.codes import DetailedStatus, ValidationStatus
 from packets.models import PacketEvent
-from packets.move_packets import Moved
+from packets.move_packet import PacketMove
 from packets.moves import MOVES, Verb
 
 
-def move_of(update: CaseUpdate) -> Moved:
+def move_of(update: CaseUpdate) -> PacketMove:
     """Where the packet goes, and how its validation goes on; both as they are without a new version."""
     packet = update.case.packet
     status, validation = DetailedStatus(packet.detailed_status), ValidationStatus(packet.validation_status)
     if update.version is None:
-        return Moved(packet, status, validation)
+        return PacketMove(packet, status, validation)
     active, version = update.case.active, update.version
     was_to_be_fixed = active is not None and active.requires_utn_fix
     if version.requires_utn_fix:
@@ -23,10 +23,10 @@ def move_of(update: CaseUpdate) -> Moved:
             validation = ValidationStatus.PENDING_VALIDATION
     elif was_to_be_fixed and validation == ValidationStatus.PENDING_VALIDATION:
         validation = packet.first_validation_status
-    return Moved(packet, _status_after(version, active) or status, validation)
+    return PacketMove(packet, _status_after(version, active) or status, validation)
 
 
-def events_of(update: CaseUpdate, move: Moved) -> list[PacketEvent]:
+def events_of(update: CaseUpdate, move: PacketMove) -> list[PacketEvent]:
     """A line of history per message."""
     from_status = update.case.packet.detailed_status
     return [
