@@ -7,7 +7,7 @@ Set-based: any number of messages of any number of cases, in the transaction tha
 from collections import defaultdict
 from collections.abc import Sequence
 
-from decisions.messages.case_update import Applied, NewMessage, update_case
+from decisions.messages.case_update import NewMessage, update_case
 from decisions.messages.history import events_of, move_of
 from decisions.models import DecisionMessage
 from decisions.outbox import request_letters, request_payloads
@@ -17,8 +17,8 @@ from packets.models import PacketEvent
 from packets.move_packet import move_packets
 
 
-def apply_messages(messages: Sequence[NewMessage]) -> list[Applied]:
-    """Let these messages take effect; returns what became of each, case by case.
+def apply_messages(messages: Sequence[NewMessage]) -> None:
+    """Let these messages take effect, and set what became of each.
 
     1. Read what was said of these cases before.
     2. Decide for each case what follows.
@@ -28,7 +28,7 @@ def apply_messages(messages: Sequence[NewMessage]) -> list[Applied]:
     6. Wake the jobs that wait for a clinical answer.
     """
     if not messages:
-        return []
+        return
     by_packet: dict[int, list[NewMessage]] = defaultdict(list)
     for item in messages:
         by_packet[item.case.packet.pk].append(item)
@@ -56,4 +56,3 @@ def apply_messages(messages: Sequence[NewMessage]) -> list[Applied]:
         ],
         why="a clinical answer has come",
     )
-    return [result for update in updates for result in update.applied]

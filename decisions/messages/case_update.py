@@ -15,7 +15,6 @@ from decisions.versions import has_decision, next_version
 # A change of these alone makes no new version: the same was said by another message.
 MESSAGE_FIELDS = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
 SAME = "it changes nothing"
-REPEATED = "this message has been applied already"
 ENDS = "but it ends what was said before it"
 NEWER = {
     Kind.CLINICAL: "a newer clinical answer counts",
@@ -24,9 +23,13 @@ NEWER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewMessage:
-    """One message of one case. `by` is a person, or None for a job; `correlation_id` names the request."""
+    """One message of one case. `by` is a person, or None for a job; `correlation_id` names the request.
+
+    Applying it sets what became of it: `why_ignored` is None if it counts. `version` is the version that it made, as
+    the last of its case; an ignored message may make one too, as an older answer ends what was said before it.
+    """
 
     case: Case
     message: DecisionMessage
@@ -34,6 +37,8 @@ class NewMessage:
     by: str | None = None
     reason: str | None = None
     correlation_id: UUID | None = None
+    why_ignored: str | None = None
+    version: PacketDecision | None = None
 
     @property
     def request_id(self) -> UUID:
@@ -41,24 +46,12 @@ class NewMessage:
         return self.correlation_id or uuid5(NAMESPACE_OID, str(self.message))
 
 
-@dataclass(slots=True)
-class Applied:
-    """What became of a message: why it was ignored, None if it counts; and the version, if it was the last to make it.
-
-    An ignored message may make a version: an older answer ends what was said before it.
-    """
-
-    new: NewMessage
-    why_ignored: str | None = None
-    version: PacketDecision | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
     """What to write for one case; `version` is unsaved, None if nothing changes."""
 
     case: Case
-    applied: list[Applied]
+    new: Sequence[NewMessage]
     kept: Sequence[DecisionMessage] = ()
     version: PacketDecision | None = None
 
@@ -66,37 +59,37 @@ class CaseUpdate:
 def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessage]) -> CaseUpdate:
     """What follows if these messages of a case take effect, beside those that are `known`."""
     if case.is_closed:
-        return CaseUpdate(case, [Applied(item, f"the case is closed ({case.packet.detailed_status})") for item in new])
+        for item in new:
+            item.why_ignored = f"the case is closed ({case.packet.detailed_status})"
+        return CaseUpdate(case, new)
     # Kept as if it had been said, as it could not be told from a later version.
     unsaid = inferred(case.active, known)
     known = known + unsaid
-    applied = [Applied(item) for item in new]
-    fresh = _without_repeated(applied, known)
-    messages = [result.new.message for result in fresh]
-    version = _next_version(case, known, messages, fresh[-1].new) if fresh else None
+    fresh = _without_repeated(new, known)
+    messages = [item.message for item in fresh]
+    version = _next_version(case, known, messages, last=fresh[-1]) if fresh else None
     counts = counting_messages(known + messages)
-    for result in fresh:
-        result.version = version if result is fresh[-1] else None
-        result.why_ignored = _why_ignored(result, counts, changes=version is not None)
-    return CaseUpdate(case, applied, kept=unsaid + messages, version=version)
+    for item in fresh:
+        item.version = version if item is fresh[-1] else None
+        item.why_ignored = _why_ignored(item, counts, changes=version is not None)
+    return CaseUpdate(case, new, kept=unsaid + messages, version=version)
 
 
-def _without_repeated(applied: Sequence[Applied], known: Sequence[DecisionMessage]) -> list[Applied]:
+def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage]) -> list[NewMessage]:
     """Those whose message is not known yet; the others get their reason."""
     keys = {message.key for message in known}
     fresh = []
-    for result in applied:
-        key = result.new.message.key
-        if key in keys:
-            result.why_ignored = REPEATED
+    for item in new:
+        if item.message.key in keys:
+            item.why_ignored = "this message has been applied already"
         else:
-            fresh.append(result)
-            keys.add(key)
+            fresh.append(item)
+            keys.add(item.message.key)
     return fresh
 
 
 def _next_version(
-    case: Case, known: list[DecisionMessage], messages: list[DecisionMessage], last: NewMessage
+    case: Case, known: list[DecisionMessage], messages: list[DecisionMessage], *, last: NewMessage
 ) -> PacketDecision | None:
     """The version that all messages of the case make together, in the name of the last one; None if nothing changes."""
     state = current_state(known + messages)
@@ -118,11 +111,10 @@ def _changes(case: Case, state: CurrentState) -> dict[str, Any]:
     return {} if changes.keys() <= MESSAGE_FIELDS else changes
 
 
-def _why_ignored(result: Applied, counts: Mapping[str, DecisionMessage], *, changes: bool) -> str | None:
-    message = result.new.message
-    counted = counts.get(message.kind)
-    if counted is message:
+def _why_ignored(item: NewMessage, counts: Mapping[str, DecisionMessage], *, changes: bool) -> str | None:
+    counted = counts.get(item.message.kind)
+    if counted is item.message:
         return None if changes else SAME
-    is_same = counted is not None and counted.content == message.content
-    why = SAME if is_same else NEWER[Kind(message.kind)]
-    return f"{why}; {ENDS}" if result.version else why
+    is_same = counted is not None and counted.content == item.message.content
+    why = SAME if is_same else NEWER[Kind(item.message.kind)]
+    return f"{why}; {ENDS}" if item.version else why

@@ -7,7 +7,7 @@ from django.db import connection
 
 from decisions.case import Case
 from decisions.codes import ClinicalDecision
-from decisions.messages.case_update import SAME, Applied
+from decisions.messages.case_update import SAME, NewMessage
 from decisions.messages.clinical_ops import ClinicalOpsHandler, Row
 from decisions.messages.handler import Parsed
 from decisions.models import DecisionMessage
@@ -51,9 +51,9 @@ class ClinicalAnswers(ClinicalOpsHandler):
     def wait(self, case: Case, message: DecisionMessage) -> None:
         return None
 
-    def after(self, applied: Sequence[Applied]) -> None:
+    def after(self, applied: Sequence[NewMessage]) -> None:
         """Mark the rows whose answer counts, or says what counts already."""
-        message_ids = [result.new.message.message_id for result in applied if result.why_ignored in (None, SAME)]
+        message_ids = [item.message.message_id for item in applied if item.why_ignored in (None, SAME)]
         if message_ids:
             with connection.cursor() as cursor:
                 cursor.execute(MARK_APPLIED, [message_ids])

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from decisions.case import Case, lock_cases
 from decisions.messages.apply import apply_messages
-from decisions.messages.case_update import Applied, NewMessage
+from decisions.messages.case_update import NewMessage
 from decisions.models import DecisionMessage
 from inbox.outcomes import Outcome, done, ignored, not_ready
 from inbox.registry import LockedJob
@@ -48,11 +48,11 @@ class DecisionHandler(ABC, Generic[M]):
             else:
                 message.packet = case.packet
                 ready.append(NewMessage(case, message, job_id=job.inbox_id))
-        applied = apply_messages(ready)
-        for result in applied:
-            assert result.new.job_id is not None  # noqa: S101 for mypy: set just above
-            outcomes[result.new.job_id] = ignored(result.why_ignored) if result.why_ignored else done()
-        self.after(applied)
+        apply_messages(ready)
+        for item in ready:
+            assert item.job_id is not None  # noqa: S101 for mypy: set just above
+            outcomes[item.job_id] = ignored(item.why_ignored) if item.why_ignored else done()
+        self.after(ready)
         return [outcomes[job.inbox_id] for job in jobs]
 
     @abstractmethod
@@ -83,5 +83,5 @@ class DecisionHandler(ABC, Generic[M]):
         """Why the message can't be applied to this locked case now; None if it can."""
         return None if case.is_answered or case.is_closed else not_ready("a clinical answer")
 
-    def after(self, applied: Sequence[Applied]) -> None:
+    def after(self, applied: Sequence[NewMessage]) -> None:
         """What else to write in the same transaction; nothing by default."""

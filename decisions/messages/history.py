@@ -32,14 +32,14 @@ def events_of(update: CaseUpdate, move: PacketMove) -> list[PacketEvent]:
     return [
         PacketEvent(
             packet_id=update.case.packet.pk,
-            what=PacketEvent.What.ANSWER_IGNORED if result.why_ignored else PacketEvent.What.ANSWERED,
-            by=result.new.by,
-            job_id=result.new.job_id,
+            what=PacketEvent.What.ANSWER_IGNORED if item.why_ignored else PacketEvent.What.ANSWERED,
+            by=item.by,
+            job_id=item.job_id,
             from_status=from_status,
-            to_status=from_status if result.why_ignored and not result.version else move.to,
-            reason="; ".join(filter(None, [result.new.reason, result.why_ignored])) or None,
+            to_status=from_status if item.why_ignored and not item.version else move.to,
+            reason="; ".join(filter(None, [item.reason, item.why_ignored])) or None,
         )
-        for result in update.applied
+        for item in update.new
     ]
 
 

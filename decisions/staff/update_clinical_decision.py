@@ -57,8 +57,9 @@ def give_answer(case: Case, answer: str, request: Request) -> PacketDecision:
         content={"answer": answer} | ({"is_anew": True} if _has_failed(case, answer) else {}),
     )
     by, reason, correlation_id = request["by"], request["reason"], request["correlation_id"]
-    [applied] = apply_messages([NewMessage(case, message, by=by, reason=reason, correlation_id=correlation_id)])
-    version = applied.version or case.active
+    new = NewMessage(case, message, by=by, reason=reason, correlation_id=correlation_id)
+    apply_messages([new])
+    version = new.version or case.active
     assert version is not None  # noqa: S101 an answer of a person always counts
     version.refresh_from_db()
     return version

@@ -62,8 +62,9 @@ def answers(of: Packet, messages) -> list[str | None]:
         case = lock_case(of.pk)
         for message in messages:
             message.packet = case.packet
-        applied = apply_messages([NewMessage(case, message, job_id=message.message_id) for message in messages])
-        return [result.why_ignored for result in applied]
+        new = [NewMessage(case, message, job_id=message.message_id) for message in messages]
+        apply_messages(new)
+        return [item.why_ignored for item in new]
 
 
 def affirmed(number: int = 1) -> Packet:
