@@ -65,14 +65,14 @@ def test_the_deadline_holds_against_a_server_that_drips(generator, behaviour):
     began = time.monotonic()
     outcome = ask(REQUEST)
     assert 0.7 < time.monotonic() - began < 2
-    assert outcome.text == "no whole answer within 0.8 s (JSON_GENERATOR_TOTAL_TIMEOUT)"
+    assert outcome.text == "no complete answer within 0.8 s (JSON_GENERATOR_TOTAL_TIMEOUT)"
 
 
 def test_silence_ends_earlier(generator, settings):
     settings.JSON_GENERATOR_TOTAL_TIMEOUT = 60
     generator(Behaviour.HANG)
     began = time.monotonic()
-    assert ask(REQUEST).text == "nothing came for 0.3 s (JSON_GENERATOR_READ_TIMEOUT)"
+    assert ask(REQUEST).text == "nothing received for 0.3 s (JSON_GENERATOR_READ_TIMEOUT)"
     assert time.monotonic() - began < 2
 
 
@@ -97,7 +97,7 @@ def test_a_reset_is_tried_again(settings):
 def test_no_redirect_is_followed(generator):
     served = generator(Behaviour.REDIRECT)
     outcome = ask(REQUEST)
-    assert outcome.text.startswith("the JSON Generator answered 307, a redirect, and none is followed")
+    assert outcome.text.startswith("the JSON Generator answered 307, a redirect, which is not followed")
     assert len(served.requests) == 1
 
 
