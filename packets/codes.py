@@ -17,14 +17,6 @@ class Channel(models.IntegerChoices):
     ESMD = 3, "esMD"
 
 
-class MessageType(models.TextChoices):
-    INTAKE = "intake", "Intake"
-    UTN_SUCCESS = "utn_success", "UTN success"
-    UTN_FAIL = "utn_fail", "UTN fail"
-    # Neither message_type_id nor the text says what it is, or they contradict each other.
-    UNKNOWN = "unknown", "Unknown"
-
-
 class DetailedStatus(Codes):
     PENDING_NEW = "Pending - New"
     INTAKE = "Intake"
