@@ -1,4 +1,4 @@
-"""What the pages of jobs show of decisions."""
+"""Links from the page of a job to its decisions."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The codes of prior authorization that packets use; the values are other programs' and the law's, not ours."""
+"""The codes of prior authorization that packets use; other programs and the law set the values."""
 
 from django.db import models
 
@@ -34,7 +34,7 @@ class DetailedStatus(Codes):
     DISMISSAL_COMPLETE = "Dismissal Complete"
 
 
-# No message re-opens these.
+# No message reopens these.
 CLOSED_STATUSES = frozenset(
     [DetailedStatus.DECISION_COMPLETE, DetailedStatus.DISMISSAL, DetailedStatus.DISMISSAL_COMPLETE]
 )
@@ -55,5 +55,5 @@ class SubmissionType(Codes):
 
 
 def first_validation_status(submission_type: str | None) -> ValidationStatus:
-    """Where the validation of an intake begins: with a person, if its submission type is unknown."""
+    """The status that the validation of an intake begins with: a person reviews an unknown submission type."""
     return ValidationStatus.PENDING_VALIDATION if submission_type else ValidationStatus.PENDING_MANUAL_REVIEW

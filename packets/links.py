@@ -1,4 +1,4 @@
-"""What the pages of jobs show of packets, and how a job is found by its packet's number."""
+"""Links from the page of a job to its packet, and the search for jobs by the number of a packet."""
 
 from collections.abc import Iterable
 from uuid import UUID

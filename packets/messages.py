@@ -15,8 +15,8 @@ from packets.values import BadMessage, require_same_tracking_id, required
 M = TypeVar("M")
 T = TypeVar("T")
 
-# In SQL, as the ORM takes 0.3 ms to build it, which counts where messages come one by one.
-# Payloads come as text, so that each is decoded by itself.
+# In SQL, as the ORM takes 0.3 ms to build it, which counts when messages arrive one by one.
+# Messages are read as text, so that each is decoded by itself.
 SELECT_MESSAGES = """
 SELECT message_id, is_deleted, payload::text FROM integration_send_serviceops WHERE message_id = ANY(%s)
 """

@@ -36,7 +36,7 @@ def pick(values: Mapping[str, Any], *spellings: str) -> Any:
 
 
 def type_name(value: Any) -> str:
-    """What a JSON value is, for error texts."""
+    """The type of a JSON value, for error texts."""
     return TYPE_NAMES.get(type(value), "null")
 
 

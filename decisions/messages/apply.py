@@ -54,5 +54,5 @@ def apply_messages(messages: Sequence[NewMessage]) -> None:
             for case, version in decided
             if case.active is None or case.active.clinical_decision != version.clinical_decision
         ],
-        why="a clinical answer has come",
+        why="a clinical answer arrived",
     )

@@ -1,13 +1,12 @@
-"""What new messages make of one case: which of them to keep, and at most one new version. Touches no database."""
+"""Decides what follows from new messages of one case: at most one new version. Touches no database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from decisions.case import Case
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.rules.current_state import FIELDS, CurrentState, Kind, counting_messages, current_state
+from decisions.rules.current_state import Kind, State, counting_messages, current_state
 from decisions.rules.inferred_messages import inferred
 from decisions.rules.new_round import starts_round
 from decisions.versions import has_decision, next_version
@@ -48,7 +47,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
-    """What to write for one case; `version` is unsaved, None if nothing changes."""
+    """The rows to write for one case; `version` is unsaved, None if nothing changes."""
 
     case: Case
     new: Sequence[NewMessage]
@@ -57,7 +56,7 @@ class CaseUpdate:
 
 
 def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessage]) -> CaseUpdate:
-    """What follows if these messages of a case take effect, beside those that are `known`."""
+    """Let these messages of a case take effect, beside those that are `known`, and set what becomes of each."""
     if case.is_closed:
         for item in new:
             item.why_ignored = f"the case is closed ({case.packet.detailed_status})"
@@ -103,11 +102,11 @@ def _next_version(
     return next_version(case, by=last.by or f"job:{last.job_id}", correlation_id=last.request_id, **changes)
 
 
-def _changes(case: Case, state: CurrentState) -> dict[str, Any]:
+def _changes(case: Case, state: State) -> State:
     """The fields that change; empty if only the number and the time of the message would."""
     if not has_decision(case):
-        return {name: getattr(state, name) for name in FIELDS}
-    changes = {name: getattr(state, name) for name in FIELDS if getattr(state, name) != getattr(case.active, name)}
+        return dict(state)
+    changes = {name: value for name, value in state.items() if value != getattr(case.active, name)}
     return {} if changes.keys() <= MESSAGE_FIELDS else changes
 
 

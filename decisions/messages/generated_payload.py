@@ -34,7 +34,7 @@ class GeneratedPayloads(ClinicalOpsHandler):
         is_later = (message.said_at or BEGINNING) >= (case.active.clinical_created_at or BEGINNING)
         if answer in (decision, None) or not is_later:
             return None
-        # Dead, as nobody waits for it. Should its answer come, the payload is woken and counts.
+        # Dead, as nobody waits for it. If its answer arrives, the payload is woken and counts.
         return dead(f"the payload is for {answer}, but the decision is {decision}", CONTRADICTION)
 
 

@@ -32,8 +32,8 @@ class DecisionHandler(ABC, Generic[M]):
 
         1. Read and parse the source rows.
         2. Lock the packets of the cases, in key order.
-        3. Let those messages wait whose packet, or what else they need, has not come.
-        4. Apply the others; one that changes nothing is done with the reason.
+        3. Let messages wait whose packet, or whatever else they need, is missing.
+        4. Apply the others; one that changes nothing is done, with the reason.
         """
         messages, outcomes = self.read(jobs)
         parsed = [job for job in jobs if job.inbox_id in messages]
@@ -73,7 +73,7 @@ class DecisionHandler(ABC, Generic[M]):
 
     @abstractmethod
     def parse(self, row: M) -> dict[str, Any]:
-        """What the message says, in the words of decisions/rules/current_state.py. Raises BadMessage."""
+        """The content of the message, as decisions/rules/current_state.py reads it. Raises BadMessage."""
 
     def said_at(self, row: M) -> datetime | None:
         """When the content of the row was written; None if that is unknown."""
@@ -84,4 +84,4 @@ class DecisionHandler(ABC, Generic[M]):
         return None if case.is_answered or case.is_closed else not_ready("a clinical answer")
 
     def after(self, applied: Sequence[NewMessage]) -> None:
-        """What else to write in the same transaction; nothing by default."""
+        """Write whatever else belongs to the same transaction; nothing by default."""

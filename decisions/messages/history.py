@@ -1,4 +1,4 @@
-"""Where a packet goes with a new version of its decision, and what its history says of each message."""
+"""The move of a packet that follows from a new version of its decision, and a line of history for each message."""
 
 from decisions.codes import EsmdRequestStatus, UtnStatus
 from decisions.messages.case_update import CaseUpdate
@@ -11,7 +11,7 @@ from packets.moves import MOVES, Verb
 
 
 def move_of(update: CaseUpdate) -> PacketMove:
-    """Where the packet goes, and how its validation goes on; both as they are without a new version."""
+    """The packet's next status and validation status; the same as before if there is no new version."""
     packet = update.case.packet
     status, validation = DetailedStatus(packet.detailed_status), ValidationStatus(packet.validation_status)
     if update.version is None:
@@ -44,7 +44,7 @@ def events_of(update: CaseUpdate, move: PacketMove) -> list[PacketEvent]:
 
 
 def _status_after(version: PacketDecision, active: PacketDecision | None) -> DetailedStatus | None:
-    """Where the packet goes if the version is further than the active one, or in another round."""
+    """The status to move to if the version is a step beyond the active one, or in another round."""
     verb = _last_step(version)
     if verb is None:
         return None

@@ -15,13 +15,12 @@ from decisions.codes import (
 )
 from inbox.fields import now
 from inbox.models.private import Private
-from packets.models import SEE_PEOPLE, Packet
+from packets.models import SEE_PEOPLE, Packet, one_of
 
 
-def one_of(field: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
+def known(field: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
     """A CHECK that `field` holds one of the choices; null passes where the column allows it."""
-    condition = models.Q(**{f"{field}__isnull": True}) | models.Q(**{f"{field}__in": choices.values})
-    return models.CheckConstraint(condition=condition, name=f"decision_{field}_known")
+    return one_of(field, choices, f"decision_{field}_known", or_null=True)
 
 
 class PacketDecision(models.Model):
@@ -78,15 +77,15 @@ class PacketDecision(models.Model):
             ),
             # Also serves as the index of packet_id.
             models.UniqueConstraint(fields=["packet", "correlation_id"], name="decision_once_per_request"),
-            one_of("decision_type", DecisionType),
-            one_of("operational_decision", OperationalDecision),
-            one_of("clinical_decision", ClinicalDecision),
-            one_of("decision_outcome", DecisionOutcome),
-            one_of("decision_subtype", DecisionSubtype),
-            one_of("part_type", PartType),
-            one_of("denial_reason", DenialReason),
-            one_of("esmd_request_status", EsmdRequestStatus),
-            one_of("utn_status", UtnStatus),
+            known("decision_type", DecisionType),
+            known("operational_decision", OperationalDecision),
+            known("clinical_decision", ClinicalDecision),
+            known("decision_outcome", DecisionOutcome),
+            known("decision_subtype", DecisionSubtype),
+            known("part_type", PartType),
+            known("denial_reason", DenialReason),
+            known("esmd_request_status", EsmdRequestStatus),
+            known("utn_status", UtnStatus),
         ]
 
     def __str__(self) -> str:

@@ -46,5 +46,5 @@ class DecisionMessage(models.Model):
 
     @property
     def key(self) -> tuple:
-        """What it is, within its case: the same key is the same message."""
+        """Identifies the message within its case."""
         return (self.kind, self.source, self.message_id, self.revision)

@@ -1,20 +1,18 @@
-"""The tables that other programs read: one row per thing to tell them, written in the transaction that decides it."""
+"""The tables that other programs read: one row per request, written in the transaction that decides it."""
 
 from django.db import models
 
 from decisions.codes import OutboxStatus
 from inbox.fields import now
 from inbox.models.private import Private
-from packets.models import SEE_PEOPLE
+from packets.models import SEE_PEOPLE, one_of
 
 
 def outbox_constraints(table: str) -> list[models.BaseConstraint]:
-    """What every outbox carries: known statuses, and each dedupe_key once."""
+    """The constraints of every outbox: known statuses, and each dedupe_key once."""
     return [
         models.UniqueConstraint(fields=["dedupe_key"], name=f"{table}_once"),
-        models.CheckConstraint(
-            condition=models.Q(message_status_id__in=OutboxStatus.values), name=f"{table}_status_known"
-        ),
+        one_of("message_status_id", OutboxStatus, f"{table}_status_known"),
     ]
 
 

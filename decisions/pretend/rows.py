@@ -1,4 +1,4 @@
-"""What the JSON Generator writes: the payload of a case, by plain SQL, on a connection of its own."""
+"""Writes payloads of cases as the JSON Generator does: by plain SQL, on a connection of its own."""
 
 import json
 import threading

@@ -1,11 +1,11 @@
-"""What a decision version says and no message has said, such as a version that another program wrote by SQL."""
+"""Messages that a decision version implies and nobody sent, such as those of a version that was written by SQL."""
 
 from datetime import datetime
 from typing import Any
 
 from decisions.codes import EsmdRequestStatus, UtnStatus
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.rules.current_state import CurrentState, Kind, current_state, is_answered
+from decisions.rules.current_state import Kind, State, current_state, is_answered
 
 IS_SENT = {EsmdRequestStatus.SENT: True, EsmdRequestStatus.ACKED: True, EsmdRequestStatus.FAILED: False}
 ESMD = ("esmd_request_payload", "esmd_error", "decision_subtype", "part_type")
@@ -23,7 +23,7 @@ def inferred(active: PacketDecision | None, known: list[DecisionMessage]) -> lis
     state = current_state(known)
     kinds = {message.kind for message in known}
     found: list[tuple[Kind, datetime | None, dict[str, Any]]] = []
-    if state is None or state.clinical_decision != active.clinical_decision:
+    if state is None or state["clinical_decision"] != active.clinical_decision:
         found.append((Kind.CLINICAL, active.clinical_created_at, {"answer": active.clinical_decision}))
     if active.utn_status != UtnStatus.NONE and _differs(active, state, UTN):
         found.append((Kind.UTN, active.utn_created_at, _utn(active)))
@@ -32,8 +32,8 @@ def inferred(active: PacketDecision | None, known: list[DecisionMessage]) -> lis
     return [_message(active, kind, active.created_at if kind in kinds else at, said) for kind, at, said in found]
 
 
-def _differs(active: PacketDecision, state: CurrentState | None, names: tuple[str, ...]) -> bool:
-    return state is None or any(getattr(active, name) != getattr(state, name) for name in names)
+def _differs(active: PacketDecision, state: State | None, names: tuple[str, ...]) -> bool:
+    return state is None or any(getattr(active, name) != state[name] for name in names)
 
 
 def _has_esmd(active: PacketDecision) -> bool:

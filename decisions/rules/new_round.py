@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from decisions.codes import EsmdRequestStatus
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.rules.current_state import CurrentState, Kind, is_answered, of_earlier_rounds
+from decisions.rules.current_state import Kind, State, is_answered, of_earlier_rounds
 
 
 def starts_round(
-    active: PacketDecision, state: CurrentState, known: list[DecisionMessage], new: list[DecisionMessage]
+    active: PacketDecision, state: State, known: list[DecisionMessage], new: list[DecisionMessage]
 ) -> bool:
     """True if `new` messages, which bring a case with this active version to `state`, begin a round.
 
@@ -17,13 +17,13 @@ def starts_round(
     """
     if not is_answered(active.clinical_decision):
         return False
-    if state.clinical_decision != active.clinical_decision or any(message.content.get("is_anew") for message in new):
+    if state["clinical_decision"] != active.clinical_decision or any(message.content.get("is_anew") for message in new):
         return True
     before = of_earlier_rounds(known)
     lost = [message for message in of_earlier_rounds(known + new) if message not in before]
     # A new payload that is too late for its round has spent the request of this one.
     return Kind.UTN in _kinds(message for message in lost if message in known) or (
-        Kind.PAYLOAD in _kinds(lost) and state.esmd_request_status == EsmdRequestStatus.NOT_SENT
+        Kind.PAYLOAD in _kinds(lost) and state["esmd_request_status"] == EsmdRequestStatus.NOT_SENT
     )
 
 

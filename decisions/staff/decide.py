@@ -1,7 +1,7 @@
-"""What all decisions of people share: a locked case, one version per request, and no decision upon a stale view.
+"""The steps that all decisions of people share: lock the case, refuse a stale view, write one version per request.
 
-Every verb runs in the caller's transaction and takes a Request. The same `correlation_id` returns the version that the
-first try made. What can go wrong is a DecisionRefused, whose text says what stands in the way.
+Every verb runs in the caller's transaction and takes a Request. A second try with the same `correlation_id` returns the
+version of the first. Verbs raise DecisionRefused, whose text says what prevents the decision.
 """
 
 from typing import Any, NotRequired, TypedDict
@@ -19,7 +19,7 @@ from packets.moves import MOVES, Verb
 
 
 class Request(TypedDict):
-    """Who decides and why. `seen` is the key of the version that the person saw, None if there was no decision."""
+    """The person and the reason. `seen` is the key of the version that the person saw, None if there was none."""
 
     by: str
     reason: str
@@ -43,7 +43,7 @@ def open_case(packet_id: int, request: Request, **decides: str) -> tuple[Case, P
     if made is None:
         _refuse_if_stale(case, request.get("seen"))
     elif any(getattr(made, name) != value for name, value in decides.items()):
-        raise NotAllowedNow("this request has made another decision already; begin with a new one")
+        raise NotAllowedNow("this request has made another decision already; make a new one")
     return case, made
 
 

@@ -11,7 +11,7 @@ from decisions.staff.decide import Request, decide, open_case, refuse_if_answere
 from inbox.db.storable import is_storable
 from packets.moves import Verb
 
-# What each reason requires in denial_details.
+# The detail that each reason requires in denial_details.
 REQUIRED_DETAIL = {
     DenialReason.MISSING_FIELDS: "missingFields",
     DenialReason.INVALID_PECOS: "explanation",

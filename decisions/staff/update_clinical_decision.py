@@ -17,7 +17,7 @@ from decisions.models import DecisionMessage, PacketDecision
 from decisions.rules.current_state import STAFF
 from decisions.staff.decide import Request, open_case
 
-# After whatever was said so far, also by a message whose time lies in the future: the person knows all of it.
+# Later than all messages so far, even one whose time is in the future: the person has seen them.
 SELECT_TIME = """
 SELECT said_at, (extract(epoch FROM said_at) * 1000000)::bigint
   FROM (SELECT greatest(clock_timestamp(), max(created_at) + interval '1 microsecond') AS said_at
@@ -66,7 +66,7 @@ def give_answer(case: Case, answer: str, request: Request) -> PacketDecision:
 
 
 def _has_failed(case: Case, answer: str) -> bool:
-    """True if this answer stands, and what had to be done for it failed."""
+    """True if this is the answer already, and its payload or its UTN failed."""
     active = case.active
     if active is None or active.clinical_decision != answer:
         return False

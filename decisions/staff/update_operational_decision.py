@@ -35,7 +35,7 @@ def update_operational_decision(packet_id: int, *, to: O, **request: Unpack[Requ
 
 
 def operational_targets(case: Case) -> list[O]:
-    """What the operational decision can become as the case is."""
+    """The values that the operational decision can be set to now."""
     if case.active is None:
         return []
     current, status = case.active.operational_decision, DetailedStatus(case.packet.detailed_status)

@@ -15,7 +15,7 @@ CHANNEL_OF_TEXT = {"Portal": Channel.PORTAL, "Fax": Channel.FAX}
 
 @dataclass(frozen=True)
 class Intake:
-    """What a packet takes from an intake message. Unknown is None. Times are UTC."""
+    """The fields that a packet takes from an intake message; None is unknown. Times are UTC."""
 
     channel_type_id: int
     case_id: str | None
@@ -80,7 +80,7 @@ def _metadata(value: Any) -> dict[str, Any]:
 
 
 def _channel(channel_type_id: int | None, text: Any) -> Channel:
-    """The row's channel; where it has none, the text's, and esMD where neither says."""
+    """The row's channel; without one, the channel of the text; esMD if neither names one."""
     if not channel_type_id:
         return CHANNEL_OF_TEXT.get(text, Channel.ESMD) if isinstance(text, str) else Channel.ESMD
     if channel_type_id not in Channel.values:
@@ -89,7 +89,7 @@ def _channel(channel_type_id: int | None, text: Any) -> Channel:
 
 
 def _ocr_fields(*places: dict[str, Any]) -> dict[str, Any]:
-    """The values of the Portal's cover sheet by field name; empty where there is none or it is malformed."""
+    """The values of the Portal's cover sheet by field name; empty if it is absent or malformed."""
     for place in places:
         ocr = place.get("ocr")
         fields = ocr.get("fields") if isinstance(ocr, dict) else None

@@ -44,7 +44,7 @@ class SampleMessage:
 def sample_messages(count: int, seed: int, broken_share: float = 0.03) -> Iterator[SampleMessage]:
     """`count` messages of all shapes, a few without documents, a few corrections, and exactly the share broken.
 
-    The broken ones take turns, so that each way comes once before any comes twice.
+    Every breakage is used once before any is used twice.
     """
     random = Random(seed)  # noqa: S311 not a secret
     broken_at = set(random.sample(range(count), round(count * broken_share)))
