@@ -1,6 +1,6 @@
 """A pretend JSON Generator: a real HTTP server on loopback that takes each idempotency key once.
 
-It can be told to misbehave, request by request (behaviour.py). `GET /counts` says what it has taken.
+It can misbehave, request by request (behaviour.py). `GET /counts` returns how many requests it took.
 """
 
 import json
@@ -21,7 +21,7 @@ REDIRECT_TO = "http://elsewhere.invalid/"
 
 
 class Generator:
-    """Serves from `with` to its end. `script` is for the first requests, `otherwise` decides about all others."""
+    """Serves inside `with`. `script` says what to do with the first requests, `otherwise` with all others."""
 
     def __init__(
         self,
