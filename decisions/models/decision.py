@@ -1,4 +1,4 @@
-"""A version of a packet's decision. Append-only: a change is a new version, and only is_active of an old one moves."""
+"""A version of a packet's decision. Append-only: a change is a new version; of an old one only is_active changes."""
 
 from django.db import models
 
@@ -46,7 +46,7 @@ class PacketDecision(models.Model):
     utn_action_required = models.TextField(null=True)
 
     decision_round = models.IntegerField(db_default=1, help_text="A new clinical answer begins a new one.")
-    # The messages that were applied last; older ones change nothing.
+    # The messages that count; older ones change nothing.
     clinical_created_at = models.DateTimeField(null=True)
     clinical_message_id = models.BigIntegerField(null=True)
     utn_created_at = models.DateTimeField(null=True)

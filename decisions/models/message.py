@@ -1,7 +1,7 @@
-"""A message that counts for a packet's decision, as it was when it was handled. Append-only.
+"""A message about a packet's decision, as it was when it was applied. Append-only.
 
-All of them together give the decision (decisions/rules/current_state.py), so their order does not matter. A message
-that waits, or that can never count, is not here.
+All messages of a packet together give its decision (decisions/rules/current_state.py), so their order does not matter.
+Messages that wait, or that can never count, are not kept.
 """
 
 from django.db import models

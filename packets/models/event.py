@@ -1,4 +1,4 @@
-"""The history of a packet: what happened, by whom or by which job. Append-only: a trigger refuses UPDATE and DELETE."""
+"""The history of a packet. Append-only: a trigger refuses UPDATE and DELETE."""
 
 from django.db import models
 

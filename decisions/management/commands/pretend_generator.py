@@ -1,4 +1,4 @@
-"""manage.py pretend_generator: a JSON Generator for development, on loopback, that can be told to misbehave."""
+"""manage.py pretend_generator: a JSON Generator for development, on loopback, that misbehaves on request."""
 
 import random
 from functools import partial
@@ -26,7 +26,7 @@ def percent(text: str) -> float:
 class Command(DatabaseCommand):
     help = (
         "Pretend to be the JSON Generator, at http://127.0.0.1:PORT, until SIGTERM or SIGINT: take each idempotency "
-        "key once, and write its payload. GET /counts says what it has taken. For development and tests."
+        "key once, and write its payload. GET /counts returns how many requests it took. For development and tests."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +40,7 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         shares = [options[behaviour.value] for behaviour in MISBEHAVIOURS]
         if sum(shares) > 100:
-            raise CommandError("the shares are more than 100 percent", returncode=2)
+            raise CommandError("the shares must not exceed 100 percent", returncode=2)
         stop = Stop()
         stop.install()
         chance = random.Random(options["random_seed"])  # noqa: S311 not a secret
