@@ -1,36 +1,25 @@
 """Messages whose type is unknown: each is dead with the reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from inbox.outcomes import Outcome
 from inbox.registry import LockedJob
-from packets.messages import Message, read_rows
+from packets.messages import Message, read_each
 from packets.source import TYPE_OF_ID, TYPE_OF_TEXT
 from packets.values import BadMessage, pick, type_name
 
 KNOWN_IDS = ", ".join(map(str, TYPE_OF_ID))
 KNOWN_TEXTS = ", ".join(TYPE_OF_TEXT)
 
-SELECT_TYPED_MESSAGES = """
-SELECT message_id, is_deleted, payload::text, message_type_id
-  FROM integration_send_serviceops WHERE message_id = ANY(%s)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class TypedMessage(Message):
-    message_type_id: int | None
-
 
 def explain(jobs: Sequence[LockedJob]) -> list[Outcome]:
     """Say of each message why its type is unknown."""
-    _, outcomes = read_rows(jobs, SELECT_TYPED_MESSAGES, TypedMessage, _raise_reason)
+    _, outcomes = read_each(jobs, _raise_reason)
     return [outcomes[job.inbox_id] for job in jobs]
 
 
-def _raise_reason(message: TypedMessage) -> None:
-    by_id = message.message_type_id
+def _raise_reason(message: Message) -> None:
+    by_id = message.columns["message_type_id"]
     if by_id is not None and by_id not in TYPE_OF_ID:
         raise BadMessage(f"message_type_id must be one of {KNOWN_IDS}, got {by_id}")
     # Only an object can have a type; the row may have been changed since it was ingested.

@@ -12,14 +12,7 @@ MAX_EXPLANATION = 4000
 # No name or number of a person is longer, and an index entry must stay below 2,700 bytes.
 MAX_TEXT = 255
 
-TYPE_NAMES = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-}
+TYPE_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 
 
 class BadMessage(Exception):

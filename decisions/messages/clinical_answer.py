@@ -8,11 +8,12 @@ from django.db import connection
 from decisions.case import Case
 from decisions.codes import ClinicalDecision
 from decisions.messages.case_update import SAME, NewMessage
-from decisions.messages.clinical_ops import ClinicalOpsHandler, Row
+from decisions.messages.clinical_ops import ClinicalOpsHandler
 from decisions.messages.handler import Parsed
 from decisions.models import DecisionMessage
 from inbox.outcomes import not_ready
 from inbox.registry import LockedJob
+from packets.messages import Message
 from packets.values import BadMessage
 
 WRITER = "its source row, which is being written"
@@ -41,7 +42,7 @@ class ClinicalAnswers(ClinicalOpsHandler):
         messages, outcomes = super().read([job for job in jobs if job.message_id not in held])
         return messages, outcomes | {job.inbox_id: not_ready(WRITER) for job in jobs if job.message_id in held}
 
-    def parse(self, row: Row) -> dict[str, Any]:
+    def parse(self, row: Message) -> dict[str, Any]:
         indicator = row.as_object().get("decision_indicator")
         answer = ANSWER_OF_INDICATOR.get(indicator) if isinstance(indicator, str) else None
         if answer is None:

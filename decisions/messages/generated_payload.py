@@ -5,10 +5,11 @@ from typing import Any
 from decisions.case import Case
 from decisions.codes import DecisionSubtype, PartType
 from decisions.messages.clinical_answer import ANSWER_OF_INDICATOR
-from decisions.messages.clinical_ops import ClinicalOpsHandler, Row
+from decisions.messages.clinical_ops import ClinicalOpsHandler
 from decisions.models import DecisionMessage
 from inbox.db.storable import DEEPEST, is_storable
 from inbox.outcomes import CONTRADICTION, Outcome, dead
+from packets.messages import Message
 from packets.order import BEGINNING
 from packets.values import BadMessage, explanation, pick, required
 
@@ -23,8 +24,8 @@ class GeneratedPayloads(ClinicalOpsHandler):
     content = "payload"
     prefix = "payload"
 
-    def parse(self, row: Row) -> dict[str, Any]:
-        return _sent(row.as_object()) if row.is_sent else _failed(row)
+    def parse(self, row: Message) -> dict[str, Any]:
+        return _sent(row.as_object()) if row.columns["json_sent_to_integration"] else _failed(row)
 
     def wait(self, case: Case, message: DecisionMessage) -> Outcome | None:
         """Also dead is a payload for another answer than the one that counts, unless it is older than that."""
@@ -53,7 +54,7 @@ def _sent(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _failed(row: Row) -> dict[str, Any]:
+def _failed(row: Message) -> dict[str, Any]:
     values = row.as_object() if isinstance(row.payload, dict) else {}
     reason = explanation(pick(values, "error", "error_message", "errorMessage", "reason", "message"))
     return {"is_sent": False, "error": reason or NO_REASON}

@@ -7,7 +7,7 @@ What can go wrong: a bad message is dead with its reason; one whose packet or cl
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from decisions.case import Case, lock_cases
 from decisions.messages.apply import apply_messages
@@ -17,11 +17,10 @@ from inbox.outcomes import Outcome, done, ignored, not_ready
 from inbox.registry import LockedJob
 from packets.messages import Message
 
-M = TypeVar("M", bound=Message)
 Parsed = tuple[dict[int, DecisionMessage], dict[int, Outcome]]
 
 
-class DecisionHandler(ABC, Generic[M]):
+class DecisionHandler(ABC):
     """Handles one kind of message. `source` is the source of its jobs."""
 
     kind: DecisionMessage.Kind
@@ -59,7 +58,7 @@ class DecisionHandler(ABC, Generic[M]):
     def read(self, jobs: Sequence[LockedJob]) -> Parsed:
         """Read the source rows with `to_message`; returns messages, and the outcomes of jobs without, by inbox_id."""
 
-    def to_message(self, row: M) -> DecisionMessage:
+    def to_message(self, row: Message) -> DecisionMessage:
         """The message in a source row. Raises BadMessage."""
         return DecisionMessage(
             kind=self.kind,
@@ -72,10 +71,10 @@ class DecisionHandler(ABC, Generic[M]):
         )
 
     @abstractmethod
-    def parse(self, row: M) -> dict[str, Any]:
+    def parse(self, row: Message) -> dict[str, Any]:
         """The content of the message, as decisions/rules/current_state.py reads it. Raises BadMessage."""
 
-    def said_at(self, row: M) -> datetime | None:
+    def said_at(self, row: Message) -> datetime | None:
         """When the content of the row was written; None if that is unknown."""
         return row.job.source_created_at
 
@@ -83,5 +82,5 @@ class DecisionHandler(ABC, Generic[M]):
         """Why the message can't be applied to this locked case now; None if it can."""
         return None if case.is_answered or case.is_closed else not_ready("a clinical answer")
 
-    def after(self, applied: Sequence[NewMessage]) -> None:
+    def after(self, applied: Sequence[NewMessage]) -> None:  # noqa: B027 most kinds write nothing else
         """Write whatever else belongs to the same transaction; nothing by default."""

@@ -10,7 +10,7 @@ from packets.messages import Message, read_each
 from packets.values import MAX_TEXT, BadMessage, explanation, pick, required_text
 
 
-class UtnAnswers(DecisionHandler[Message]):
+class UtnAnswers(DecisionHandler):
     """Each waits for its packet and a clinical answer."""
 
     kind = DecisionMessage.Kind.UTN

@@ -2,17 +2,7 @@
 
 from django.db import models
 
-from decisions.codes import (
-    ClinicalDecision,
-    DecisionOutcome,
-    DecisionSubtype,
-    DecisionType,
-    DenialReason,
-    EsmdRequestStatus,
-    OperationalDecision,
-    PartType,
-    UtnStatus,
-)
+from decisions import codes
 from inbox.fields import now
 from inbox.models.private import Private
 from packets.models import SEE_PEOPLE, Packet, one_of
@@ -26,20 +16,22 @@ def known(field: str, choices: type[models.TextChoices]) -> models.CheckConstrai
 class PacketDecision(models.Model):
     packet_decision_id = models.BigAutoField(primary_key=True)
     packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="decisions", db_index=False)
-    decision_type = models.TextField(choices=DecisionType)
-    operational_decision = models.TextField(choices=OperationalDecision, db_default=OperationalDecision.PENDING)
-    clinical_decision = models.TextField(choices=ClinicalDecision, db_default=ClinicalDecision.PENDING)
-    decision_outcome = models.TextField(choices=DecisionOutcome, null=True)
-    decision_subtype = models.TextField(choices=DecisionSubtype, null=True)
-    part_type = models.TextField(choices=PartType, null=True)
-    denial_reason = models.TextField(choices=DenialReason, null=True)
+    decision_type = models.TextField(choices=codes.DecisionType)
+    operational_decision = models.TextField(
+        choices=codes.OperationalDecision, db_default=codes.OperationalDecision.PENDING
+    )
+    clinical_decision = models.TextField(choices=codes.ClinicalDecision, db_default=codes.ClinicalDecision.PENDING)
+    decision_outcome = models.TextField(choices=codes.DecisionOutcome, null=True)
+    decision_subtype = models.TextField(choices=codes.DecisionSubtype, null=True)
+    part_type = models.TextField(choices=codes.PartType, null=True)
+    denial_reason = models.TextField(choices=codes.DenialReason, null=True)
     denial_details = models.JSONField(null=True)
 
-    esmd_request_status = models.TextField(choices=EsmdRequestStatus, db_default=EsmdRequestStatus.NOT_SENT)
+    esmd_request_status = models.TextField(choices=codes.EsmdRequestStatus, db_default=codes.EsmdRequestStatus.NOT_SENT)
     esmd_request_payload = models.JSONField(null=True)
     esmd_error = models.TextField(null=True)
     utn = models.TextField(null=True)
-    utn_status = models.TextField(choices=UtnStatus, db_default=UtnStatus.NONE)
+    utn_status = models.TextField(choices=codes.UtnStatus, db_default=codes.UtnStatus.NONE)
     requires_utn_fix = models.BooleanField(db_default=False)
     utn_error_code = models.TextField(null=True)
     utn_error_description = models.TextField(null=True)
@@ -77,15 +69,15 @@ class PacketDecision(models.Model):
             ),
             # Also serves as the index of packet_id.
             models.UniqueConstraint(fields=["packet", "correlation_id"], name="decision_once_per_request"),
-            known("decision_type", DecisionType),
-            known("operational_decision", OperationalDecision),
-            known("clinical_decision", ClinicalDecision),
-            known("decision_outcome", DecisionOutcome),
-            known("decision_subtype", DecisionSubtype),
-            known("part_type", PartType),
-            known("denial_reason", DenialReason),
-            known("esmd_request_status", EsmdRequestStatus),
-            known("utn_status", UtnStatus),
+            known("decision_type", codes.DecisionType),
+            known("operational_decision", codes.OperationalDecision),
+            known("clinical_decision", codes.ClinicalDecision),
+            known("decision_outcome", codes.DecisionOutcome),
+            known("decision_subtype", codes.DecisionSubtype),
+            known("part_type", codes.PartType),
+            known("denial_reason", codes.DenialReason),
+            known("esmd_request_status", codes.EsmdRequestStatus),
+            known("utn_status", codes.UtnStatus),
         ]
 
     def __str__(self) -> str:
