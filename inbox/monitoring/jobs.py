@@ -207,7 +207,8 @@ def _group(
     is_due: bool = False,
     pause: str | None = None,
 ) -> Remaining:
-    has_handler = any(known.name == source and message_type in known.message_types for known in registry.sources())
+    known = registry.find(source)
+    has_handler = known is not None and message_type in known.message_types
     return Remaining(
         status=status,
         why=_why(status, f"{source}/{message_type}", is_due=is_due, has_handler=has_handler, pause=pause),
