@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from config.web.charts import Chart, stacked
 from inbox.db.storable import error_text
+from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import pauses
 from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket
 from inbox.monitoring.snapshot import take_snapshot
@@ -45,15 +46,8 @@ def _chart(history: list[Bucket], *kinds: str) -> Chart:
 
 @register.filter
 def age(number_s: float | None) -> str:
-    """Seconds as people say them: 0.4 s, 12 s, 5 min, 3 h, 9 d; a dash for None."""
-    if number_s is None:
-        return "-"
-    if number_s < 10:
-        return f"{number_s:.2g} s"
-    for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if number_s < limit_s:
-            return f"{number_s / unit_s:,.0f} {unit}"
-    return f"{number_s / 86400:,.0f} d"
+    """Seconds as people say them; a dash for None."""
+    return in_words(number_s, unknown="-")
 
 
 @register.filter

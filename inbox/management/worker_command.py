@@ -12,6 +12,7 @@ from inbox.management.base import DatabaseCommand, add_worker_arguments
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.monitoring import dead_by_reason, remaining
+from inbox.monitoring.age import in_words
 from inbox.worker.calls import CONCURRENCY
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence, default_worker_id
@@ -72,7 +73,7 @@ class WorkerCommand(DatabaseCommand):
             for reason, count in dead_by_reason(worker.worker_id) if counts["DEAD"] else []:
                 self.stdout.write(f"dead: {count:,} {reason}")
             for group in remaining():
-                when = f", next in {group.next_in_s:.0f} s" if group.next_in_s and group.next_in_s > 0 else ""
+                when = f", next in {in_words(group.next_in_s)}" if group.next_in_s and group.next_in_s > 0 else ""
                 self.stdout.write(f"stays: {group.count:,} {group.status}: {group.why}{when}")
         sys.stdout.flush()
 

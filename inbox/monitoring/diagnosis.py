@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from inbox import conf, registry
 from inbox.models import InboxJob
-from inbox.monitoring.age import seconds
+from inbox.monitoring.age import in_words
 from inbox.monitoring.overview import Overview
 from inbox.monitoring.sources import SourceState, next_try
 
@@ -61,7 +61,7 @@ def _claims_too_old() -> list[Stall]:
     count = InboxJob.objects.stale(limit_s).count()
     if not count:
         return []
-    why = f"{_are(count, 'job')} PROCESSING for more than {seconds(limit_s)}, and not taken back"
+    why = f"{_are(count, 'job')} PROCESSING for more than {in_words(limit_s)}, and not taken back"
     return [Stall(why, "type: manage.py reclaim_stuck_jobs; if that takes none, end the session that has them locked")]
 
 
@@ -72,7 +72,7 @@ def _nothing_finishes(seen: Overview, stalled_after_s: float) -> list[Stall]:
     )
     if oldest_s <= stalled_after_s or _has_finished_within(seen, stalled_after_s):
         return []
-    why = f"jobs are due for {seconds(oldest_s)}, and none has finished for {seconds(stalled_after_s)}"
+    why = f"jobs are due for {in_words(oldest_s)}, and none has finished for {in_words(stalled_after_s)}"
     return [Stall(why, "look at what the workers log, and at the warnings of manage.py inbox_status")]
 
 
@@ -137,7 +137,7 @@ def _waits_too_long(source: SourceState, limit_s: float) -> bool:
 
 def _row_stall(source: SourceState) -> Stall:
     rows = f"{source.rows_to_take_in:,}{'+' * source.rows_at_least}"
-    why = f"rows of {source.source} to take in: {rows}, the oldest waits for {seconds(source.rows_wait_s)}"
+    why = f"rows of {source.source} to take in: {rows}, the oldest waits for {in_words(source.rows_wait_s)}"
     return Stall(why, f"start a worker, or look at what it logs: manage.py {source.command}")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from inbox import conf
 from inbox.models import InboxJob, InboxWorker
-from inbox.monitoring.age import Age
+from inbox.monitoring.age import Age, in_words
 from inbox.statuses import Status
 from inbox.worker.liveness import list_gone
 
@@ -35,7 +35,7 @@ def lease_of(job: InboxJob) -> Lease | None:
     is_stale = abs(age_s) > conf.stale_after_s()
     state, is_gone = _sign_of_life(worker)
     if is_stale:
-        state += f"; the claim is older than {conf.stale_after_s():g} s and will be taken back"
+        state += f"; the claim is older than {in_words(conf.stale_after_s())} and will be taken back"
     return Lease(job.locked_by or "", job.locked_at, age_s, worker, state, is_stale or is_gone)
 
 

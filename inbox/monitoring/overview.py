@@ -1,5 +1,6 @@
 """Everything at one moment, for people and for programs."""
 
+import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -8,7 +9,6 @@ from django.db import connection
 
 from inbox.db import bounded_count
 from inbox.db.connection_budget import Connections, count_connections
-from inbox.monitoring.age import all_finite
 from inbox.monitoring.by_status import ByStatus, count_open_by_status
 from inbox.monitoring.jobs import (
     NEWEST,
@@ -94,7 +94,7 @@ class Overview:
 
     def as_json(self) -> dict[str, Any]:
         """Only what JSON can say: no infinity."""
-        return all_finite(
+        return _without_infinity(
             {
                 "at": self.at,
                 "database": self.database,
@@ -112,6 +112,10 @@ class Overview:
                 "connections": self.connections.as_json(),
             }
         )
+
+
+def _without_infinity(values: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(values), parse_constant=lambda name: None)
 
 
 def take_overview(newest: int | None = NEWEST, *, is_brief: bool = False, is_bounded: bool = False) -> Overview:

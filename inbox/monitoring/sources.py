@@ -10,7 +10,7 @@ from django.db.models.functions import Cast, TruncSecond
 from inbox import registry
 from inbox.engine.ingest import IS_NEW, LOWEST_ID
 from inbox.models import PollWatermark, SourcePause
-from inbox.monitoring.age import Age, seconds
+from inbox.monitoring.age import Age, in_words
 from inbox.registry import ByFlag, ByWatermark
 
 # Rows behind which nothing is counted any more: 10,000 are read in some 20 ms.
@@ -95,7 +95,7 @@ class SourceState:
 
 def next_try(pause: Pause) -> str:
     """When it is tried next, for people."""
-    return f"next try in {seconds(pause.next_try_in_s)}" if pause.next_try_in_s > 0 else "tried now"
+    return f"next try in {in_words(pause.next_try_in_s)}" if pause.next_try_in_s > 0 else "tried now"
 
 
 def source_states(rows: int = ROWS) -> list[SourceState]:

@@ -1,7 +1,7 @@
 """The overview as text of 80 columns."""
 
 from inbox.db.connection_budget import Connections
-from inbox.monitoring.age import finite, seconds
+from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import Stall
 from inbox.monitoring.jobs import Remaining
 from inbox.monitoring.overview import Overview
@@ -61,7 +61,7 @@ def _jobs(seen: Overview) -> list[str]:
         in_all = f"; in all about {seen.jobs_estimate:,} jobs (an estimate)" if seen.jobs_estimate else ""
         lines += wrap(f"+ at least so many: among the newest jobs only{in_all}. --exact counts all.", "  ")
     if seen.oldest_due_s is not None:
-        lines.append(f"  oldest due work: due for {_age(seen.oldest_due_s)}")
+        lines.append(f"  oldest due work: due for {in_words(seen.oldest_due_s)}")
     return lines
 
 
@@ -78,12 +78,12 @@ def _open(seen: Overview) -> list[str]:
 
 def _state(group: Remaining) -> str:
     if group.status == Status.PROCESSING:
-        return f"for {_age(group.oldest_s)}"
+        return f"for {in_words(group.oldest_s)}"
     if not group.has_handler:
-        return "NO HANDLER HERE" + (f", due for {_age(group.oldest_s)}" if group.is_due else "")
+        return "NO HANDLER HERE" + (f", due for {in_words(group.oldest_s)}" if group.is_due else "")
     if group.is_due:
-        return f"due for {_age(group.oldest_s)}"
-    return "due never" if group.next_in_s is None else f"due in {_age(group.next_in_s)}"
+        return f"due for {in_words(group.oldest_s)}"
+    return "due never" if group.next_in_s is None else f"due in {in_words(group.next_in_s)}"
 
 
 def _workers(owners: Owners) -> list[str]:
@@ -94,16 +94,16 @@ def _workers(owners: Owners) -> list[str]:
 
 def _worker(owner: Owner) -> str:
     sign = "NO SIGN OF LIFE, seen" if owner.is_gone else "seen"
-    text = f"jobs held by {owner.worker_id} ({owner.command}), {sign} {_age(owner.seen_s)} ago"
+    text = f"jobs held by {owner.worker_id} ({owner.command}), {sign} {in_words(owner.seen_s)} ago"
     return _counted(owner.holds, text)
 
 
 def _source(source: SourceState) -> list[str]:
     more = "+" if source.rows_at_least else ""
-    wait = f", the oldest for {_age(source.rows_wait_s)}" if source.rows_to_take_in else ""
+    wait = f", the oldest for {in_words(source.rows_wait_s)}" if source.rows_to_take_in else ""
     lines = [_counted(source.rows_to_take_in, f"rows of {source.source} to take in{wait}", more)]
     if source.last_created_at is not None:
-        lines.append(clip(f"{'':>12}  watermark {source.last_created_at}, {_age(source.lag_s)} ago"))
+        lines.append(clip(f"{'':>12}  watermark {source.last_created_at}, {in_words(source.lag_s)} ago"))
     if source.reconcile_finds is not None:
         lines.append(_counted(source.reconcile_finds, "incidents: rows that only the reconcile found"))
         lines.append(_counted(source.lookback_finds or 0, "rows that committed late, found by the lookback"))
@@ -125,13 +125,4 @@ def _transaction(transaction: OpenTransaction) -> str:
     holds = "holds back the cleanup" if transaction.holds_back_cleanup else "holds locks only"
     whose = f"pid {transaction.pid}" if transaction.pid is not None else f"prepared as {transaction.gid}"
     parts = [whose, transaction.database, transaction.user, transaction.application]
-    return clip(f"  {_age(transaction.age_s)}, {holds}: {', '.join(filter(None, parts))}")
-
-
-def _age(age_s: float | None) -> str:
-    """In seconds, and what that is in days, hours or minutes."""
-    text = seconds(age_s)
-    for unit, length_s in (("days", 86400), ("h", 3600), ("min", 60)):
-        if abs(finite(age_s) or 0) >= 2 * length_s:
-            return f"{text} ({(age_s or 0) / length_s:,.0f} {unit})"
-    return text
+    return clip(f"  {in_words(transaction.age_s)}, {holds}: {', '.join(filter(None, parts))}")

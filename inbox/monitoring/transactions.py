@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+from inbox.monitoring.age import in_words
+
 WARN_AFTER_S = 60.0
 # A slot has no time, only a count of the transactions since. At full speed it is some 20 minutes.
 WARN_AFTER_TRANSACTIONS = 100_000
@@ -121,7 +123,7 @@ def _warning(transaction: OpenTransaction) -> str:
     )
     state = f", {transaction.state}" if transaction.pid is not None else ""
     return (
-        f"A transaction is open for {transaction.age_s:,.0f} s ({', '.join(filter(None, parts))}{state}). {what} "
+        f"A transaction is open for {in_words(transaction.age_s)} ({', '.join(filter(None, parts))}{state}). {what} "
         "To end it, type in psql:"
     )
 

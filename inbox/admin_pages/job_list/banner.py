@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from inbox.db import bounded_count
-from inbox.monitoring.age import finite
+from inbox.monitoring.age import finite, in_words
 from inbox.monitoring.diagnosis import Stall, find_stalls, pauses
 from inbox.monitoring.overview import Overview, take_overview
 from inbox.statuses import Status
@@ -107,11 +107,3 @@ def _oldest(seen: Overview) -> dict[str, str]:
         if finite(age_s) is not None:
             ages[status] = age_s or 0.0
     return {status: in_words(age_s) for status, age_s in ages.items()}
-
-
-def in_words(age_s: float) -> str:
-    """An age that is read at a glance."""
-    for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if age_s >= 2 * unit_s:
-            return f"{age_s / unit_s:,.0f} {unit}"
-    return f"{max(age_s, 0):,.0f} s"

@@ -12,7 +12,7 @@ from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
 from inbox.management.base import DatabaseCommand, positive_seconds
 from inbox.monitoring import Overview, take_overview
-from inbox.monitoring.age import seconds
+from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import STALLED_AFTER_S, Stall, find_stalls, pauses
 from inbox.monitoring.jobs import NEWEST
 from inbox.monitoring.terminal import clip, printable, say
@@ -143,7 +143,7 @@ def _as_json(turn: Turn) -> dict[str, Any]:
 def _verdict(turn: Turn) -> str:
     seen, stalls = turn
     if not stalls:
-        due = f"{seen.due:,} due, the oldest for {seconds(seen.oldest_due_s)}" if seen.due else "nothing is due"
+        due = f"{seen.due:,} due, the oldest for {in_words(seen.oldest_due_s)}" if seen.due else "nothing is due"
         told = "".join(f"; {said}" for _, said in pauses(seen))
         return printable(f"fine: {due}; workers: {seen.owners.alive()}{told}")
     first, *others = stalls
