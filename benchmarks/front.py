@@ -51,7 +51,7 @@ def _measure(jobs: int, rounds: int) -> None:
 
     from inbox.monitoring import dead_by_reason, history, remaining, take_overview
     from inbox.monitoring.diagnosis import find_stalls
-    from inbox.monitoring.jobs import count_ended
+    from inbox.monitoring.open_jobs import count_ended
     from inbox.monitoring.snapshot import NEWEST, take_snapshot
     from inbox.worker.throughput import record_throughput
 

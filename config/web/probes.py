@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.web.metrics import CONTENT_TYPE, metrics_text
 from inbox.db.storable import error_text
-from inbox.monitoring.owners import find_owners
+from inbox.monitoring.workers import find_owners
 
 # Any header that begins so: somebody passed the request on, so its sender is not who it came from.
 PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")

@@ -4,7 +4,7 @@ Everything stays quick on millions of jobs: open jobs are counted by their index
 the newest only. Ages are in seconds, by the database's clock; None where the time is infinite or unknown.
 """
 
-from inbox.monitoring.jobs import Remaining, count_by_status, dead_by_reason, remaining
+from inbox.monitoring.open_jobs import Remaining, count_by_status, dead_by_reason, remaining
 from inbox.monitoring.overview import Overview, take_overview
 
 __all__ = ["Overview", "Remaining", "count_by_status", "dead_by_reason", "remaining", "take_overview"]

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from inbox.models import InboxWorker
-from inbox.monitoring.jobs import dead_by_kind
+from inbox.monitoring.open_jobs import dead_by_kind
 
 HOURS = 6
 BUCKET_MIN = 5

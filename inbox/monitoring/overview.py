@@ -10,7 +10,7 @@ from django.db import connection
 from inbox.db import bounded_count
 from inbox.db.connection_budget import Connections, count_connections
 from inbox.monitoring.by_status import ByStatus, count_open_by_status
-from inbox.monitoring.jobs import (
+from inbox.monitoring.open_jobs import (
     NEWEST,
     Ended,
     Remaining,
@@ -20,9 +20,9 @@ from inbox.monitoring.jobs import (
     remaining,
     waiting_for,
 )
-from inbox.monitoring.owners import Owners, find_owners
 from inbox.monitoring.sources import ROWS, SourceState, source_states
 from inbox.monitoring.transactions import Transactions, find_transactions
+from inbox.monitoring.workers import Owners, find_owners
 from inbox.statuses import Status
 
 # Of a page: open jobs of each source that are read, some 3 ms; jobs of each open status that are counted, some 10 ms;

@@ -3,12 +3,12 @@
 from inbox.db.connection_budget import Connections
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import Stall
-from inbox.monitoring.jobs import Remaining
+from inbox.monitoring.open_jobs import Remaining
 from inbox.monitoring.overview import Overview
-from inbox.monitoring.owners import Owner, Owners
 from inbox.monitoring.sources import SourceState, next_try
 from inbox.monitoring.terminal import clip, printable, wrap
 from inbox.monitoring.transactions import OpenTransaction, Transactions, warnings
+from inbox.monitoring.workers import Owner, Owners
 from inbox.statuses import Status
 
 # Lines per section; JSON has them all.

@@ -14,7 +14,7 @@ from inbox.management.base import DatabaseCommand, positive_seconds
 from inbox.monitoring import Overview, take_overview
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import STALLED_AFTER_S, Stall, find_stalls, pauses
-from inbox.monitoring.jobs import NEWEST
+from inbox.monitoring.open_jobs import NEWEST
 from inbox.monitoring.terminal import clip, printable, say
 from inbox.monitoring.text_report import page
 from inbox.monitoring.transactions import warnings

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from inbox.models import InboxJob, InboxTally, InboxWorker, PollWatermark
 from inbox.monitoring import count_by_status, remaining, take_overview
 from inbox.monitoring.diagnosis import find_stalls
-from inbox.monitoring.jobs import count_ended, dead_by_reason
+from inbox.monitoring.open_jobs import count_ended, dead_by_reason
 from inbox.monitoring.sources import source_states
 from inbox.monitoring.terminal import WIDTH, clip
 from inbox.monitoring.text_report import page
