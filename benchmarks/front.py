@@ -52,7 +52,7 @@ def _measure(jobs: int, rounds: int) -> None:
     from inbox.monitoring import dead_by_reason, history, remaining, take_overview
     from inbox.monitoring.diagnosis import find_stalls
     from inbox.monitoring.open_jobs import count_ended
-    from inbox.monitoring.snapshot import NEWEST, take_snapshot
+    from inbox.monitoring.page_snapshot import NEWEST, take_snapshot
     from inbox.worker.throughput import record_throughput
 
     database.progress(f"seeding {jobs:,} jobs …")

@@ -11,7 +11,7 @@ from inbox.db.storable import error_text
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import pauses
 from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket
-from inbox.monitoring.snapshot import take_snapshot
+from inbox.monitoring.page_snapshot import take_snapshot
 
 register = template.Library()
 

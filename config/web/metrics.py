@@ -12,7 +12,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from inbox import registry
-from inbox.monitoring.snapshot import Snapshot, take_snapshot
+from inbox.monitoring.page_snapshot import Snapshot, take_snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

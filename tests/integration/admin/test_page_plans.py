@@ -103,7 +103,7 @@ def client(client):
 def small_parts(monkeypatch):
     for (module, name), value in PARTS.items():
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr("inbox.monitoring.snapshot.NEWEST_OF_A_PAGE", 300)
+    monkeypatch.setattr("inbox.monitoring.page_snapshot.NEWEST_OF_A_PAGE", 300)
     # What other tests rolled back is still in the file, and the planner counts it.
     run(f"TRUNCATE integration_inbox CASCADE; {AUTOVACUUM_OFF}")
     yield
