@@ -5,6 +5,6 @@ the newest only. Ages are in seconds, by the database's clock; None where the ti
 """
 
 from inbox.monitoring.open_jobs import Remaining, count_by_status, dead_by_reason, remaining
-from inbox.monitoring.overview import Overview, take_overview
+from inbox.monitoring.snapshot import Overview, take_overview
 
 __all__ = ["Overview", "Remaining", "count_by_status", "dead_by_reason", "remaining", "take_overview"]

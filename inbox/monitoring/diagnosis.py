@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from inbox import conf, registry
 from inbox.models import InboxJob
 from inbox.monitoring.age import in_words
-from inbox.monitoring.overview import Overview
+from inbox.monitoring.snapshot import Overview
 from inbox.monitoring.sources import SourceState, next_try
 
 STALLED_AFTER_S = 300.0

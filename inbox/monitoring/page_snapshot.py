@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from inbox.monitoring.diagnosis import Stall, find_stalls
 from inbox.monitoring.history import History, take_history
-from inbox.monitoring.overview import Overview, take_overview
+from inbox.monitoring.snapshot import Overview, take_overview
 
 # Half of what inbox_status reads, and a fifth: a page is asked for every few seconds, by everyone who watches.
 NEWEST = 50_000

@@ -4,7 +4,7 @@ from inbox.db.connection_budget import Connections
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import Stall
 from inbox.monitoring.open_jobs import Remaining
-from inbox.monitoring.overview import Overview
+from inbox.monitoring.snapshot import Overview
 from inbox.monitoring.sources import SourceState, next_try
 from inbox.monitoring.terminal import clip, printable, wrap
 from inbox.monitoring.transactions import OpenTransaction, Transactions, warnings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from inbox.db import bounded_count
 from inbox.monitoring.age import finite, in_words
 from inbox.monitoring.diagnosis import Stall, find_stalls, pauses
-from inbox.monitoring.overview import Overview, take_overview
+from inbox.monitoring.snapshot import Overview, take_overview
 from inbox.statuses import Status
 
 KEPT_S = 5.0

@@ -19,7 +19,7 @@ from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list.seen_jobs import SeenJobs
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.monitoring import history, open_jobs, overview
+from inbox.monitoring import history, open_jobs, snapshot
 from packets.models import Packet
 from tests.support.rows import seconds_ago, tracking_id
 
@@ -52,8 +52,8 @@ PARTS = {
     (pick, "NEWEST_JOBS"): 300,
     (pick, "TROUBLED_JOBS"): 300,
     (pick, "OPEN_JOBS"): 200,
-    (overview, "OPEN_READ"): 200,
-    (overview, "OPEN_COUNTED"): 300,
+    (snapshot, "OPEN_READ"): 200,
+    (snapshot, "OPEN_COUNTED"): 300,
     (open_jobs, "DEAD"): 200,
     (open_jobs, "NOTES"): 200,
     (history, "TIMED"): 200,
