@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.web.metrics import CONTENT_TYPE, metrics_text
 from inbox.db.storable import error_text
-from inbox.monitoring.workers import find_owners
+from inbox.monitoring.workers import find_workers
 
 # Any header that begins so: somebody passed the request on, so its sender is not who it came from.
 PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
@@ -59,7 +59,7 @@ def _what_is_wrong() -> str | None:
     if missing:
         first = missing[0][0]
         return f"migrations: {len(missing)} not applied, the first is {first.app_label}.{first.name}"
-    if not find_owners().alive():
+    if not find_workers().alive():
         return "workers: none gives a sign of life; start one: manage.py run_inbox_worker"
     return None
 

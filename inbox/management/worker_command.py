@@ -11,8 +11,9 @@ from inbox import conf, registry
 from inbox.management.base import DatabaseCommand, add_worker_arguments
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
-from inbox.monitoring import dead_by_reason, remaining
 from inbox.monitoring.age import in_words
+from inbox.monitoring.ended_jobs import dead_of_worker
+from inbox.monitoring.open_jobs import list_open_jobs
 from inbox.worker.calls import CONCURRENCY
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence, default_worker_id
@@ -70,9 +71,9 @@ class WorkerCommand(DatabaseCommand):
         speed = f", {handled / took_s:,.0f} jobs/s" if handled and took_s > 0 else ""
         self.stdout.write(f"{handled:,} jobs in {took_s:.1f} s{speed}: {', '.join(parts) or 'nothing was due'}")
         if says_what_stays:
-            for reason, count in dead_by_reason(worker.worker_id) if counts["DEAD"] else []:
+            for reason, count in dead_of_worker(worker.worker_id) if counts["DEAD"] else []:
                 self.stdout.write(f"dead: {count:,} {reason}")
-            for group in remaining():
+            for group in list_open_jobs():
                 when = f", next in {in_words(group.next_in_s)}" if group.next_in_s and group.next_in_s > 0 else ""
                 self.stdout.write(f"stays: {group.count:,} {group.status}: {group.why}{when}")
         sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""Who works: the worker processes that run, and how many jobs each holds."""
+"""Registered worker processes: which are running, and how many jobs each has claimed."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db.models import Count, Min
 
@@ -11,9 +11,9 @@ from inbox.statuses import Status
 from inbox.worker.liveness import list_gone
 
 
-@dataclass(slots=True)
-class Owner:
-    """A worker process on the roll. `is_gone`: it gives no sign of life, and nobody has struck it off yet."""
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """A process that has not ended by itself. `is_gone`: it is lost, and no other worker has noted that yet."""
 
     id: int
     worker_id: str
@@ -22,65 +22,56 @@ class Owner:
     pid: int
     seen_s: float
     is_gone: bool
-    holds: int = 0
+    holds: int
 
 
-@dataclass(slots=True)
-class Owners:
-    """All owners. `others` holds jobs under names that are not on the roll: gone, or never registered."""
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """All registered processes. `others` counts jobs that are claimed under names of no running one."""
 
-    running: list[Owner] = field(default_factory=list)
-    stopped: int = 0
-    gone: int = 0
-    others: dict[str, int] = field(default_factory=dict)
+    running: list[RunningWorker]
+    stopped: int
+    gone: int
+    others: dict[str, int]
 
     def alive(self, command: str | None = None) -> int:
-        """How many processes show signs of life: of this command, or of any."""
-        return sum(command in (None, owner.command) and not owner.is_gone for owner in self.running)
+        """How many processes are alive: of this command, or of any."""
+        return sum(command in (None, worker.command) and not worker.is_gone for worker in self.running)
 
 
-def find_owners() -> Owners:
-    """All of them, with what they hold."""
-    ended = dict(
-        InboxWorker.objects.exclude(state=InboxWorker.State.RUNNING)
-        .values_list("state")
-        .annotate(count=Count("*"))
-        .order_by()
-    )
-    running = _running()
-    others = _give_holdings(running)
-    return Owners(running, ended.get("STOPPED", 0), ended.get("GONE", 0), others)
-
-
-def _running() -> list[Owner]:
-    # Called by nobody, the roll changes nothing; its verdict is the one by which jobs are taken back.
-    gone = set(list_gone())
+def find_workers() -> Workers:
+    """All of them, with what they hold. Changes nothing; processes count as gone by the rule of reclaiming."""
+    states = InboxWorker.objects.values_list("state").annotate(count=Count("*")).order_by()
+    ended = dict(states.exclude(state=InboxWorker.State.RUNNING))
     rows = (
         InboxWorker.objects.filter(state=InboxWorker.State.RUNNING)
         .order_by("command", "worker_id", "id")
         .values_list("id", "worker_id", "command", "host", "pid", Age("last_seen_at"))
     )
-    return [
-        Owner(number, worker_id, command, host, pid, seen_s, is_gone=number in gone)
-        for number, worker_id, command, host, pid, seen_s in rows
+    gone = set(list_gone())
+    holds, others = _count_claimed({number: name for number, name, *_ in rows})
+    running = [
+        RunningWorker(number, name, command, host, pid, seen_s, is_gone=number in gone, holds=holds[number])
+        for number, name, command, host, pid, seen_s in rows
     ]
+    return Workers(running, ended.get("STOPPED", 0), ended.get("GONE", 0), others)
 
 
-def _give_holdings(running: list[Owner]) -> dict[str, int]:
-    """Note at each owner how many jobs it holds; returns the names and counts of all others."""
-    by_id = {owner.id: owner for owner in running}
-    by_name = {owner.worker_id: owner for owner in running}
+def _count_claimed(names: dict[int, str]) -> tuple[Counter[int], dict[str, int]]:
+    """How many jobs each of these workers (presence id: name) has claimed; the others by the name on the claim."""
+    ids = {name: number for number, name in names.items()}
+    holds: Counter[int] = Counter()
     others: Counter[str] = Counter()
-    holdings = (
+    claims = (
         InboxJob.objects.filter(status=Status.PROCESSING)
         .values_list("presence_id", "locked_by")
         .annotate(count=Count("*"), since=Min("inbox_id"))
         .order_by("since")
     )
-    for presence_id, name, count, _ in holdings:
-        owner = by_name.get(name) if presence_id is None else by_id.get(presence_id)
-        if owner is None:
-            others[name] += count
+    for presence_id, name, count, _ in claims:
+        worker = ids.get(name) if presence_id is None else presence_id
+        if worker in names:
+            holds[worker] += count
         else:
-            owner.holds += count
-    return dict(others)
+            others[name] += count
+    return holds, dict(others)

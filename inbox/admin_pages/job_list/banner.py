@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from inbox.db import bounded_count
 from inbox.monitoring.age import finite, in_words
-from inbox.monitoring.diagnosis import Stall, find_stalls, pauses
-from inbox.monitoring.snapshot import Overview, take_overview
+from inbox.monitoring.diagnosis import Stall, find_stalls, pauses, state
+from inbox.monitoring.snapshot import Snapshot, take_page_snapshot
 from inbox.statuses import Status
 
 KEPT_S = 5.0
@@ -60,15 +60,16 @@ def forget() -> None:
 
 def take_banner() -> Banner:
     """Look now."""
-    seen = take_overview(bounded_count.LIMIT, is_brief=True, is_bounded=True)
+    seen = take_page_snapshot(bounded_count.LIMIT)
     stalls = find_stalls(seen)
-    said = [] if any("pauses" in stall.why for stall in stalls) else [text for _, text in pauses(seen)]
-    state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
-    return Banner(seen.at, state, _says(seen, state), stalls, said, _counts(seen))
+    told = {stall.why for stall in stalls}
+    said = [text for text in pauses(seen) if text not in told]
+    now = state(seen, stalls)
+    return Banner(seen.at, now, _says(seen, now), stalls, said, _counts(seen))
 
 
-def _says(seen: Overview, state: str) -> str:
-    alive = seen.owners.alive()
+def _says(seen: Snapshot, state: str) -> str:
+    alive = seen.workers.alive()
     workers = "1 worker is alive" if alive == 1 else f"{alive} workers are alive" if alive else "no worker is alive"
     match state:
         case "Stalled":
@@ -78,7 +79,7 @@ def _says(seen: Overview, state: str) -> str:
     return f"nothing is due; {workers}"
 
 
-def _counts(seen: Overview) -> list[Count]:
+def _counts(seen: Snapshot) -> list[Count]:
     oldest = _oldest(seen)
     counts = [
         Count(str(status), status.value, _text(seen, status), oldest.get(status), is_bad=False)
@@ -93,11 +94,11 @@ def _counts(seen: Overview) -> list[Count]:
     return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
 
 
-def _text(seen: Overview, status: Status) -> str:
+def _text(seen: Snapshot, status: Status) -> str:
     return f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
 
 
-def _oldest(seen: Overview) -> dict[str, str]:
+def _oldest(seen: Snapshot) -> dict[str, str]:
     """How long the oldest job of each status is due or claimed; of what is not due, since it was taken in."""
     ages: dict[str, float] = {}
     for group in seen.open:

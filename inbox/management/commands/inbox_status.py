@@ -11,10 +11,10 @@ from django.db import Error, OperationalError, ProgrammingError, connection
 from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
 from inbox.management.base import DatabaseCommand, positive_seconds
-from inbox.monitoring import Overview, take_overview
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import STALLED_AFTER_S, Stall, find_stalls, pauses
-from inbox.monitoring.open_jobs import NEWEST
+from inbox.monitoring.ended_jobs import NEWEST
+from inbox.monitoring.snapshot import Snapshot, take_snapshot
 from inbox.monitoring.terminal import clip, printable, say
 from inbox.monitoring.text_report import page
 from inbox.monitoring.transactions import warnings
@@ -36,7 +36,7 @@ class QuietStop(Stop):
 class Turn(NamedTuple):
     """One look."""
 
-    seen: Overview
+    seen: Snapshot
     stalls: list[Stall]
 
 
@@ -131,7 +131,7 @@ class Command(DatabaseCommand):
 
 
 def _look(options: dict[str, Any]) -> Turn:
-    seen = take_overview(None if options["exact"] else NEWEST)
+    seen = take_snapshot(None if options["exact"] else NEWEST)
     return Turn(seen, find_stalls(seen, stalled_after_s=options["stalled_after"]))
 
 
@@ -144,8 +144,8 @@ def _verdict(turn: Turn) -> str:
     seen, stalls = turn
     if not stalls:
         due = f"{seen.due:,} due, the oldest for {in_words(seen.oldest_due_s)}" if seen.due else "nothing is due"
-        told = "".join(f"; {said}" for _, said in pauses(seen))
-        return printable(f"fine: {due}; workers: {seen.owners.alive()}{told}")
+        told = "".join(f"; {said}" for said in pauses(seen))
+        return printable(f"fine: {due}; workers: {seen.workers.alive()}{told}")
     first, *others = stalls
     more = f" ({len(others)} more: manage.py inbox_status)" if others else ""
     return printable(f"stalled: {first.why}; {first.do}{more}")

@@ -15,7 +15,7 @@ from inbox.engine.prune import BATCH, Batch, count_late, count_prunable, old_job
 from inbox.management.base import DATABASE_WAIT_S, DatabaseCommand, positive_days, positive_int
 from inbox.management.commands.requeue_jobs import user_at_host
 from inbox.management.progress import Progress
-from inbox.monitoring.sources import source_states
+from inbox.monitoring.sources import list_sources
 from inbox.monitoring.terminal import say
 from inbox.worker.signals import Stop, StopNow
 
@@ -92,7 +92,7 @@ class Command(DatabaseCommand):
         return left
 
     def _say(self, counts: Counter, options: dict[str, Any], word: str = "pruned") -> None:
-        states = {state.source: state for state in source_states()}
+        states = {state.source: state for state in list_sources()}
         late = {source.name: count_late(source) for source in registry.sources() if options["count_late"]}
         by_status: Counter[str] = Counter()
         for (_, status), count in counts.items():

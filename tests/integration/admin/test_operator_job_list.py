@@ -80,7 +80,7 @@ def test_the_head_says_idle_running_and_stalled_with_what_to_type(client):
     banner.forget()
     text = text_of(client.get(LIST))
     assert "<strong>Stalled</strong>" in text
-    assert "no run_inbox_worker gives a sign of life" in text
+    assert "no run_inbox_worker is running" in text
     assert "manage.py run_inbox_worker</code>" in text
 
 
@@ -106,7 +106,7 @@ def test_of_many_open_jobs_the_head_says_how_many_there_are_at_least(client, mon
         job(source=source, message_type="intake", next_attempt_at=seconds_ago(60))
     head = banner.take_banner()
     assert [count.count for count in head.counts[:2]] == ["3+", "0"]
-    assert "2+ jobs are due and no run_inbox_worker gives a sign of life" in [stall.why for stall in head.stalls]
+    assert "2+ jobs are due and no run_inbox_worker is running" in [stall.why for stall in head.stalls]
     assert "<dd>4+</dd>" in text_of(client.get("/admin/"))
 
 

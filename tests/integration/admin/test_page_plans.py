@@ -19,7 +19,7 @@ from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list.seen_jobs import SeenJobs
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.monitoring import history, open_jobs, snapshot
+from inbox.monitoring import ended_jobs, history, open_jobs, snapshot
 from packets.models import Packet
 from tests.support.rows import seconds_ago, tracking_id
 
@@ -54,7 +54,7 @@ PARTS = {
     (pick, "OPEN_JOBS"): 200,
     (snapshot, "OPEN_READ"): 200,
     (snapshot, "OPEN_COUNTED"): 300,
-    (open_jobs, "DEAD"): 200,
+    (ended_jobs, "DEAD"): 200,
     (open_jobs, "NOTES"): 200,
     (history, "TIMED"): 200,
 }
@@ -103,7 +103,7 @@ def client(client):
 def small_parts(monkeypatch):
     for (module, name), value in PARTS.items():
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr("inbox.monitoring.page_snapshot.NEWEST_OF_A_PAGE", 300)
+    monkeypatch.setattr("config.templatetags.front.NEWEST", 300)
     # What other tests rolled back is still in the file, and the planner counts it.
     run(f"TRUNCATE integration_inbox CASCADE; {AUTOVACUUM_OFF}")
     yield

@@ -15,13 +15,21 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxTally, InboxWorker, PollWatermark
-from inbox.monitoring import count_by_status, remaining, take_overview
 from inbox.monitoring.diagnosis import find_stalls
-from inbox.monitoring.open_jobs import count_ended, dead_by_reason
-from inbox.monitoring.sources import source_states
+from inbox.monitoring.ended_jobs import count_ended, dead_by_reason
+from inbox.monitoring.open_jobs import list_open_jobs
+from inbox.monitoring.snapshot import take_page_snapshot, take_snapshot
+from inbox.monitoring.sources import list_sources
 from inbox.monitoring.terminal import WIDTH, clip
 from inbox.monitoring.text_report import page
-from inbox.monitoring.transactions import OLDEST, OpenTransaction, Slot, Transactions, find_transactions, warnings
+from inbox.monitoring.transactions import (
+    SELECT_OLDEST,
+    OpenTransaction,
+    Slot,
+    Transactions,
+    find_transactions,
+    warnings,
+)
 from inbox.worker.presence import Presence
 from tests.conftest import PROJECT
 from tests.support.drain import drain
@@ -51,7 +59,7 @@ def sql(statement, *values):
 
 
 def text(**options):
-    seen = take_overview(**options)
+    seen = take_snapshot(**options)
     return page(seen, find_stalls(seen))
 
 
@@ -76,7 +84,7 @@ def test_it_counts_every_status(capsys):
     for status in ("NEW", "PROCESSING", "FAILED", "WAITING", "DEAD", "DONE", "DONE"):
         due_job(status=status)
     expected = {"NEW": 1, "PROCESSING": 1, "FAILED": 1, "WAITING": 1, "DEAD": 1, "DONE": 2}
-    assert count_by_status() == expected
+    assert take_snapshot().jobs == expected
     seen = status_json(capsys)
     assert (seen["jobs"], seen["at_least"]) == (expected, [])
 
@@ -86,23 +94,23 @@ def test_of_many_jobs_only_the_newest_ended_ones_are_counted_and_it_says_so():
         due_job(status="DONE")
     due_job(status="DEAD", last_error="broken")
     due_job(), due_job()
-    seen = take_overview(newest=4)
+    seen = take_snapshot(newest=4)
     assert (seen.jobs["NEW"], seen.jobs["DONE"], seen.jobs["DEAD"]) == (2, 1, 1)
     assert seen.at_least == ["DONE", "DEAD"]
     lines = page(seen, []).splitlines()
     assert "           2  NEW" in lines
     assert "          1+  DONE" in lines
     assert seen.dead == [("broken", 1)]
-    assert take_overview(newest=9).at_least == []
-    assert take_overview(newest=None).jobs["DONE"] == 5
+    assert take_snapshot(newest=9).at_least == []
+    assert take_snapshot(newest=None).jobs["DONE"] == 5
 
 
 def test_old_dead_jobs_are_not_among_the_newest():
     due_job(status="DEAD", last_error="old"), due_job(), due_job()
     ended = count_ended(2)
     assert (ended.counts, ended.is_partial) == ({"DONE": 0, "DEAD": 0}, True)
-    assert dead_by_reason(since=ended.since) == []
-    assert dead_by_reason() == [("old", 1)]
+    assert dead_by_reason(ended) == []
+    assert dead_by_reason(count_ended(None)) == [("old", 1)]
 
 
 def test_exact_counts_all(capsys, monkeypatch):
@@ -114,21 +122,21 @@ def test_exact_counts_all(capsys, monkeypatch):
 
 def test_open_jobs_are_told_apart_by_whether_they_are_due():
     due_job(100), due_job(50), due_job(-3600), due_job(-7200, status="FAILED")
-    groups = [(group.status, group.count, group.why) for group in remaining()]
-    assert groups == [("FAILED", 1, "will be tried again"), ("NEW", 2, "due"), ("NEW", 1, "not yet due")]
-    seen = take_overview()
+    groups = [(group.status, group.count, group.why) for group in list_open_jobs()]
+    assert groups == [("FAILED", 1, "will be retried"), ("NEW", 2, "due now"), ("NEW", 1, "not yet due")]
+    seen = take_snapshot()
     assert seen.due == 2
     assert seen.oldest_due_s >= 100
 
 
 def test_an_old_message_that_has_just_come_is_no_old_work():
     job(**INTAKE, next_attempt_at=seconds_ago(864000))
-    assert take_overview().oldest_due_s < 3600
+    assert take_snapshot().oldest_due_s < 3600
 
 
 def test_jobs_that_nothing_here_can_handle_are_named():
     due_job(**UNKNOWN)
-    [group] = remaining()
+    [group] = list_open_jobs()
     assert (group.has_handler, group.why) == (False, "no handler here for integration/no such type")
     assert "NO HANDLER HERE" in text()
 
@@ -164,13 +172,13 @@ def test_it_shows_who_holds_what(capsys):
     ]
     assert workers["running"][0]["seen_s"] >= 5
     assert (workers["gone"], workers["stopped"], workers["others"]) == (1, 2, {"forgotten": 1})
-    assert "NO SIGN OF LIFE" in text()
+    assert "LOST, last seen" in text()
 
 
 def test_looking_at_the_workers_changes_nothing():
     worker(last_seen_at=seconds_ago(500))
     before = InboxWorker.objects.values().get()
-    take_overview()
+    take_snapshot()
     assert InboxWorker.objects.values().get() == before
 
 
@@ -189,7 +197,7 @@ def test_it_shows_the_watermark_and_incidents(capsys):
 
 
 def rows_to_take_in():
-    return next(source.rows_to_take_in for source in source_states() if source.source == "integration")
+    return next(source.rows_to_take_in for source in list_sources() if source.source == "integration")
 
 
 def test_it_counts_the_rows_that_are_still_to_take_in():
@@ -211,7 +219,7 @@ def test_a_row_above_the_watermark_that_has_its_job_is_not_to_take_in():
 
 def test_a_source_of_old_that_left_a_watermark_is_shown():
     PollWatermark.objects.create(source="of old")
-    assert "of old" in [source.source for source in source_states()]
+    assert "of old" in [source.source for source in list_sources()]
 
 
 # No row breaks it.
@@ -262,7 +270,7 @@ def test_a_long_list_is_cut_and_says_so():
 
 def test_an_empty_inbox_is_no_trouble(capsys):
     assert status_json(capsys)["jobs"]["NEW"] == 0
-    assert "oldest due work" not in text()
+    assert "oldest due job" not in text()
 
 
 # The oldest transaction.
@@ -298,8 +306,8 @@ def found(pid):
 def test_it_finds_the_oldest_transaction_and_tells_whether_it_keeps_dead_rows(monkeypatch, begin, then, holds):
     # Only this database, as others on the server may have older ones.
     monkeypatch.setattr(
-        "inbox.monitoring.transactions.OLDEST",
-        OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
+        "inbox.monitoring.transactions.SELECT_OLDEST",
+        SELECT_OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
     )
     with another_session(begin, then) as pid:
         assert found(pid).holds_back_cleanup is holds
@@ -308,8 +316,8 @@ def test_it_finds_the_oldest_transaction_and_tells_whether_it_keeps_dead_rows(mo
 
 def test_its_own_transaction_is_not_counted(monkeypatch):
     monkeypatch.setattr(
-        "inbox.monitoring.transactions.OLDEST",
-        OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
+        "inbox.monitoring.transactions.SELECT_OLDEST",
+        SELECT_OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
     )
     with transaction.atomic():
         job()
@@ -364,19 +372,19 @@ def test_sessions_that_may_not_be_looked_into_are_counted():
 
 
 def test_a_warning_stands_on_the_page():
-    seen = take_overview()
+    seen = take_snapshot()
     sick = type(seen)(
         **{name: getattr(seen, name) for name in seen.__slots__} | {"transactions": Transactions([open_transaction()])}
     )
-    assert "WARNING: A transaction is open for 90 s" in page(sick, [])
+    assert "WARNING: A transaction has been open for 90 s" in page(sick, [])
     assert "  SELECT pg_terminate_backend(4711);" in page(sick, []).splitlines()
 
 
 # Standing still.
 
 
-def why_stalled(**options):
-    return [stall.why for stall in find_stalls(take_overview(**options))]
+def why_stalled(take=take_snapshot, **options):
+    return [stall.why for stall in find_stalls(take(**options))]
 
 
 def test_nothing_to_do_is_fine_even_without_a_worker():
@@ -386,7 +394,7 @@ def test_nothing_to_do_is_fine_even_without_a_worker():
 
 def test_due_jobs_and_no_worker_is_a_standstill():
     due_job(), due_job()
-    assert why_stalled() == ["2 jobs are due and no run_inbox_worker gives a sign of life"]
+    assert why_stalled() == ["2 jobs are due and no run_inbox_worker is running"]
     worker(command="another_command")
     worker(last_seen_at=seconds_ago(500))
     worker(state="STOPPED")
@@ -436,9 +444,9 @@ def test_a_page_asks_the_tallies_of_workers_whether_old_jobs_finish():
         InboxTally.objects.create(minute=minute, worker_id=me.pk, done_count=done, failed_count=0, dead_count=0)
 
     say(30, 7), say(20, 9), say(1, 9)
-    assert len(why_stalled(newest=1, is_bounded=True)) == 1
+    assert len(why_stalled(take_page_snapshot, newest=1)) == 1
     say(0, 10)
-    assert why_stalled(newest=1, is_bounded=True) == []
+    assert why_stalled(take_page_snapshot, newest=1) == []
 
 
 def test_a_claim_that_nobody_took_back_is_a_standstill(settings):
@@ -447,7 +455,7 @@ def test_a_claim_that_nobody_took_back_is_a_standstill(settings):
     assert why_stalled() == []
     InboxJob.objects.filter(pk=claimed.pk).update(locked_at=seconds_ago(181))
     [why] = why_stalled()
-    assert "1 job is PROCESSING for more than 3 min" in why
+    assert "1 job has been PROCESSING for more than 3 min" in why
     settings.INBOX_STALE_AFTER = 600.0
     assert why_stalled() == []
 
@@ -456,7 +464,7 @@ def test_due_jobs_that_nothing_here_can_handle_are_a_standstill():
     due_job(-60, **UNKNOWN)
     assert why_stalled() == []
     due_job(**UNKNOWN)
-    assert why_stalled() == ["1 job is due that nothing here can handle: integration/no such type"]
+    assert why_stalled() == ["1 job is due without a handler here: integration/no such type"]
 
 
 def test_rows_that_nobody_takes_in_are_a_standstill():
@@ -464,9 +472,9 @@ def test_rows_that_nobody_takes_in_are_a_standstill():
     assert why_stalled() == []
     send(esmd(), tracking_id(2), created_at=seconds_ago(301))
     [why] = why_stalled()
-    assert re.match(r"rows of integration to take in: 2, the oldest waits for 5 min$", why)
+    assert re.match(r"rows of integration waiting to be ingested: 2, the oldest for 5 min$", why)
     send(esmd(), tracking_id(3), created_at="-infinity")
-    assert why_stalled() == ["rows of integration to take in: 3, the oldest waits for an unknown time"]
+    assert why_stalled() == ["rows of integration waiting to be ingested: 3, the oldest for an unknown time"]
     PollWatermark.objects.create(source="integration")
     assert why_stalled() == []
 
@@ -508,7 +516,7 @@ def test_a_check_that_is_stalled_says_why_and_what_to_do_and_ends_with_1(run_com
     code, out, err = run_command("inbox_status", "--check")
     assert (code, err) == (1, "")
     assert out == (
-        "stalled: 1 job is due and no run_inbox_worker gives a sign of life; start one: manage.py run_inbox_worker "
+        "stalled: 1 job is due and no run_inbox_worker is running; start one: manage.py run_inbox_worker "
         "(1 more: manage.py inbox_status)\n"
     )
 
@@ -521,7 +529,7 @@ def test_the_limit_of_a_check_can_be_set(capsys):
     assert stopped.value.code == 1
     fine, stalled = capsys.readouterr().out.splitlines()
     assert re.match(r"fine: 1 due, the oldest for \d+ s; workers: 1$", fine)
-    assert stalled.startswith("stalled: jobs are due for ")
+    assert stalled.startswith("stalled: jobs have been due for ")
 
 
 def test_without_its_tables_it_says_what_to_type():
