@@ -8,7 +8,6 @@ with the statistics of a moment when 1 job in 20 was due. `longest lock` is how 
 ms: from the start of the statement that locks it until COMMIT.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any
@@ -59,6 +58,7 @@ def main() -> None:
     from inbox.engine.has_work import has_work
     from inbox.engine.ingest import ingest
     from inbox.engine.sweep import SweepKind, sweep
+    from inbox.job_counts import NO_JOBS
     from inbox.worker.liveness import find_gone
     from inbox.worker.presence import LOCK_CLASS
 
@@ -74,7 +74,7 @@ def main() -> None:
         _print_row("empty poll, by flag", _times(options.rounds, lambda: ingest(flagged).count))
         _print_row("look", _times(options.rounds, lambda: has_work([source])))
         _print_row("look, both sources", _times(options.rounds, lambda: has_work([source, flagged])))
-        _print_row(f"roll call of {WORKERS}", _times(options.rounds, lambda: find_gone(None, Counter())))
+        _print_row(f"roll call of {WORKERS}", _times(options.rounds, lambda: find_gone(None, NO_JOBS)))
         for floor, lookback_s in ((SweepKind.LOOKBACK, 900.0), (SweepKind.RECONCILE, 1.0)):
             settings.INBOX_LOOKBACK = lookback_s
             _print_row(f"step of a {floor.value}", _each_step(sweep(source, floor)))

@@ -7,7 +7,6 @@ vacuumed and analyzed after seeding. In ms, median and slowest. The index is mad
 a count of 6 hours by it.
 """
 
-from collections import Counter
 from collections.abc import Callable
 
 from benchmarks import database
@@ -50,6 +49,7 @@ def _measure(jobs: int, rounds: int) -> None:
     from django.test import Client
 
     from config.web.metrics import NEWEST
+    from inbox.job_counts import JobCounts
     from inbox.monitoring import history
     from inbox.monitoring.diagnosis import find_stalls
     from inbox.monitoring.ended_jobs import count_ended, dead_by_reason
@@ -66,7 +66,7 @@ def _measure(jobs: int, rounds: int) -> None:
     client.force_login(User.objects.create_superuser("bench"))
     client.get("/admin/")
     seen = take_snapshot(NEWEST)
-    first, counts = seen.workers.running[0].id, Counter(DONE=1)
+    first, counts = seen.workers.running[0].id, JobCounts(done=1)
 
     def run(sql: str) -> Callable[[], object]:
         def call() -> None:

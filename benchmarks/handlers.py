@@ -101,7 +101,7 @@ def _stage(name: str, sql: str, values: dict, batch: int) -> tuple[list[float], 
         if not claimed:
             break
         claimed_at = time.perf_counter()
-        done += work(claimed)["DONE"]
+        done += work(claimed).done
         claims.append((claimed_at - began) * 1000)
         works.append((time.perf_counter() - claimed_at) * 1000)
     assert done == values["cases"], f"{name}: {done} done of {values['cases']}"

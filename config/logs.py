@@ -1,9 +1,8 @@
-"""Logs: one line per event, for machines or for people, of allowed keys only.
+"""Logs: one line per event, for machines or for people, with allowed keys only. inbox/events.py lists the events.
 
-What can go wrong: a text of somebody else quotes a message. So a key that is not allowed is left out and named, a
-traceback becomes the places it went through without the texts of its exceptions, and of what others log only the
-template is kept. Only of the lines of `runserver`, which is for development, all is kept but what was asked for behind
-the `?`.
+What can go wrong: a text of another library quotes a message. So a key that is not allowed is left out and named, a
+traceback becomes the places it went through without the texts of its exceptions, and a line of another library keeps
+only its template. The lines of `runserver`, which is for development, keep all but the query behind the `?`.
 Settings: LOG_FORMAT (human, json), LOG_LEVEL.
 """
 
@@ -16,10 +15,13 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from inbox.db.storable import error_text, places, storable
 
-# What an event may say besides what happened: names of ours, counts and times. Nothing here is a message's content.
-KEYS = {
-    *("time", "level", "logger", "event"),
-    *(
+# The keys that an event may have: names of ours, counts and times. None of them holds a message's content.
+KEYS = frozenset(
+    [
+        "time",
+        "level",
+        "logger",
+        "event",
         "job",
         "jobs",
         "source",
@@ -32,10 +34,19 @@ KEYS = {
         "reason",
         "page",
         "status_code",
-    ),
-    *("done", "failed", "dead", "waiting", "given_back"),
-    *("kind", "error", "places"),
-}
+        "verb",
+        "who",
+        "done",
+        "failed",
+        "dead",
+        "waiting",
+        "given_back",
+        "lost",
+        "kind",
+        "error",
+        "places",
+    ]
+)
 LONGEST = 500
 
 
@@ -84,9 +95,9 @@ def _shared() -> list[Processor]:
 
 
 def _of_others(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """Of a record that came by logging: its template, and of a request which page it was for, not what was asked."""
+    """Keep the template of a record of the logging module, and the page of its request, not the query."""
     record, args = event["_record"], event.pop("positional_args", None)
-    # Without arguments it may be a text that was put together already.
+    # Without arguments it may be a text that was formatted already.
     event["event"] = record.msg if args and isinstance(record.msg, str) else f"a {type(record.msg).__name__}"
     if record.name == "django.server" and args:
         event["event"] = (record.msg % args).partition("?")[0].replace('"', "")
@@ -99,18 +110,18 @@ def _of_others(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
 
 
 def _exception(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """What of an exception may be told."""
-    told = event.pop("exc_info", None)
-    if told is True:
-        told = sys.exc_info()
-    error = told[1] if isinstance(told, tuple) else told
+    """Replace an exception by its kind, its allowed text and its places."""
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
         event.update(kind=type(error).__name__, error=error_text(error), places=places(error))
     return event
 
 
 def _allowed(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """Only KEYS, only plain values, and the names of what was left out."""
+    """Keep only KEYS with plain values, and name the keys that were left out."""
     meta = {key: value for key, value in event.items() if key in ("_record", "_from_structlog")}
     kept = {key: _plain(value) for key, value in event.items() if key in KEYS}
     if left_out := sorted(event.keys() - KEYS - meta.keys() - {"stack_info"}):
@@ -136,7 +147,7 @@ def _human(logger: WrappedLogger, name: str, event: EventDict) -> str:
 
 
 def report_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """For sys.excepthook: the end of a process by a bug is an event too, and its text no more to be trusted."""
+    """For sys.excepthook: a process that ends by a bug logs that as an event, without the text of the exception."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, traceback)
         return

@@ -1,9 +1,9 @@
-"""What a handler says of a job: one outcome each. Only bugs and the database raise."""
+"""Outcomes: a handler returns one for each job. Only bugs and the database raise."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-# The error kinds of jobs that a wake brings back: one died of waiting, the other contradicts what is there.
+# A wake brings back DEAD jobs of these error kinds: they waited too long, or contradict the state of their case.
 WAIT_LIMIT = "WaitLimit"
 CONTRADICTION = "Contradiction"
 WOKEN_KINDS = (WAIT_LIMIT, CONTRADICTION)
@@ -22,7 +22,7 @@ class Verdict(Enum):
 class Outcome:
     """A verdict; `text` is the note of a done or waiting job, and the error of a failed or dead one.
 
-    `said` is what somebody else's program said, who may have quoted anything: only a reveal shows it.
+    `said` is the text of another program, which may quote anything: only a reveal shows it.
     """
 
     verdict: Verdict
@@ -32,7 +32,7 @@ class Outcome:
 
 
 DONE = Outcome(Verdict.DONE)
-# The engine's own, of a job whose call comes next: it stays PROCESSING, under its lease.
+# Only the engine uses it: the job's call comes next, so it stays PROCESSING under its lease.
 KEPT = Outcome(Verdict.KEPT)
 
 
@@ -42,7 +42,7 @@ def done() -> Outcome:
 
 
 def ignored(reason: str) -> Outcome:
-    """Done without an effect, because of `reason` (an older message, a deleted source row)."""
+    """Done without an effect, for a `reason` such as an older message or a deleted source row."""
     return Outcome(Verdict.DONE, reason)
 
 
@@ -52,15 +52,15 @@ def dead(reason: str, kind: str = "BadMessage", said: str | None = None) -> Outc
 
 
 def retry(reason: str, kind: str = "Retry") -> Outcome:
-    """It failed this time: tried again later, dead after the last attempt."""
+    """It failed this time. It is retried later, and is DEAD after the last attempt."""
     return Outcome(Verdict.RETRY, reason, kind)
 
 
 def not_ready(what: str) -> Outcome:
-    """It waits for `what`, and spends no attempt."""
+    """It waits for `what` and spends no attempt."""
     return Outcome(Verdict.NOT_READY, what)
 
 
 def not_there(reason: str) -> Outcome:
-    """Of outbound calls only: who was called is not there. Its whole source pauses; the job spends no attempt."""
+    """For outbound calls only: the service is unavailable. The whole source pauses; the job spends no attempt."""
     return Outcome(Verdict.NOT_THERE, reason)

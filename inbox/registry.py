@@ -1,6 +1,6 @@
-"""Which sources there are, and who handles what. Other apps fill this in their AppConfig.ready().
+"""The registry of sources and their handlers. Other apps fill it in their AppConfig.ready().
 
-The engine learns of its callers only here: it imports none of them.
+The engine knows its callers only through this: it imports none of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class LockedJob(NamedTuple):
     waited_s: float
     """Seconds since it first had to wait, by the database's clock; 0 if it never had to."""
     is_corrected: bool = False
-    """Its message was corrected by hand; inbox/operations/correct.py gives the corrected text."""
+    """Its message was corrected by hand; engine/corrections.py gives the corrected text."""
 
 
 # Called inside the transaction that finishes the jobs; one outcome per job, in the same order.
@@ -35,12 +35,13 @@ Handler = Callable[[Sequence[LockedJob]], Sequence[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What to do with messages that need a call out of the database, such as HTTP. Three functions:
+    """Three functions for messages that need a call out of the database, such as HTTP.
 
-    prepare gets jobs as a handler does, in a short transaction. Per job, in the same order, it returns an Outcome, if
-            the job ends here, or else anything that `call` needs to know
+    prepare gets jobs as a handler does, in a short transaction. For each job, in the same order, it returns an Outcome
+            if the job ends here, or else anything that `call` needs to know
     call    gets that in a thread of its own, while no transaction is open, and returns its answer. It must not touch
-            the database, must end by itself, and may be called again for the same job: who answers has to know it again
+            the database and must end by itself. It may run again for the same job, so the service has to recognise a
+            request that it has taken before
     finish  gets jobs and their answers as a handler does, in the transaction that finishes them; one outcome per job
     """
 
@@ -51,7 +52,7 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class ByWatermark:
-    """Rows of a table that are inserted and stay as they are; read from the pair (created_at, message_id) on.
+    """A table whose rows are inserted and never change; read from the pair (created_at, message_id) on.
 
     table            has message_id, decision_tracking_id, channel_type_id, created_at, is_deleted, and an index on
                      (created_at, message_id)
@@ -66,13 +67,13 @@ class ByWatermark:
 
 @dataclass(frozen=True, slots=True)
 class ByFlag:
-    """Rows that become eligible, or change, by UPDATE at any time; read by a flag that a trigger lowers.
+    """A table whose rows become eligible, or change, by UPDATE at any time; read by a flag that a trigger lowers.
 
     table        has message_id, decision_tracking_id, created_at, updated_at, is_deleted
     eligible_sql a condition on the row `s`, as in the partial index on message_id of the rows whose flag is down
     flag         a bool column: the present content has its job; a trigger lowers it when the content changes
     revision     an int column that the same trigger raises when a content that had its job changes
-    message_type of all its jobs
+    message_type the type of all its jobs
     content      the column with the message
     """
 
@@ -86,12 +87,12 @@ class ByFlag:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where messages come from. Without `reads`, its jobs are made by the code that needs them done.
+    """Where messages come from. Without `reads`, other code makes its jobs (engine/enqueue.py).
 
     name    as in integration_inbox.source
     command the manage.py command that serves it
 
-    A source has handlers or outbound calls, not both: its claims are sized, and the whole source pauses, by its kind.
+    A source has handlers or outbound calls, not both: outbound sources are claimed in small batches, and pause.
     """
 
     name: str
@@ -102,12 +103,12 @@ class Source:
 
     @property
     def message_types(self) -> tuple[str, ...]:
-        """What this process can do something about, in order."""
+        """The message types that this process has a handler or a call for, in order."""
         return tuple(sorted([*self.handlers, *self.outbound]))
 
     @property
     def is_outbound(self) -> bool:
-        """Its jobs need a call out of the database."""
+        """True if its jobs need a call out of the database."""
         return bool(self.outbound)
 
     def handles(self, message_type: str) -> Callable[[Handler], Handler]:

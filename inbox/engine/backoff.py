@@ -1,8 +1,8 @@
-"""How long to wait before the next look."""
+"""Backoff: how long a job waits before its next attempt."""
 
 import random
 
-# Spreads the retries of jobs that failed together; a fifth is enough not to meet again and keeps the table honest.
+# Spreads the retries of jobs that failed together; a fifth is enough, and keeps the delays close to the setting.
 JITTER = 0.2
 
 

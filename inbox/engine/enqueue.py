@@ -1,4 +1,4 @@
-"""Enqueue: makes jobs of work that the project finds to do itself, in the transaction that finds it."""
+"""Enqueue: makes jobs for work of the project itself, in the transaction that needs it done."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -7,7 +7,7 @@ from django.db import connection
 
 from inbox.db.notify import notify
 
-# Not by bulk_create: `next_attempt_at` and the rest have their defaults in the database, and a repeat changes nothing.
+# Not by bulk_create: the other columns have their defaults in the database, and a repeat changes nothing.
 INSERT_JOBS = """
 INSERT INTO integration_inbox (source, message_id, message_type, decision_tracking_id)
 SELECT %(source)s, job.message_id, %(message_type)s, job.tracking_id

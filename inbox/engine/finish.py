@@ -1,4 +1,4 @@
-"""Finish: writes the outcomes of leased jobs. The only door out of PROCESSING besides giving back and reclaiming.
+"""Finish: writes the outcomes of leased jobs. Jobs leave PROCESSING only here, by a give back, a reclaim or a release.
 
 Both statements carry the guard `lease_id = … AND status = PROCESSING`: a worker that lost its lease changes no row.
 """
@@ -13,19 +13,20 @@ from django.db import connection
 from inbox import conf
 from inbox.db.storable import storable
 from inbox.engine.backoff import delay_after_attempt_s, delay_while_waiting_s
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models.job import HELD_BY_LEASE
 from inbox.outcomes import DONE, KEPT, WAIT_LIMIT, Outcome, Verdict
 from inbox.registry import LockedJob
 from inbox.statuses import Status
 
-# In SQL, as the ORM takes 0.2 ms to build it, which counts where messages come one by one.
+# In SQL because the ORM takes 0.2 ms to build it, which counts where messages come one by one.
 FINISH_DONE = f"""
 UPDATE integration_inbox AS job
    SET status = 'DONE', locked_by = NULL, locked_at = NULL, waiting_since = NULL, note = NULL,
        finished_at = now(), finished_by = %(worker_id)s, updated_at = now()
  WHERE job.inbox_id = ANY(%(inbox_ids)s) AND {HELD_BY_LEASE}
 """
-# Set-based and in SQL, as every job has its own status, texts and times; through the ORM it would be a query per job.
+# In SQL because each job has its own status, texts and times; the ORM would need a query per job.
 FINISH_WITH_OUTCOME = f"""
 UPDATE integration_inbox AS job
    SET status = ended.status,
@@ -57,10 +58,10 @@ RETURNING job.status
 """
 
 
-def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outcome]]) -> dict[Status, int]:
-    """Write the outcome of each job that this lease still holds; returns how many took each status.
+def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outcome]]) -> JobCounts:
+    """Write the outcome of each job that this lease still holds; returns how they ended.
 
-    Runs in the caller's transaction, after its effects, on rows that the caller has locked (or on a single one).
+    Runs in the caller's transaction, after its effects, on rows that the caller has locked.
     """
     done = []
     with_text = []
@@ -69,16 +70,15 @@ def finish(lease_id: UUID, worker_id: str, ended: Iterable[tuple[LockedJob, Outc
             done.append(job.inbox_id)
         elif outcome is not KEPT:
             with_text.append({"inbox_id": job.inbox_id, **_columns(job, outcome)})
-    counts: dict[Status, int] = {}
+    counts = NO_JOBS
     guard: dict[str, Any] = {"lease_id": lease_id, "worker_id": worker_id}
     with connection.cursor() as cursor:
         if done:
             cursor.execute(FINISH_DONE, {"inbox_ids": done, **guard})
-            counts[Status.DONE] = cursor.rowcount
+            counts += JobCounts(done=cursor.rowcount)
         if with_text:
             cursor.execute(FINISH_WITH_OUTCOME, {"ended": json.dumps(with_text), **guard})
-            for (status,) in cursor.fetchall():
-                counts[Status(status)] = counts.get(Status(status), 0) + 1
+            counts += JobCounts.of(status for (status,) in cursor.fetchall())
     return counts
 
 

@@ -1,4 +1,4 @@
-"""Give back: claimed jobs whose work has not begun, or was rolled back, return to NEW with their attempt."""
+"""Give back: a worker returns claimed jobs whose work has not begun, or was rolled back, to NEW with their attempt."""
 
 import time
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
 from inbox.db.notify import notify
+from inbox.events import Event, emit
+from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from inbox.statuses import Status
 
-# A session that its client has left notices within client_connection_check_interval, 1 s, and lets go of its jobs.
+# A session whose client is gone ends within client_connection_check_interval, 1 s, and so unlocks its jobs.
 LEFT_SESSION_ENDS_WITHIN_S = 3.0
 LOOK_AGAIN_S = 0.05
 
@@ -33,19 +35,21 @@ def give_back(lease_id: UUID, inbox_ids: Sequence[int]) -> int:
         )
         if count:
             notify()
-        return count
+    if count:
+        emit(Event.GIVEN_BACK, JobCounts(given_back=count))
+    return count
 
 
-def give_back_and_wait(lease_id: UUID, inbox_ids: Sequence[int]) -> tuple[int, bool]:
-    """Give back as `give_back` does, and wait a little for what a session of ours that was cut off still has locked.
+def give_back_and_wait(lease_id: UUID, inbox_ids: Sequence[int]) -> bool:
+    """Give back as `give_back` does, and wait a little for jobs that a session of ours that was cut off has locked.
 
-    Returns how many were given back, and whether the lease holds none of `inbox_ids` any more.
+    Returns True if the lease still holds some of `inbox_ids` after that.
     """
     deadline = time.monotonic() + LEFT_SESSION_ENDS_WITHIN_S
-    count = give_back(lease_id, inbox_ids)
-    while is_held := InboxJob.objects.held(lease_id, inbox_ids).exists():
+    give_back(lease_id, inbox_ids)
+    while InboxJob.objects.held(lease_id, inbox_ids).exists():
         if time.monotonic() > deadline:
-            break
+            return True
         time.sleep(LOOK_AGAIN_S)
-        count += give_back(lease_id, inbox_ids)
-    return count, not is_held
+        give_back(lease_id, inbox_ids)
+    return False

@@ -1,7 +1,7 @@
-"""Look: is there anything to do for these sources? One cheap query, however many sources, so that idling costs little.
+"""Asks whether there is anything to do for some sources: one cheap query, so that an idle worker costs little.
 
-It may say yes for nothing (another worker takes the job first), and never no while there is something that a poll
-would find.
+The answer may be yes for nothing (another worker takes the job first). It is never no while a poll would find
+something.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from typing import Any
 from django.db import connection
 
 from inbox.engine.ingest import SELECT_ROWS_ABOVE_WATERMARK, SELECT_WATERMARK
-from inbox.engine.pause import IS_TO_BE_TRIED
+from inbox.engine.pause import IS_DUE_FOR_PROBE
 from inbox.registry import ByFlag, ByWatermark, Source
 
-# Not EXISTS, which has no order: while statistics say that much is due, the planner reads the whole table to find one.
+# Not EXISTS, which has no order: while statistics say that many are due, the planner reads the whole table for one.
 HAS_DUE_JOBS = """
 (SELECT true FROM integration_inbox
   WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at <= now()
@@ -22,7 +22,7 @@ HAS_DUE_JOBS = """
 """
 HAS_DUE_CALLS = f"""
 ({HAS_DUE_JOBS} AND NOT EXISTS (SELECT 1 FROM inbox_pause AS pause
-                     WHERE pause.source = %(source)s AND NOT ({IS_TO_BE_TRIED})))
+                     WHERE pause.source = %(source)s AND NOT ({IS_DUE_FOR_PROBE})))
 """
 HAS_NEW_ROWS = f"""
 EXISTS (WITH mark AS ({SELECT_WATERMARK}) {SELECT_ROWS_ABOVE_WATERMARK})
@@ -33,7 +33,7 @@ HAS_LOWERED_FLAGS = "EXISTS (SELECT 1 FROM {table} AS s WHERE NOT s.{flag} AND {
 
 
 def has_work(sources: Sequence[Source]) -> bool:
-    """True if a poll of these sources would find a row to take in, a job to claim or a sweep to do."""
+    """True if a poll of these sources would find a row to ingest, a job to claim or a sweep to do."""
     parts: list[str] = []
     values: dict[str, Any] = {}
     for number, source in enumerate(sources):

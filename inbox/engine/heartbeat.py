@@ -1,4 +1,4 @@
-"""Heartbeat: keeps jobs from being taken back by age while a call for them runs and no transaction is open."""
+"""Heartbeat: keeps jobs from being reclaimed by age while a call for them runs and no transaction is open."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,7 +13,7 @@ def renew_claims(lease_id: UUID, inbox_ids: Sequence[int], presence_id: int | No
     """Renew the claim of those of `inbox_ids` that this lease still holds; returns how many.
 
     `presence_id` is the process's inbox_worker.id of now: after a lost connection it has a new one. Rows that others
-    have locked are skipped; who locks them is taking them back, or ends them.
+    have locked are skipped: they are being reclaimed or finished.
     """
     with transaction.atomic():
         held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()

@@ -1,11 +1,11 @@
 """Ingest: makes a job of every source row, exactly once, whenever the row commits.
 
-`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. Three floors: each
-poll reads from the pair (created_at, message_id) on, and always the last half second again; sweep.py looks further
-back, every so often. All have an anti-join and a unique key behind them, so a floor only decides the cost, never the
-truth. Sources by flag need no floor: ingest_flagged.py.
+`created_at` is stamped before COMMIT, so a row may appear behind a watermark that has passed it. So each poll reads
+from the pair (created_at, message_id) on, and always the last half second again; sweep.py looks further back, every so
+often. All have an anti-join and a unique key behind them: where a look starts decides its cost, never the truth.
+Sources by flag need no watermark: ingest_by_flag.py.
 
-No value of a source row leaves the database here: what a driver can't read can't stop the batch.
+No value of a source row leaves the database here, so a value that no driver can read does not stop the batch.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.models import PollWatermark
 from inbox.registry import ByFlag, ByWatermark, Source
 
-# Rows per INSERT. One statement makes about 100,000 jobs a second, so a larger one would only hold the lock longer.
+# Rows per INSERT. One statement makes about 100,000 jobs a second, so a larger one only holds the lock longer.
 INGEST_LIMIT = 2000
 
-# Every poll reads this much again: most transactions that commit late do so by milliseconds, and need not wait for the
-# lookback. At 5,000 rows a second it is 2,500 look-ups by key, 5 ms.
+# Every poll reads this much again: most late commits are late by milliseconds, and need not wait for the lookback.
+# At 5,000 rows a second it is 2,500 look-ups by key, 5 ms.
 OVERLAP = "interval '0.5 seconds'"
 # Rows from further in the future than clocks differ are left to the lookback: each poll would read them all again.
 SOON = "now() + interval '1 minute'"
@@ -33,7 +33,7 @@ HAS_NO_JOB = """NOT EXISTS (
            SELECT 1 FROM integration_inbox AS job
             WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
            OFFSET 0)"""
-# What prune.py has passed is never new again: its jobs are gone, so the anti-join alone would make them anew.
+# A row that prune.py has passed is never new again: its job is gone, so the anti-join alone would make another.
 IS_NEW = f"""s.created_at >= (SELECT coalesce(max(pruned_before), '-infinity') FROM poll_watermark
                             WHERE source = %(source)s)
        AND {HAS_NO_JOB}"""
@@ -62,8 +62,8 @@ SELECT_NAMED_ROWS = f"""
      WHERE s.message_id = ANY(%(message_ids)s) AND NOT s.is_deleted AND {IS_NEW}
 """
 
-# Jobs that a crash of the server forgets are made again, as the watermark is forgotten with them: nothing waits for the
-# disk here (docs/adr/0004).
+# A server crash that forgets jobs forgets the watermark with them, so they are made again: nothing waits for the disk
+# here (docs/adr/0004).
 LOCK_WATERMARK = """
 SELECT set_config('synchronous_commit', 'off', true) FROM poll_watermark WHERE source = %s FOR UPDATE
 """
@@ -109,7 +109,7 @@ class Ingested:
 
 
 def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
-    """Make jobs of at most `limit` rows of `source` that have none yet, oldest first."""
+    """Make jobs of at most `limit` rows of `source` that have none yet, oldest first. Locks the watermark first."""
     match source.reads:
         case ByWatermark() as table:
             found, count = _ingest(source, table, SELECT_ROWS_ABOVE_WATERMARK, {"limit": limit})
@@ -121,7 +121,7 @@ def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
 
 
 def ingest_named(source: Source, table: ByWatermark, message_ids: Sequence[int]) -> int:
-    """Make jobs of those of these rows that have none yet; returns how many."""
+    """Make jobs of those of these rows that have none yet; returns how many. Locks the watermark first."""
     return _ingest(source, table, SELECT_NAMED_ROWS, {"message_ids": list(message_ids)})[1]
 
 
@@ -135,7 +135,7 @@ def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tup
 
 
 def lock_watermark(source: Source) -> None:
-    """Wait for the lock, never skip: who skips reads rows that the lock's holder is about to pass, and loses them."""
+    """Wait for the lock, never skip: a skipping process reads rows that the holder is about to pass, and loses them."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_WATERMARK, [source.name])
         if not cursor.rowcount:

@@ -1,8 +1,8 @@
 """Ingest of sources whose rows become eligible, or change, by UPDATE.
 
-A trigger lowers a row's flag whenever its content changes; raising the flag and making the job is one transaction. So
-every content gets exactly one job, settled rows cost nothing, and there is no watermark to be late for. A row that its
-writer holds right now is skipped; its flag stays down, and the next look takes it.
+A trigger lowers a row's flag whenever its content changes; one transaction raises the flag and makes the job. So every
+content gets exactly one job, settled rows cost nothing, and there is no watermark to be late for. A row that its writer
+has locked is skipped; its flag stays down, and the next poll finds it.
 """
 
 from django.db import connection
@@ -10,8 +10,8 @@ from django.db import connection
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.registry import ByFlag, Source
 
-# All values come from `fresh`, where FOR UPDATE has waited for the row as it is now. Read again from the table, they
-# would be those of the statement's snapshot: a job of the old revision, and the flag of the new one.
+# All values come from `fresh`, where FOR UPDATE reads the row as it is now. Read from the table again, they would be
+# those of the statement's snapshot: a job of the old revision, and the flag of the new one.
 INSERT_JOBS_BY_FLAG = """
 WITH fresh AS MATERIALIZED (
     SELECT s.message_id, s.{revision} AS revision, s.decision_tracking_id, s.created_at, s.updated_at

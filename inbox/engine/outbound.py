@@ -1,11 +1,10 @@
 """Outbound work: what happens inside transactions before and after a call. The calls themselves are in calls.py.
 
-Both halves are work as any other (work.py): the lease is locked, a batch that raises is rolled back and tried one by
-one, a lease that is gone has nothing written. Between them lies no transaction, so a call may happen and its answer be
-lost: then it happens again, and whoever is called has to know it by its key.
+Both halves are ordinary work (work.py): the lease is locked, a batch that raises is rolled back and tried one by one,
+and nothing is written under a lost lease. Between them no transaction is open, so a call may happen and its answer be
+lost. Then it happens again, and the service has to recognise it by its key.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,8 @@ from django.db import transaction
 from inbox.db.storable import error_text
 from inbox.engine.claim import Claim
 from inbox.engine.pause import pause, resume
-from inbox.engine.work import Counts, HandlerBug, work_on
+from inbox.engine.work import HandlerBug, work_on
+from inbox.job_counts import JobCounts
 from inbox.outcomes import KEPT, Outcome, Verdict, retry
 from inbox.registry import LockedJob, Outbound
 
@@ -38,13 +38,12 @@ class Call:
         return self.claim.source.outbound[self.message_type]
 
 
-def prepare(claim: Claim) -> tuple[Counts, list[Call]]:
-    """Prepare all jobs of a claim; returns the counts of those that have ended already, and the calls to make."""
-    counts: Counts = Counter()
+def prepare(claim: Claim) -> list[Call]:
+    """Prepare all jobs of a claim; returns the calls to make for those that have not ended by that."""
     calls: list[Call] = []
     for message_type, inbox_ids in claim.inbox_ids.items():
-        counts += work_on(claim, partial(_prepare, claim, message_type, calls), inbox_ids)
-    return counts, calls
+        work_on(claim, partial(_prepare, claim, message_type, calls), inbox_ids)
+    return calls
 
 
 def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[LockedJob]) -> list[Outcome]:
@@ -56,14 +55,14 @@ def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[
         for job, request in zip(jobs, prepared, strict=True)
         if not isinstance(request, Outcome)
     ]
-    # What is rolled back asks for nothing.
+    # After a rollback there is nothing to call for.
     transaction.on_commit(lambda: calls.extend(asked))
     outcomes = [item if isinstance(item, Outcome) else KEPT for item in prepared]
-    _pause_if_not_there(claim, outcomes)
+    _pause_if_unavailable(claim, outcomes)
     return outcomes
 
 
-def write_answers(claim: Claim, message_type: str, calls: Sequence[Call]) -> Counts:
+def write_answers(claim: Claim, message_type: str, calls: Sequence[Call]) -> JobCounts:
     """Finish the jobs of calls of one claim and type that have ended."""
     by_id = {call.inbox_id: call for call in calls}
     return work_on(claim, partial(_finish, claim, message_type, by_id), sorted(by_id))
@@ -81,12 +80,12 @@ def _finish(claim: Claim, message_type: str, calls: dict[int, Call], jobs: Seque
         if len(found) != len(answered):
             raise HandlerBug(f"{len(found)} outcomes for {len(answered)} answers")
         outcomes |= {job.inbox_id: outcome for job, outcome in zip(answered, found, strict=True)}
-        if not _pause_if_not_there(claim, found):
+        if not _pause_if_unavailable(claim, found):
             resume(claim.source)
     return [outcomes[job.inbox_id] for job in jobs]
 
 
-def _pause_if_not_there(claim: Claim, outcomes: Sequence[Outcome]) -> bool:
+def _pause_if_unavailable(claim: Claim, outcomes: Sequence[Outcome]) -> bool:
     reasons = [outcome.text or "no reason given" for outcome in outcomes if outcome.verdict is Verdict.NOT_THERE]
     if reasons:
         pause(claim.source, reasons[0], claim.lease_id)

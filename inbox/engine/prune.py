@@ -1,17 +1,17 @@
 """Prune: removes jobs that ended long ago, in small batches, so that the inbox stays small.
 
 A source row whose job is gone would look new. So `pruned_before` of its source moves past the row in the transaction
-that removes the job, and no look ever takes a row below it (ingest.py, sweep.py). It moves only past rows that have a
-job, never past one that waits to be taken in, and never nearer to now than the age asked for and INBOX_LOOKBACK.
-Sources by flag need none of this, as the flag of a content that had its job stays up; nor do jobs that the project
-makes itself, as nobody makes them again.
+that removes the job, and no ingest makes a job of a row below it (ingest.py, sweep.py). It moves only past rows that
+have a job, never past one without, and never nearer to now than the age asked for and INBOX_LOOKBACK.
+Sources by flag need none of this, because the flag of a content that had its job stays up; nor do jobs that the project
+makes itself, because nothing makes them again.
 
-Open jobs stay, whatever their rows' time: they are there already, and nothing that happens to them looks at
-`pruned_before`. A DEAD job that a later message may still wake stays, too. So does the job of a row whose time lies in
-the future, or is one that no watermark can pass: it would be made anew.
+Open jobs stay, whatever the time of their rows: nothing that happens to them depends on `pruned_before`. A DEAD job
+that a later message may still wake stays too. So does the job of a row whose time lies in the future, or that no
+watermark can pass: ingest would make it again.
 
-What can go wrong: a row commits so late that `pruned_before` has passed it. It is never taken in; `count_late` counts.
-Any number may run at once: they skip each other's rows, and one that dies leaves nothing half done.
+What can go wrong: a row commits so late that `pruned_before` has passed it. It never becomes a job; `count_late` counts
+such rows. Any number may run at once: they skip each other's rows, and one that dies leaves nothing half done.
 """
 
 from collections import Counter
@@ -37,14 +37,14 @@ from inbox.statuses import Status
 
 # Jobs per transaction: it holds the watermark for some 40 ms (benchmarks/prune.py), and ingest waits that long.
 BATCH = 500
-# Jobs per look for old ones, by the primary key: no index has to serve this, so that none costs every job something.
+# Jobs per step by the primary key: an index for this would cost every job something.
 STEP = 10_000
 # Rows per look of count_late, as in sweep.py.
 LATE_STEP = 50_000
 
 # Which of these jobs may go, and up to where pruned_before moves with them. Each look for rows without a job begins
 # where the last one ended. Times stay in the database: no driver reads them all.
-REACH = f"""
+SELECT_PRUNABLE = f"""
 WITH mark AS MATERIALIZED (
     SELECT coalesce(pruned_before, '-infinity') AS floor,
            now() - %(age_s)s * interval '1 second' AS ceiling
@@ -67,11 +67,11 @@ WITH mark AS MATERIALIZED (
 SELECT ARRAY(SELECT inbox_id FROM old WHERE at < reached.until ORDER BY inbox_id), until::text
   FROM reached WHERE until > '{READABLE_FROM}+00'
 """
-MOVE = """
+MOVE_PRUNED_BEFORE = """
 UPDATE poll_watermark SET pruned_before = greatest(pruned_before, %s::timestamptz), pruned_count = pruned_count + %s
  WHERE source = %s
 """
-LATE = f"""
+COUNT_LATE_ROWS = f"""
 WITH step AS MATERIALIZED (
     SELECT s.message_id, s.created_at, s.is_deleted FROM {{table}} AS s
      WHERE (s.created_at, s.message_id) > (%(created_at)s::timestamptz, (%(message_id)s)::bigint)
@@ -138,8 +138,9 @@ def count_prunable(*, older_than_s: float, with_wakeable: bool = False) -> Count
 def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who: str) -> Counter[str]:
     """Remove those of these jobs that may go, in one transaction; returns how many there were of each status.
 
-    What somebody holds, or has brought back, is left alone. Each DEAD job leaves an audit entry by `who`. Jobs of a
-    source that this process does not know stay. Raises OperationalError if ingest holds the watermark for too long.
+    Jobs that others have locked, or that are open again, are left alone. Each DEAD job leaves an audit entry by `who`.
+    Jobs of a source that this process does not know stay. Locks the watermark, then the jobs in key order. Raises
+    OperationalError if ingest holds the watermark for too long.
     """
     source = registry.find(batch.source)
     if source is None:
@@ -172,11 +173,11 @@ def _move_past(source: Source, table: ByWatermark, inbox_ids: Sequence[int], old
         "age_s": max(older_than_s, conf.lookback_s()),
     }
     with connection.cursor() as cursor:
-        cursor.execute(REACH.format(table=connection.ops.quote_name(table.table)), values)
+        cursor.execute(SELECT_PRUNABLE.format(table=connection.ops.quote_name(table.table)), values)
         row = cursor.fetchone()
         below, until = row if row else ([], None)
         if below:
-            cursor.execute(MOVE, [until, len(below), source.name])
+            cursor.execute(MOVE_PRUNED_BEFORE, [until, len(below), source.name])
     return below
 
 
@@ -199,7 +200,7 @@ def count_late(source: Source) -> int:
                 "message_id": at[1],
                 "step": LATE_STEP,
             }
-            cursor.execute(LATE.format(table=connection.ops.quote_name(table.table)), values)
+            cursor.execute(COUNT_LATE_ROWS.format(table=connection.ops.quote_name(table.table)), values)
             row = cursor.fetchone()
             if row is None:
                 return max(without_job - mark.pruned_count, 0)

@@ -1,12 +1,11 @@
-"""Reclaim: takes jobs back whose worker is gone or whose claim is too old, and finds the job that kills its workers.
+"""Reclaim: returns jobs whose worker is gone or whose claim is too old, and finds the job that kills its workers.
 
-A job that shared its claim gets its attempt back and runs alone from now on. A job that already was alone keeps the
-attempt and gets an error WorkerLost: so the one that kills its worker is DEAD after the last attempt, while its
-neighbours lose nothing. If the server itself has started since, nobody is to blame. SKIP LOCKED leaves rows alone whose
-handler is at work right now, and another reclaimer's.
+A job that shared its claim gets its attempt back and runs alone from now on. A job that was alone already keeps the
+attempt and gets an error WorkerLost. So a job that kills its worker is DEAD after the last attempt, and its neighbours
+lose nothing. If the server itself has started since, no job is blamed. SKIP LOCKED passes rows whose handler is at
+work, and those of another reclaimer.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -14,6 +13,8 @@ from django.db import connection, transaction
 
 from inbox import conf
 from inbox.engine.backoff import delay_after_attempt_s
+from inbox.events import Event, emit
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob
 
 # One statement per batch: a reclaimer that dies leaves nothing half done. Key order, so that two never deadlock.
@@ -48,36 +49,36 @@ WORKER_LOST = "the worker stopped while it worked on this job alone"
 CONNECTION_LOST = "the connection to the database broke while a worker was at this job alone"
 
 
-def reclaim_stale(*, stale_after_s: float, max_attempts: int, limit: int) -> Counter[str]:
-    """Take back at most `limit` jobs whose claim is older than `stale_after_s` seconds, by the database's clock.
-
-    Returns how many took each status.
-    """
+def reclaim_stale(*, stale_after_s: float, max_attempts: int, limit: int) -> JobCounts:
+    """Reclaim at most `limit` jobs whose claim is older than `stale_after_s` seconds, by the database's clock."""
     with transaction.atomic():
         inbox_ids = InboxJob.objects.stale(stale_after_s).lock_keys(limit)
         return _reclaim_locked(inbox_ids, max_attempts, WORKER_LOST)
 
 
-def reclaim_claimed_by(presence_ids: Sequence[int], *, max_attempts: int, limit: int) -> Counter[str]:
-    """Take back at most `limit` jobs that the worker processes with these inbox_worker ids have claimed."""
+def reclaim_claimed_by(presence_ids: Sequence[int], *, max_attempts: int, limit: int) -> JobCounts:
+    """Reclaim at most `limit` jobs that the worker processes with these inbox_worker ids have claimed."""
     with transaction.atomic():
         inbox_ids = InboxJob.objects.claimed_by(presence_ids).lock_keys(limit)
         return _reclaim_locked(inbox_ids, max_attempts, WORKER_LOST)
 
 
-def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> Counter[str]:
-    """After a lost connection: take back those of `inbox_ids` that this lease still holds, by the same rule.
+def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> JobCounts:
+    """After a lost connection: reclaim those of `inbox_ids` that this lease still holds, by the same rule.
 
     The message may be what breaks the connection. If it is, it is found; its neighbours lose nothing.
     """
     with transaction.atomic():
         held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
-        return _reclaim_locked(held, conf.max_attempts(), CONNECTION_LOST)
+        counts = _reclaim_locked(held, conf.max_attempts(), CONNECTION_LOST)
+    if counts:
+        emit(Event.RECLAIMED_OWN, counts)
+    return counts
 
 
-def _reclaim_locked(inbox_ids: list[int], max_attempts: int, message: str) -> Counter[str]:
+def _reclaim_locked(inbox_ids: list[int], max_attempts: int, message: str) -> JobCounts:
     if not inbox_ids:
-        return Counter()
+        return NO_JOBS
     steps_s = conf.backoff_s()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -90,17 +91,19 @@ def _reclaim_locked(inbox_ids: list[int], max_attempts: int, message: str) -> Co
                 "message": message,
             },
         )
-        return Counter(status for (status,) in cursor.fetchall())
+        return JobCounts.of(status for (status,) in cursor.fetchall())
 
 
-def reclaim_all_stale(*, stale_after_s: float, max_attempts: int, batch_size: int) -> Counter[str]:
-    """Reclaim in batches, each in its own transaction, until nothing stale is left that can be had."""
-    counts: Counter[str] = Counter()
-    while taken := reclaim_stale(stale_after_s=stale_after_s, max_attempts=max_attempts, limit=batch_size):
-        counts += taken
+def reclaim_all_stale(*, stale_after_s: float, max_attempts: int, batch_size: int) -> JobCounts:
+    """Reclaim in batches, each in its own transaction, until no stale job is left that nobody has locked."""
+    counts = NO_JOBS
+    while reclaimed := reclaim_stale(stale_after_s=stale_after_s, max_attempts=max_attempts, limit=batch_size):
+        counts += reclaimed
+    if counts:
+        emit(Event.RECLAIMED, counts, reason="the claim is too old")
     return counts
 
 
 def count_stale(stale_after_s: float) -> int:
-    """How many jobs a pass would look at; changes nothing."""
+    """How many claims are stale; changes nothing."""
     return InboxJob.objects.stale(stale_after_s).count()

@@ -1,34 +1,32 @@
 """Sweep: looks behind the watermark for rows without a job, in small steps.
 
-LOOKBACK reads the INBOX_LOOKBACK seconds behind the mark, every few seconds, and finds rows that committed late.
-RECONCILE reads what lies further back, from pruned_before on, every INBOX_RECONCILE_EVERY seconds; what it finds, every
-other look has missed, so it is an incident, counted and logged.
+LOOKBACK reads the INBOX_LOOKBACK seconds behind the watermark, every few seconds, and finds rows that committed late.
+RECONCILE reads what lies further back, from pruned_before on, every INBOX_RECONCILE_EVERY seconds. Every other look has
+missed what it finds, so that is an incident, counted and logged.
 
-One process at a time does each, as the database's clock says; if that process dies, the next turn does it all.
+One process at a time does each, in turns by the database's clock; if that process dies, the next turn does it all.
 
-A step reads keys only and holds no lock; only a find is worth the watermark's lock.
+A step reads keys only and holds no lock; only a row without a job is worth the watermark's lock.
 """
 
 import time
 from collections.abc import Iterator
 from enum import Enum
 
-import structlog
 from django.db import connection, transaction
 from django.db.models import F
 
 from inbox import conf
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
+from inbox.events import Event, emit
 from inbox.models import PollWatermark
 from inbox.registry import ByWatermark, Source
 
-logger = structlog.get_logger("inbox.engine.sweep")
-
 # Rows per step: about 100 ms, so that a worker that sweeps a large table still works in between.
 STEP = 50_000
-# Late commits are looked for this often; what is later than a few seconds is rare, so the wide look may be too.
+# Commits that are late by more than a few seconds are rare, so this wide look may be rare too.
 LOOKBACK_EVERY_S = 10.0
-# At high rates the lookback reads many rows; it may take a tenth of one process, not more.
+# At high rates the lookback reads many rows; it may take a tenth of one process.
 LONGEST_SHARE = 0.1
 
 
@@ -57,7 +55,7 @@ RANGES = {
     f" OR s.created_at > {SOON})",
     SweepKind.RECONCILE: f"s.created_at < (SELECT {BEHIND} FROM mark)",
 }
-# Times travel as text: -infinity, infinity and BC are good times here, and no driver reads them.
+# Times travel as text: -infinity, infinity and BC are valid here, and no driver reads them.
 SELECT_STEP = f"""
 WITH mark AS MATERIALIZED (
     SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = %(source)s
@@ -76,10 +74,7 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 
 
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
-    """True if a sweep of `source` is due, for `overdue_s` seconds or more, and now this process's to do.
-
-    By the database's clock.
-    """
+    """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
     every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else conf.reconcile_every_s()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -130,7 +125,7 @@ def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
 def _read(
     source: Source, table: ByWatermark, kind: SweepKind, at: tuple[str, int], step: int
 ) -> tuple[list[int], tuple[str, int] | None]:
-    """The rows of this step that have no job, and where the next step begins; None if there is none."""
+    """The rows of this step that have no job, and where the next step begins; None at the end."""
     created_at, message_id = at
     with connection.cursor() as cursor:
         cursor.execute(
@@ -156,13 +151,9 @@ def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list
         if count:
             PollWatermark.objects.filter(source=source.name).update(**{kind.finds: F(kind.finds) + count})
     if not count:
-        return 0  # another process was faster
-    if kind is SweepKind.RECONCILE:
-        logger.error(
-            "incident: the reconcile found rows that every other look had missed", source=source.name, count=count
-        )
-    else:
-        logger.info("the lookback found rows that committed late", source=source.name, count=count)
+        return 0  # another process made the jobs
+    event = Event.MISSED_ROWS_FOUND if kind is SweepKind.RECONCILE else Event.LATE_ROWS_FOUND
+    emit(event, source=source.name, count=count)
     return count
 
 

@@ -1,8 +1,8 @@
-"""Wake: whoever brings what jobs wait for makes them due, in the same transaction.
+"""Wake: the transaction that brings what jobs wait for makes them due.
 
-A hint, not the truth: a job that looked just before and begins to wait just after is not woken. Its next look, by the
-clock, heals that. Also woken are jobs that died of waiting, or of contradicting what was there; each such move is
-recorded.
+A hint, not the truth: a job that looked just before and begins to wait just after is not woken. Its next attempt, by
+the clock, heals that. DEAD jobs that waited too long, or contradicted the state of their case, are woken too, each with
+an audit entry.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from inbox.models import InboxJob
 from inbox.outcomes import WOKEN_KINDS
 from inbox.statuses import Status
 
-# In SQL, as the ORM takes 0.2 ms to build it, and every message that brings something asks this.
+# In SQL because the ORM takes 0.2 ms to build it, and every message that brings something asks this.
 LOCK_WAITING_JOBS = f"""
 SELECT inbox_id FROM integration_inbox
  WHERE decision_tracking_id = ANY(%s) AND (status = 'WAITING' OR status = 'DEAD' AND error_kind IN {WOKEN_KINDS})
@@ -29,9 +29,9 @@ SELECT inbox_id FROM integration_inbox
 def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
     """Make the waiting jobs of these cases due now; returns how many. `why` says what has come.
 
-    Takes no lock that it has to wait for: a job that somebody works on right now is not waiting.
+    Locks the jobs in key order past those that others have locked, so it never waits. Runs in the caller's transaction.
     """
-    # A savepoint would be two more round trips; whoever calls this rolls back everything anyway.
+    # A savepoint would be two more round trips, and an error rolls back the caller anyway.
     with transaction.atomic(savepoint=False):
         inbox_ids = _lock_waiting(decision_tracking_ids)
         if not inbox_ids:
@@ -41,7 +41,7 @@ def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
             InboxJob.objects.filter(inbox_id__any_of=inbox_ids).update(
                 status=Status.NEW,
                 next_attempt_at=Now(),
-                # Who had given up waiting begins anew; who has not, goes on with the time that is left.
+                # A DEAD job starts its wait from the beginning; a WAITING one goes on with the time that is left.
                 waiting_since=models.Case(models.When(status=Status.WAITING, then="waiting_since")),
                 finished_at=None,
                 finished_by=None,

@@ -1,17 +1,15 @@
 """Work: hands claimed jobs to their handler and finishes them in the same transaction.
 
-Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried by
-itself, so that only the culprit fails), the server breaks a deadlock (tried again under the same lease), the lease is
-gone (nothing is written), the connection breaks (raised to the worker, which gives back what it still holds).
+Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried alone, so
+that only the culprit fails), the server breaks a deadlock (retried under the same lease), the lease is gone (nothing is
+written), the connection breaks (raised to the worker, which reclaims what it still holds).
 """
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-import structlog
 from django.db import connection, transaction
 
 from inbox.db.errors import is_connection_lost, is_deadlock
@@ -19,19 +17,16 @@ from inbox.db.storable import OwnText, error_text
 from inbox.engine.claim import Claim
 from inbox.engine.finish import finish
 from inbox.engine.give_back import give_back
+from inbox.events import Event, emit
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models.job import HELD_BY_LEASE
 from inbox.outcomes import retry
 from inbox.registry import Handler, LockedJob
-from inbox.statuses import Status
-
-logger = structlog.get_logger("inbox.engine.work")
 
 # Each try waits for the other transaction to end, so more than a few in a row means that something else is wrong.
 DEADLOCK_TRIES = 5
 
-Counts = Counter[str]
-
-# In SQL, as the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
+# In SQL because the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
 LOCK_LEASED_JOBS = f"""
 SELECT {", ".join(LockedJob._fields[:-2])}, coalesce(extract(epoch FROM now() - waiting_since), 0)::float8,
        is_corrected
@@ -42,15 +37,12 @@ SELECT {", ".join(LockedJob._fields[:-2])}, coalesce(extract(epoch FROM now() - 
 """
 
 
-def work(claim: Claim, *, is_stopping: Callable[[], bool] = lambda: False) -> Counts:
-    """Work on a claim, message type by message type; once `is_stopping`, give back what has not begun.
-
-    Returns how many jobs took each status, and under "LOST" how many leases were gone.
-    """
-    counts: Counts = Counter()
+def work(claim: Claim, *, is_stopping: Callable[[], bool] = lambda: False) -> JobCounts:
+    """Work on a claim, message type by message type; once `is_stopping`, give back what has not begun."""
+    counts = NO_JOBS
     for message_type, inbox_ids in claim.inbox_ids.items():
         if is_stopping():
-            counts["GIVEN_BACK"] += give_back(claim.lease_id, inbox_ids)
+            counts += JobCounts(given_back=give_back(claim.lease_id, inbox_ids))
         else:
             counts += work_on(claim, claim.source.handlers[message_type], inbox_ids, is_stopping)
     return counts
@@ -58,8 +50,8 @@ def work(claim: Claim, *, is_stopping: Callable[[], bool] = lambda: False) -> Co
 
 def work_on(
     claim: Claim, handler: Handler, inbox_ids: Sequence[int], is_stopping: Callable[[], bool] = lambda: False
-) -> Counts:
-    """Work on those of a claim that `handler` is for; if it raises, on each alone."""
+) -> JobCounts:
+    """Work on those jobs of a claim that `handler` is for; if it raises, on each job alone."""
     try:
         return _handle(claim, handler, inbox_ids)
     except Exception as error:
@@ -67,17 +59,16 @@ def work_on(
             raise
         if len(inbox_ids) == 1:
             return _fail(claim, inbox_ids[0], error)
-        logger.warning("batch rolled back, trying each alone", jobs=len(inbox_ids), kind=type(error).__name__)
-    counts: Counts = Counter()
+        emit(Event.ROLLED_BACK, jobs=len(inbox_ids), source=claim.source.name, kind=type(error).__name__)
+    counts = NO_JOBS
     for position, inbox_id in enumerate(inbox_ids):
         if is_stopping():
-            counts["GIVEN_BACK"] += give_back(claim.lease_id, inbox_ids[position:])
-            break
+            return counts + JobCounts(given_back=give_back(claim.lease_id, inbox_ids[position:]))
         counts += work_on(claim, handler, [inbox_id], is_stopping)
     return counts
 
 
-def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
+def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> JobCounts:
     """One transaction: lock the leases, run the handler, write the outcomes. A deadlock costs no attempt."""
     for attempt in range(1, DEADLOCK_TRIES + 1):
         try:
@@ -88,19 +79,21 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> Counts:
                     raise HandlerBug(f"the handler gave {len(outcomes)} outcomes for {len(jobs)} jobs")
                 check_constraints_now()
                 finished = finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
-            return _counts(finished, lost=len(inbox_ids) - len(jobs))
+            counts = finished + JobCounts(lost=len(inbox_ids) - len(jobs))
+            emit(Event.FINISHED, counts, source=claim.source.name, jobs=len(inbox_ids))
+            return counts
         except Exception as error:
             if not is_deadlock(error):
                 raise
             if attempt == DEADLOCK_TRIES:
-                logger.error("jobs given back after deadlocks in a row", jobs=len(inbox_ids), attempt=attempt)
-                return Counter({"GIVEN_BACK": give_back(claim.lease_id, inbox_ids)})
+                emit(Event.DEADLOCKED, jobs=len(inbox_ids), attempt=attempt)
+                return JobCounts(given_back=give_back(claim.lease_id, inbox_ids))
             time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 not a secret
     raise AssertionError("unreachable")
 
 
 def check_constraints_now() -> None:
-    """A foreign key that is checked at COMMIT would fail behind our back; this checks it while we can tell whose."""
+    """Check deferred foreign keys while it is known whose they are; at COMMIT they would fail behind our back."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -116,17 +109,12 @@ def lock_leased(lease_id: UUID, inbox_ids: Sequence[int]) -> list[LockedJob]:
         return [LockedJob._make(row) for row in cursor.fetchall()]
 
 
-def _fail(claim: Claim, inbox_id: int, error: Exception) -> Counts:
+def _fail(claim: Claim, inbox_id: int, error: Exception) -> JobCounts:
     """Record the failure of a job that was alone. Guarded by the lease, so a late report changes nothing."""
     kind, text = type(error).__name__, error_text(error)
-    logger.warning("job failed", job=inbox_id, source=claim.source.name, kind=kind, error=text)
     with transaction.atomic():
         jobs = lock_leased(claim.lease_id, [inbox_id])
         finished = finish(claim.lease_id, claim.worker_id, [(job, retry(text, kind)) for job in jobs])
-        return _counts(finished, lost=1 - len(jobs))
-
-
-def _counts(finished: dict[Status, int], *, lost: int) -> Counts:
-    counts: Counts = Counter({status.value: count for status, count in finished.items()})
-    counts["LOST"] = lost
+    counts = finished + JobCounts(lost=1 - len(jobs))
+    emit(Event.FAILED, counts, job=inbox_id, source=claim.source.name, kind=kind, error=text)
     return counts

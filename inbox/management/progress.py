@@ -8,13 +8,11 @@ from typing import Self
 
 from tqdm import tqdm
 
-from inbox.engine.work import Counts
-
 LINE_EVERY_S = 5.0
 
 
 class Progress:
-    """A context manager; `advance` takes the counts of one batch. `count_total` says how many are still due."""
+    """A context manager; `advance` takes the size of one batch. `count_total` says how many are still due."""
 
     def __init__(self, *, is_shown: bool, label: str, count_total: Callable[[], int]) -> None:
         self.is_shown = is_shown
@@ -33,9 +31,8 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, counts: Counts) -> None:
-        """Add a batch."""
-        batch = sum(counts.values())
+    def advance(self, batch: int) -> None:
+        """Add a batch of so many."""
         self.handled += batch
         if self._bar is not None:
             if self.handled > (self._bar.total or 0):

@@ -47,7 +47,7 @@ class WorkerCommand(DatabaseCommand):
                 concurrency=options.get("concurrency") or CONCURRENCY,
                 stop=stop,
                 register=partial(Presence, worker_id, self.command_name),
-                on_progress=progress.advance,
+                on_progress=lambda counts: progress.advance(counts.total),
             )
             try:
                 if options["once"]:
@@ -62,16 +62,14 @@ class WorkerCommand(DatabaseCommand):
 
     def _report(self, worker: Worker, took_s: float, *, says_what_stays: bool) -> None:
         counts = worker.counts
-        handled = sum(counts[status] for status in ("DONE", "FAILED", "WAITING", "DEAD"))
-        parts = [
-            f"{counts[status]:,} {status.lower()}" for status in ("DONE", "DEAD", "FAILED", "WAITING") if counts[status]
-        ]
-        if counts["GIVEN_BACK"]:
-            parts.append(f"{counts['GIVEN_BACK']:,} given back")
+        handled = counts.attempted
+        shown = counts.shown()
+        names = ("done", "dead", "failed", "waiting", "given_back")
+        parts = [f"{shown[name]:,} {name.replace('_', ' ')}" for name in names if name in shown]
         speed = f", {handled / took_s:,.0f} jobs/s" if handled and took_s > 0 else ""
         self.stdout.write(f"{handled:,} jobs in {took_s:.1f} s{speed}: {', '.join(parts) or 'nothing was due'}")
         if says_what_stays:
-            for reason, count in dead_of_worker(worker.worker_id) if counts["DEAD"] else []:
+            for reason, count in dead_of_worker(worker.worker_id) if counts.dead else []:
                 self.stdout.write(f"dead: {count:,} {reason}")
             for group in list_open_jobs():
                 when = f", next in {in_words(group.next_in_s)}" if group.next_in_s and group.next_in_s > 0 else ""

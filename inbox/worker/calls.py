@@ -1,21 +1,19 @@
 """Calls: makes the calls of outbound jobs, several at once, each in a thread, beside the worker's loop.
 
-Only the loop's thread uses the database and changes what is kept here; a call's thread hands its answer over and ends.
-Each answer is written as soon as the loop turns, whatever the other calls do. What can go wrong: a call hangs (it ends
-at its own deadline; its claim is renewed until then), the connection breaks (answers stay here, and are written by
-lease on a new one), the process is told to stop at once (all jobs are given back; the threads die with it).
+Only the loop's thread uses the database and changes the state here; a call's thread hands over its answer and ends.
+Each answer is written at the next turn of the loop, whatever the other calls do. What can go wrong: a call hangs (it
+ends at its own deadline; its claim is renewed until then), the connection breaks (answers stay here, and are written by
+lease on a new one), the process has to stop at once (all jobs are given back; the threads die with it).
 """
 
 import select
 import socket
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from queue import SimpleQueue
 from uuid import UUID
-
-import structlog
 
 from inbox.engine.claim import Claim
 from inbox.engine.give_back import give_back, give_back_and_wait
@@ -23,11 +21,10 @@ from inbox.engine.heartbeat import renew_claims
 from inbox.engine.outbound import Call, prepare, write_answers
 from inbox.engine.pause import paused_for_s
 from inbox.engine.reclaim import reclaim_own
-from inbox.engine.work import Counts
+from inbox.events import Event, emit
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.registry import Source
 from inbox.worker.timer import Timer
-
-logger = structlog.get_logger("inbox.worker.calls")
 
 CONCURRENCY = 8
 # An answer that breaks the connection each time it is written counts as a job that kills its worker.
@@ -35,7 +32,7 @@ MOST_WRITES = 3
 
 
 class Calls:
-    """At most `concurrency` calls at a time, and as many again that are prepared and wait for their turn."""
+    """At most `concurrency` calls at a time, and as many again that are prepared and queued."""
 
     def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
         self.concurrency = concurrency
@@ -54,27 +51,27 @@ class Calls:
 
     @property
     def are_running(self) -> bool:
-        """Some call is on its way or has just ended: there is something to wait for."""
+        """True if a call is on its way, or has just ended: there is an answer to wait for."""
         return bool(self._running)
 
     @property
     def room(self) -> int:
-        """How many jobs may be claimed now; 0 until a claim is worth its while, and while a job has to be alone."""
+        """How many jobs may be claimed now; 0 until a claim is worthwhile, and while a job has to be alone."""
         if len(self) > self.concurrency or any(call.claim.runs_alone for call in self._all()):
             return 0
         return 2 * self.concurrency - len(self)
 
-    def take(self, claim: Claim) -> tuple[Counts, int]:
-        """Prepare the jobs of a claim; returns the counts of what has ended by that, and how many calls it takes."""
+    def take(self, claim: Claim) -> int:
+        """Prepare the jobs of a claim; returns how many calls it takes."""
         if not self:
             # A new claim needs no renewal yet.
-            self.heartbeat.done()
-        counts, calls = prepare(claim)
+            self.heartbeat.restart()
+        calls = prepare(claim)
         self._queue.extend(calls)
-        return _counted(counts), len(calls)
+        return len(calls)
 
     def go_on(self, presence_id: int | None) -> None:
-        """Begin the calls whose turn it is, and renew claims."""
+        """Begin queued calls, and renew claims if that is due."""
         self.start()
         if self.heartbeat.is_due():
             self.beat(presence_id)
@@ -100,14 +97,14 @@ class Calls:
         if self._running:
             select.select([self], [], [], timeout_s)
 
-    def write(self) -> Counts:
+    def write(self) -> JobCounts:
         """Write the answers of all calls that have ended. Raises what the database raises; they are kept then."""
         self._collect()
-        counts: Counts = Counter()
+        counts = NO_JOBS
         for calls in _together(self._ended):
             counts += _write(calls)
             self._ended = [call for call in self._ended if call not in calls]
-        return _counted(counts)
+        return counts
 
     def _collect(self) -> None:
         if self._ends is None:
@@ -124,31 +121,31 @@ class Calls:
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
             held = renew_claims(lease_id, inbox_ids, presence_id)
             if held < len(inbox_ids):
-                logger.info("claims could not be renewed", count=len(inbox_ids) - held, claims=len(inbox_ids))
-        self.heartbeat.done()
+                emit(Event.RENEWAL_MISSED, count=len(inbox_ids) - held, claims=len(inbox_ids))
+        self.heartbeat.restart()
 
-    def give_back_queued(self, source: Source | None = None) -> int:
-        """Give back the jobs whose call has not begun: of this source, or all; returns how many that were."""
+    def give_back_queued(self, source: Source | None = None) -> None:
+        """Give back the jobs whose call has not begun: of this source, or all."""
         calls = [call for call in self._queue if source is None or call.claim.source is source]
-        count = sum(give_back(lease_id, inbox_ids) for lease_id, inbox_ids in self._by_lease(calls).items())
+        for lease_id, inbox_ids in self._by_lease(calls).items():
+            give_back(lease_id, inbox_ids)
         self._queue = deque(call for call in self._queue if call not in calls)
-        return count
 
-    def give_back_paused(self) -> int:
-        """Give back the jobs whose call has not begun, of the sources that pause; returns how many that were."""
-        sources = {call.claim.source.name: call.claim.source for call in self._queue}
-        return sum(self.give_back_queued(source) for source in sources.values() if paused_for_s(source) is not None)
+    def give_back_paused(self) -> None:
+        """Give back the jobs whose call has not begun, of the sources that pause."""
+        for source in {call.claim.source.name: call.claim.source for call in self._queue}.values():
+            if paused_for_s(source) is not None:
+                self.give_back_queued(source)
 
-    def give_back_all(self) -> tuple[int, bool]:
-        """Give back all jobs, whatever their calls do; returns how many, and whether none is held any more."""
-        count, is_free = 0, True
+    def give_back_all(self) -> bool:
+        """Give back all jobs, whatever their calls do; True if some could not be and are still PROCESSING."""
+        leaves_jobs = False
         for lease_id, inbox_ids in self._by_lease(self._all()).items():
-            given_back, is_lease_free = give_back_and_wait(lease_id, inbox_ids)
-            count, is_free = count + given_back, is_free and is_lease_free
-        return count, is_free
+            leaves_jobs |= give_back_and_wait(lease_id, inbox_ids)
+        return leaves_jobs
 
     def close(self) -> None:
-        """Forget all calls; those that still run have nobody to answer to."""
+        """Forget all calls; answers of those that still run are dropped."""
         for end in self._ends or ():
             end.close()
         self._reset()
@@ -171,13 +168,13 @@ def _make(call: Call, answers: SimpleQueue[Call], bell: socket.socket) -> None:
     except BaseException as error:
         call.error = error
     answers.put(call)
-    # Nobody hears it once the worker has been told to stop at once.
+    # The socket is closed once the worker has to stop at once.
     with suppress(OSError):
         bell.send(b".")
 
 
 def _together(calls: Iterable[Call]) -> list[list[Call]]:
-    """Groups that are written in one transaction. What could not be written the first time goes alone."""
+    """Groups that are written in one transaction. An answer that could not be written the first time goes alone."""
     groups: dict[tuple[UUID, str, int], list[Call]] = {}
     for call in calls:
         alone = call.inbox_id if call.writes else 0
@@ -185,17 +182,10 @@ def _together(calls: Iterable[Call]) -> list[list[Call]]:
     return list(groups.values())
 
 
-def _write(calls: list[Call]) -> Counts:
+def _write(calls: list[Call]) -> JobCounts:
     claim = calls[0].claim
     if calls[0].writes == MOST_WRITES:
         return reclaim_own(claim.lease_id, [call.inbox_id for call in calls])
     for call in calls:
         call.writes += 1
     return write_answers(claim, calls[0].message_type, calls)
-
-
-def _counted(counts: Counts) -> Counts:
-    """A job that is NEW again was given back."""
-    if again := counts.pop("NEW", 0):
-        counts["GIVEN_BACK"] += again
-    return counts

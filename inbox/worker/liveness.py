@@ -1,14 +1,14 @@
-"""Roll call: which worker processes are gone, and taking back what they held.
+"""Liveness: which worker processes are gone, and the reclaim of their jobs.
 
-Every worker calls the roll each second, with one cheap query, and says on the way that it lives itself.
+Every worker asks that each second, with one cheap query, and notes on the way that it is alive itself.
 """
-
-from collections import Counter
 
 from django.db import connection
 from django.db.models.functions import Now
 
 from inbox.engine.reclaim import reclaim_claimed_by
+from inbox.events import Event, emit
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxWorker
 from inbox.models.job import InboxJob
 from inbox.statuses import Status
@@ -17,7 +17,7 @@ from inbox.worker.throughput import record_throughput
 
 # Right after a server start nobody has its lock yet, though all are alive and on their way back.
 GRACE_S = 10
-# Of a process without presence only the row tells, and it writes that every SEEN_EVERY_S.
+# A process without presence shows only by its row that it is alive; it writes that every SEEN_EVERY_S.
 SILENT_FOR_S = 60
 SEEN_EVERY_S = 10
 
@@ -31,7 +31,7 @@ held AS MATERIALIZED (
 """
 SELECT_GONE = f"""
 SELECT id, false FROM inbox_worker
- WHERE state = 'RUNNING' AND id IS DISTINCT FROM %(me)s
+ WHERE state = 'RUNNING' AND id IS DISTINCT FROM %(own_id)s
    AND CASE WHEN has_presence THEN mod(id, {LOCK_IDS}) NOT IN (SELECT id FROM held)
                                AND pg_postmaster_start_time() < now() - interval '{GRACE_S} seconds'
             ELSE last_seen_at < now() - interval '{SILENT_FOR_S} seconds' END
@@ -41,42 +41,45 @@ WITH seen AS (
     UPDATE inbox_worker
        SET last_seen_at = now(), state = 'RUNNING',
            done_count = %(done)s, failed_count = %(failed)s, dead_count = %(dead)s
-     WHERE id = %(me)s AND last_seen_at < now() - interval '{SEEN_EVERY_S} seconds'
+     WHERE id = %(own_id)s AND last_seen_at < now() - interval '{SEEN_EVERY_S} seconds'
  RETURNING id
 ), {SELECT_HELD_LOCKS} {SELECT_GONE} UNION ALL SELECT id, true FROM seen
 """
-# For who only looks, and may not write.
+# For readers without write access.
 LIST_GONE = f"WITH {SELECT_HELD_LOCKS} {SELECT_GONE}"
 
 
 def list_gone() -> list[int]:
-    """The ids of worker processes that are gone, for who is none itself; writes nothing."""
+    """The ids of worker processes that are gone, for callers that are not workers; writes nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(LIST_GONE, {"me": None})
+        cursor.execute(LIST_GONE, {"own_id": None})
         return [worker_id for worker_id, _ in cursor.fetchall()]
 
 
-def find_gone(me: int | None, counts: Counter[str]) -> list[int]:
-    """The ids of worker processes that are gone. `me` is this process's own id, `counts` what it has done so far."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            NOTE_SEEN_AND_SELECT_GONE,
-            {"me": me, "done": counts["DONE"], "failed": counts["FAILED"], "dead": counts["DEAD"]},
-        )
-        rows = cursor.fetchall()
-    if me is not None and any(is_me for _, is_me in rows):
-        record_throughput(me, counts)
-    return [worker_id for worker_id, is_me in rows if not is_me]
+def find_gone(own_id: int | None, counts: JobCounts) -> list[int]:
+    """The ids of other worker processes that are gone.
 
-
-def reclaim_from_gone(gone: list[int], *, max_attempts: int, batch_size: int) -> Counter[str]:
-    """Take back all jobs of processes that are gone, and strike those off the roll that hold none any more.
-
-    A job that a dying backend still has locked is skipped; its process stays on the roll until the next call.
+    Notes every SEEN_EVERY_S seconds that the process `own_id` is alive, with the `counts` of what it did so far.
     """
-    counts: Counter[str] = Counter()
-    while taken := reclaim_claimed_by(gone, max_attempts=max_attempts, limit=batch_size):
-        counts += taken
+    values = {"own_id": own_id, "done": counts.done, "failed": counts.failed, "dead": counts.dead}
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE_SEEN_AND_SELECT_GONE, values)
+        rows = cursor.fetchall()
+    if own_id is not None and any(is_own for _, is_own in rows):
+        record_throughput(own_id, counts)
+    return [worker_id for worker_id, is_own in rows if not is_own]
+
+
+def reclaim_from_gone(gone: list[int], *, max_attempts: int, batch_size: int) -> JobCounts:
+    """Reclaim all jobs of processes that are gone, and mark those GONE that hold none any more.
+
+    A job that a dying backend still has locked is skipped; its process stays RUNNING until the next pass.
+    """
+    counts = NO_JOBS
+    while reclaimed := reclaim_claimed_by(gone, max_attempts=max_attempts, limit=batch_size):
+        counts += reclaimed
+    if counts:
+        emit(Event.RECLAIMED, counts, reason="the worker is gone", workers=len(gone))
     holding = InboxJob.objects.filter(status=Status.PROCESSING, presence_id__any_of=gone).values("presence_id")
     InboxWorker.objects.filter(pk__in=gone, state=InboxWorker.State.RUNNING).exclude(pk__in=holding).update(
         state=InboxWorker.State.GONE
@@ -84,13 +87,13 @@ def reclaim_from_gone(gone: list[int], *, max_attempts: int, batch_size: int) ->
     return counts
 
 
-def sign_off(worker: int, counts: Counter[str]) -> None:
-    """Record that the process with this inbox_worker.id has ended by itself, and what it did."""
+def sign_off(worker: int, counts: JobCounts) -> None:
+    """Record that the process with this inbox_worker.id has ended normally, and what it did."""
     record_throughput(worker, counts)
     InboxWorker.objects.filter(pk=worker).update(
         state=InboxWorker.State.STOPPED,
         last_seen_at=Now(),
-        done_count=counts["DONE"],
-        failed_count=counts["FAILED"],
-        dead_count=counts["DEAD"],
+        done_count=counts.done,
+        failed_count=counts.failed,
+        dead_count=counts.dead,
     )

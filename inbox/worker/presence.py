@@ -1,11 +1,11 @@
-"""Presence: a worker process shows that it lives by a session lock, which vanishes with it.
+"""Presence: a worker process shows that it is alive by a session lock, which vanishes with it.
 
-An idle connection of its own holds an advisory lock on its inbox_worker.id and LISTENs for work. Whoever finds the row
-and not the lock knows at once that the process is gone (rollcall.py). Presence decides only when jobs are taken back;
-the lease decides what is true, so a wrong verdict costs time and nothing else.
+An idle connection of its own holds an advisory lock on its inbox_worker.id and LISTENs for work. A row without its lock
+means that the process is gone (liveness.py). Presence decides only when jobs are reclaimed; the lease decides what is
+true, so a wrong verdict costs time and nothing else.
 
 The connection must reach the server itself: DATABASE_DIRECT_URL, if DATABASE_URL leads to a pooler. Behind a pooler
-there is no presence; claims are then taken back by age, and work is found by polling.
+there is no presence; claims are then reclaimed by age, and polling finds the work.
 """
 
 import os
@@ -14,14 +14,12 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-import structlog
 from django.conf import settings
 from django.db import OperationalError, connection
 
 from inbox.db.notify import CHANNEL
+from inbox.events import Event, emit
 from inbox.models import InboxWorker
-
-logger = structlog.get_logger("inbox.worker.presence")
 
 # With an inbox_worker.id, the key of the advisory lock. Any number that nobody else uses; this is "inbx".
 LOCK_CLASS = 0x696E6278
@@ -68,7 +66,7 @@ class Presence:
             raise
         if not self.is_seen:
             self.close()
-            logger.info("a pooler is in between: no presence, no LISTEN; DATABASE_DIRECT_URL would give both")
+            emit(Event.POOLER_BETWEEN)
 
     def _register(self, worker_id: str, command: str) -> int:
         if self.is_seen:
@@ -89,7 +87,7 @@ class Presence:
 
     @property
     def presence_id(self) -> int | None:
-        """What a claim is marked with: the registration, if others can see whether it still stands."""
+        """The mark of this process on its claims; None if others can't see whether it is alive."""
         return self.id if self.is_seen else None
 
     def fileno(self) -> int:
@@ -99,7 +97,7 @@ class Presence:
         except psycopg.Error as error:
             raise PresenceLost(str(error)) from error
 
-    def has_heard(self) -> bool:
+    def has_notification(self) -> bool:
         """True if something was notified since the last call; never waits. Raises PresenceLost."""
         try:
             return bool(list(self._connection.notifies(timeout=0)))
@@ -113,7 +111,7 @@ class Presence:
 
 
 def _register_only(worker_id: str, command: str) -> int:
-    """On the roll, but seen by its row only, as behind a pooler."""
+    """A row of inbox_worker without presence, as behind a pooler."""
     with connection.cursor() as cursor:
         cursor.execute(INSERT_WORKER, [uuid4(), worker_id, command, socket.gethostname(), os.getpid(), False])
         return cursor.fetchone()[0]

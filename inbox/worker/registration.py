@@ -1,25 +1,22 @@
-"""Registration: a worker's place among the others: its registration, and its share of the database connections.
+"""Registration: a worker's row of inbox_worker, its presence, and its share of the database connections.
 
-While connections are scarce it has no connection of its own for its presence and takes small batches; as soon as there
-are enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
-registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere (it works without one, and tries
-again now and then). Settings: those of budget.py.
+While connections are scarce a worker has no connection for its presence and takes small batches; as soon as there are
+enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
+registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere (the worker goes on without, and
+tries again now and then). Settings: those of db/connection_budget.py.
 """
 
 from collections.abc import Callable
-from typing import Any
 
-import structlog
 from django.db import OperationalError
 
 from inbox.db.connection_budget import EASE_AT, TIGHT_AT, Level, count_connections
 from inbox.db.storable import error_text
-from inbox.engine.work import Counts
+from inbox.events import Event, emit
+from inbox.job_counts import JobCounts
 from inbox.worker.liveness import sign_off
 from inbox.worker.presence import Presence
 from inbox.worker.timer import Timer
-
-logger = structlog.get_logger("inbox.worker.loop")
 
 # And before each connection that is opened. More often, an idle worker would send over two queries a second.
 COUNT_CONNECTIONS_EVERY_S = 45.0
@@ -28,7 +25,7 @@ TRY_PRESENCE_EVERY_S = (1.0, 60.0)
 
 
 class Registration:
-    """Of the worker `worker_id`; `register` makes a Presence, and without it there is no registration.
+    """The registration of the worker `worker_id`; `register` makes a Presence, and without it there is none.
 
     `register` takes `has_own_connection`, which is false while connections are scarce.
     """
@@ -45,23 +42,23 @@ class Registration:
 
     @property
     def id(self) -> int | None:
-        """The row on the roll."""
+        """The key of the row of inbox_worker."""
         return self.presence.id if self.presence else None
 
     @property
     def presence_id(self) -> int | None:
-        """What claims are marked with; None if others can't see whether this process lives."""
+        """The mark of this process on its claims; None if others can't see whether it is alive."""
         return self.presence.presence_id if self.presence else None
 
     @property
     def is_seen(self) -> bool:
-        """Others see at once when this process is gone, and it hears of new work."""
+        """Others see at once when this process is gone, and it receives notifications of new work."""
         return self.presence is not None and self.presence.is_seen
 
-    def renew(self, counts: Counts) -> bool:
+    def renew(self, counts: JobCounts) -> bool:
         """Register if this process is not; True if it has just done so. Raises OperationalError, and PresenceLost.
 
-        Without a connection of its own it is makeshift: claims are taken back by age, work is found by polling.
+        Without a connection of its own it is makeshift: claims are reclaimed by age, polling finds the work.
         """
         if self.register is None:
             return False
@@ -85,32 +82,31 @@ class Registration:
             return False
         if before is not None:
             sign_off(before.id, counts)
-        logger.info("worker registered", worker=self.presence.id, worker_id=self.worker_id)
+        emit(Event.REGISTERED, worker=self.presence.id, worker_id=self.worker_id)
         return True
 
     def _try_later(self, refusal: OperationalError) -> None:
         if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
-            logger.warning("no connection of its own, going on without presence", error=error_text(refusal))
-        self.trying.every_s = min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1])
-        self.trying.done()
+            emit(Event.WITHOUT_PRESENCE, error=error_text(refusal))
+        self.trying.restart(min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1]))
 
-    def has_heard(self) -> bool:
+    def has_notification(self) -> bool:
         """True if there may be new work; never waits. Raises PresenceLost."""
-        return self.presence is not None and self.presence.is_seen and self.presence.has_heard()
+        return self.presence is not None and self.presence.is_seen and self.presence.has_notification()
 
     def drop(self) -> None:
-        """Its row stays on the roll, so that what it still holds there is taken back at once by anyone."""
+        """Close the presence. Its row stays RUNNING, so that anyone reclaims at once what it still holds."""
         if self.presence is not None:
             self.presence.close()
         self.presence = None
 
-    def end(self, counts: Counts, told: dict[str, Any], *, leaves_nothing: bool) -> None:
-        """Sign off; not if jobs stay behind: whoever is on the roll and gone has them taken back at once."""
+    def end(self, counts: JobCounts, *, leaves_jobs: bool) -> None:
+        """Sign off, unless jobs stay behind: those of a process that is RUNNING and gone are reclaimed at once."""
         if self.presence is None:
             return
-        if leaves_nothing:
+        if not leaves_jobs:
             sign_off(self.presence.id, counts)
-            logger.info("worker signed off", worker=self.presence.id, **told)
+            emit(Event.STOPPED, counts, worker=self.presence.id)
         self.presence.close()
 
     def _count_connections(self) -> None:
@@ -118,10 +114,10 @@ class Registration:
         if self.presence is not None and not self.counting.is_due():
             return
         found = count_connections()
-        self.counting.done()
+        self.counting.restart()
         if found.level > self._level and found.warning:
-            logger.warning("connections are scarce", reason=found.warning)
+            emit(Event.CONNECTIONS_SCARCE, reason=found.warning)
         elif found.level is Level.FINE and self._level is not Level.FINE:
-            logger.info("connections are there again", count=found.background)
+            emit(Event.CONNECTIONS_FREE, count=found.background)
         self._level = found.level
         self.is_tight = found.used >= (EASE_AT if self.is_tight else TIGHT_AT)

@@ -7,9 +7,9 @@ import time
 from types import FrameType
 from typing import Any, Protocol
 
-# GNU timeout and some supervisors signal a process and then its whole group: one wish that arrives twice. A person's
-# second press comes later than this.
-ONE_WISH_S = 0.2
+# GNU timeout and some supervisors signal a process and then its whole group: one request that arrives twice. A person's
+# second Ctrl-C comes later than this.
+SAME_REQUEST_S = 0.2
 
 
 class HasFileno(Protocol):
@@ -53,5 +53,5 @@ class Stop:
             self.ask()
             # Not by logging or sys.stderr: their locks may be held by what the signal has interrupted.
             os.write(2, b"Stopping after the batch in hand; a second signal stops now.\n")
-        elif time.monotonic() - self._asked_at >= ONE_WISH_S:
+        elif time.monotonic() - self._asked_at >= SAME_REQUEST_S:
             raise StopNow

@@ -1,18 +1,18 @@
-"""Tally: each worker process writes down now and then how much it has done, so that history costs jobs nothing.
+"""Throughput: each worker process records now and then how much it has done, so that history costs jobs nothing.
 
-A row per process and minute, written beside its sign of life, every 10 s. An index on finished_at would cost an entry
-per job, and a count of the last hours would still read millions of them. What can go wrong: a process that is killed
-takes the counts of its last seconds with it. Who needs exact numbers counts jobs.
+A row per process and minute, written when the worker notes that it is alive, every 10 s. An index on finished_at would
+cost an entry per job, and a count of the last hours would still read millions of them. What can go wrong: a process
+that is killed takes the counts of its last seconds with it; exact numbers need a count of jobs.
 """
-
-from collections import Counter
 
 from django.db import connection
 
+from inbox.job_counts import JobCounts
+
 KEEP = "interval '2 days'"
 
-# Counts are those since the process began: a row that is missed loses nothing, the next one has it all.
-# Rows of old go with it; past those that another process is just removing, so that nobody waits.
+# Counts are those since the process began, so a missed row loses nothing: the next one has it all.
+# Old rows are removed along the way, past those that another process is removing just now, so that nobody waits.
 UPSERT_TALLY = f"""
 WITH old AS (
     DELETE FROM inbox_tally AS tally USING (
@@ -27,9 +27,8 @@ VALUES (date_trunc('minute', now()), %(worker)s, %(done)s, %(failed)s, %(dead)s)
 """
 
 
-def record_throughput(worker: int, counts: Counter[str]) -> None:
-    """Write down what the process with this inbox_worker.id has done since it began."""
+def record_throughput(worker: int, counts: JobCounts) -> None:
+    """Record what the process with this inbox_worker.id has done since it began."""
+    values = {"worker": worker, "done": counts.done, "failed": counts.failed, "dead": counts.dead}
     with connection.cursor() as cursor:
-        cursor.execute(
-            UPSERT_TALLY, {"worker": worker, "done": counts["DONE"], "failed": counts["FAILED"], "dead": counts["DEAD"]}
-        )
+        cursor.execute(UPSERT_TALLY, values)

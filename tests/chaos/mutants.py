@@ -65,7 +65,7 @@ def effects_outside():
         with transaction.atomic():
             work.lock_leased(claim.lease_id, inbox_ids)
             finished = work.finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
-        return work._counts(finished, lost=len(inbox_ids) - len(jobs))
+        return finished + work.JobCounts(lost=len(inbox_ids) - len(jobs))
 
     work._handle = handle
 

@@ -175,7 +175,7 @@ def test_rows_1_to_6_of_which_another_poller_took_the_second_and_died():
     InboxJob.objects.filter(pk=keep).update(locked_at="2026-01-01T00:00:00Z")
     from inbox.engine.reclaim import reclaim_all_stale
 
-    assert reclaim_all_stale(stale_after_s=120, max_attempts=5, batch_size=10)["NEW"] == 1
+    assert reclaim_all_stale(stale_after_s=120, max_attempts=5, batch_size=10).given_back == 1
     while claimed := claim(clinical, worker_id="other", limit=10):
         work(claimed)
     applied = ClinicalOpsMessage.objects.filter(clinical_decision_applied_at__isnull=False)

@@ -161,13 +161,13 @@ def test_it_takes_the_second_connection_when_there_are_enough_again(settings):
         register=partial(Presence, "worker A", "test"),
     )
     worker.registration.counting.every_s = 0
-    worker._or_recover(worker.tick)
+    worker.recovery.attempt(worker.tick)
     assert worker.registration.presence.is_makeshift
     settings.DB_CONNECTION_BUDGET = 200
-    worker._or_recover(worker.tick)
+    worker.recovery.attempt(worker.tick)
     assert worker.registration.presence.is_seen
     assert sorted(InboxWorker.objects.values_list("has_presence", "state")) == [(False, "STOPPED"), (True, "RUNNING")]
-    worker.registration.end(worker.counts, {}, leaves_nothing=True)
+    worker.registration.end(worker.counts, leaves_jobs=False)
 
 
 def test_status_shows_them(capsys, settings):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker.signals import ONE_WISH_S, Stop, StopNow
+from inbox.worker.signals import SAME_REQUEST_S, Stop, StopNow
 from packets.models import Packet, PacketDocument
 from tests.support.cases import utn
 from tests.support.probe import lock_waiters, wait_until
@@ -130,7 +130,7 @@ def test_a_second_signal_stops_now_and_gives_back_what_was_in_hand(start_command
         worker = start_command("run_inbox_worker")
         wait_until(lock_waiters)
         signal_and_see_it_taken(worker)
-        time.sleep(ONE_WISH_S)  # a second press comes later
+        time.sleep(SAME_REQUEST_S)  # a second press comes later
         worker.send_signal(signal.SIGTERM)
         out, err = worker.communicate(timeout=10)
     assert worker.returncode == 1
@@ -153,13 +153,13 @@ def asked_once():
 
 def test_one_wish_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
     """As from GNU timeout, which signals a process and then its group."""
-    monkeypatch.setattr("inbox.worker.signals.ONE_WISH_S", 60)
+    monkeypatch.setattr("inbox.worker.signals.SAME_REQUEST_S", 60)
     signal.raise_signal(signal.SIGINT)
     assert asked_once.is_asked
 
 
 def test_a_second_signal_that_comes_later_stops_now(asked_once, monkeypatch):
-    monkeypatch.setattr("inbox.worker.signals.ONE_WISH_S", 0)
+    monkeypatch.setattr("inbox.worker.signals.SAME_REQUEST_S", 0)
     with pytest.raises(StopNow):
         signal.raise_signal(signal.SIGINT)
 

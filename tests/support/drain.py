@@ -1,12 +1,11 @@
 """Ingests and works in this process, as a worker would."""
 
-from collections import Counter
-
 from inbox import registry
 from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest
 from inbox.engine.sweep import SweepKind, sweep
-from inbox.engine.work import Counts, work
+from inbox.engine.work import work
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob
 
 
@@ -23,10 +22,10 @@ def swept(source: registry.Source, floor: SweepKind) -> int:
     return sum(sweep(source, floor))
 
 
-def drain(batch_size: int = 200) -> Counts:
+def drain(batch_size: int = 200) -> JobCounts:
     """Take in all rows and work until nothing is due; returns how many jobs took each status."""
     take_in()
-    counts: Counts = Counter()
+    counts = NO_JOBS
     while claimed := claim(registry.source("integration"), worker_id="test", limit=batch_size):
         counts += work(claimed)
     return counts
@@ -36,10 +35,10 @@ def job_of(message_id: int) -> InboxJob:
     return InboxJob.objects.get(source="integration", message_id=message_id)
 
 
-def drain_all(batch_size: int = 200) -> Counts:
+def drain_all(batch_size: int = 200) -> JobCounts:
     """As `drain`, of every source that reads a table, until a round brings nothing."""
     sources = [source for source in registry.sources() if source.reads]
-    counts: Counts = Counter()
+    counts = NO_JOBS
     while True:
         came = sum(ingest(source).count + swept(source, SweepKind.LOOKBACK) for source in sources)
         for source in sources:

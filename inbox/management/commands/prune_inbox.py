@@ -86,7 +86,7 @@ class Command(DatabaseCommand):
                 counts = _or_try_again(batch, stop, who=who, **which)
                 gone.update({(batch.source, status): count for status, count in counts.items()})
                 left += len(batch.inbox_ids) - counts.total()
-                progress.advance(counts)
+                progress.advance(counts.total())
                 if stop.is_asked:
                     break
         return left

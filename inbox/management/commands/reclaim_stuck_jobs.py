@@ -80,7 +80,7 @@ class Command(DatabaseCommand):
             connection.close()
             self.stderr.write(f"connection lost ({type(error).__name__}); trying again at the next pass")
             return
-        result = {"taken_back": counts["NEW"], "to_be_tried_again": counts["FAILED"], "dead": counts["DEAD"]}
+        result = {"taken_back": counts.given_back, "to_be_tried_again": counts.failed, "dead": counts.dead}
         if any(result.values()) or not options["loop"]:
             self._print(result, is_json=options["json"])
 

@@ -4,7 +4,6 @@ import getpass
 import json
 import os
 import socket
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -99,7 +98,7 @@ class Command(DatabaseCommand):
             for batch in requeue_all(jobs, who=who, reason=options["reason"]):
                 done.inbox_ids += batch.inbox_ids
                 done.left_alone += batch.left_alone
-                progress.advance(Counter(NEW=len(batch.inbox_ids)))
+                progress.advance(len(batch.inbox_ids))
                 if stop.is_asked:
                     return
 

@@ -156,7 +156,7 @@ def crashes() -> None:
     ]
     many_jobs(len(bugs))
     for bug in bugs:
-        assert work(claim_all(probe_source(bug), limit=1))["FAILED"] == 1
+        assert work(claim_all(probe_source(bug), limit=1)).failed == 1
     InboxJob.objects.create(source="test", message_type="probe", message_id=900)
     service = Service({900: bug_of_python(RuntimeError(marked("call")))}, is_open=True)
     outbound_worker(outbound_source(service), worker_id="caller").once()

@@ -149,7 +149,7 @@ def test_the_old_owner_of_a_released_lease_writes_nothing(client):
     made = job()
     taken = claim(probe_source(), worker_id="worker A", limit=1)
     submit(client, made, "release-lease")
-    assert work(taken)["LOST"] == 1
+    assert work(taken).lost == 1
     assert fresh(made).status == "NEW"
 
 
@@ -456,7 +456,7 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     answer = submit(client, made, "correct", content=json.dumps(good, indent=2), message_type="intake")
     assert answer.status_code == 302
     assert fresh(made).status == "NEW"
-    assert run_integration()["DONE"] == 1
+    assert run_integration().done == 1
     assert Packet.objects.get().case_id == MARKED
     assert IntegrationMessage.objects.get().payload == {"documents": "none"}
     text = text_of(client.get(page(made)))
@@ -470,9 +470,9 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
 def test_the_newest_correction_counts_and_its_type(client):
     made = dead_message({"message_type": "nobody knows this"}, message_type="unknown")
     submit(client, made, "correct", content="{}", message_type="intake")
-    assert run_integration()["DEAD"] == 1
+    assert run_integration().dead == 1
     submit(client, made, "correct", content=json.dumps(esmd(CASE)), message_type="intake")
-    assert run_integration()["DONE"] == 1
+    assert run_integration().done == 1
     assert fresh(made).message_type == "intake"
     assert InboxCorrection.objects.count() == 2
 

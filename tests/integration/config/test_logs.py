@@ -180,5 +180,10 @@ def test_a_worker_says_what_it_does_in_json(run_command):
     code, out, err = run_command("run_inbox_worker", "--drain", LOG_FORMAT="json", LOG_LEVEL="DEBUG")
     assert code == 0, err
     events = [json.loads(line) for line in err.splitlines()]
-    assert [event["event"] for event in events] == ["worker registered", "batch worked", "worker signed off"]
-    assert (events[1]["source"], events[1]["jobs"], events[1]["done"]) == ("integration", 1, 1)
+    assert [event["event"] for event in events] == [
+        "worker registered",
+        "jobs claimed",
+        "batch finished",
+        "worker stopped",
+    ]
+    assert (events[2]["source"], events[2]["jobs"], events[2]["done"]) == ("integration", 1, 1)

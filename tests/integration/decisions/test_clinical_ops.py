@@ -268,5 +268,5 @@ def test_poison_at_the_head_delays_no_good_row(count):
         )
     case = approved()
     write_decision()
-    assert drain_all()["DEAD"] == count
+    assert drain_all().dead == count
     assert active(case).clinical_decision == "AFFIRM"

@@ -85,14 +85,14 @@ def test_a_bad_row_dies_is_corrected_and_takes_effect_and_stays_as_it_came(clien
     of = make()
     versions = PacketDecision.objects.filter(packet=of).count()
     message_id = write(1, **{COLUMN[source]: bad}, **more)
-    assert run(source)["DEAD"] == 1
+    assert run(source).dead == 1
     dead = InboxJob.objects.get(source=source)
     assert PacketDecision.objects.filter(packet=of).count() == versions
     came = rows()
 
     assert correct(client, dead, good) == bad
     assert InboxJob.objects.get(pk=dead.pk).status == "NEW"
-    assert run(source)["DONE"] == 1
+    assert run(source).done == 1
 
     version = active(of)
     if source == "clinical_decision":
@@ -119,10 +119,10 @@ def test_a_correction_that_is_bad_too_dies_again_and_can_be_corrected_again(clie
     run("clinical_decision")
     dead = InboxJob.objects.get()
     correct(client, dead, decision("y"))
-    assert run("clinical_decision")["DEAD"] == 1
+    assert run("clinical_decision").dead == 1
     # It begins with what was handled last.
     assert correct(client, dead, decision("N")) == decision("y")
-    assert run("clinical_decision")["DONE"] == 1
+    assert run("clinical_decision").done == 1
     assert active(of).clinical_decision == "NON_AFFIRM"
     assert InboxCorrection.objects.count() == 2
 
@@ -134,7 +134,7 @@ def test_a_row_that_its_writer_has_corrected_since_wins_over_a_correction_by_han
     dead = InboxJob.objects.get()
     correct(client, dead, decision("A"))
     rewrite(message_id, clinical_ops_decision_json=decision("N"))
-    assert run("clinical_decision")["DONE"] == 2
+    assert run("clinical_decision").done == 2
     assert active(of).clinical_decision == "NON_AFFIRM"
     assert InboxJob.objects.get(pk=dead.pk).note == "the row has been corrected since"
 

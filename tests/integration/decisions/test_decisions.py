@@ -108,9 +108,9 @@ def test_affirm_gives_the_answer_and_asks_for_a_payload():
 def test_affirm_wakes_a_utn_that_waits():
     case = packet()
     utn()
-    assert drain()["WAITING"] == 1
+    assert drain().waiting == 1
     decided(affirm, case)
-    assert drain()["DONE"] == 1
+    assert drain().done == 1
     assert active(case).utn_status == "SUCCESS"
 
 

@@ -23,7 +23,7 @@ from inbox import registry
 from inbox.models import InboxJob, InboxWorker, SourcePause
 from inbox.outcomes import Verdict
 from inbox.worker.loop import Worker
-from inbox.worker.signals import ONE_WISH_S
+from inbox.worker.signals import SAME_REQUEST_S
 from packets.models import Packet
 from tests.integration.worker.test_liveness import wait_for_the_end_of_grace
 from tests.support.clinical import write_decision
@@ -515,7 +515,7 @@ def test_a_first_signal_waits_for_running_calls_and_a_second_does_not(generator,
     poller.send_signal(signal.SIGTERM)
     wait_until(lambda: statuses() == {"PROCESSING": 3, "NEW": 5})
     assert poller.poll() is None
-    time.sleep(ONE_WISH_S)  # a second press comes later
+    time.sleep(SAME_REQUEST_S)  # a second press comes later
     began = time.monotonic()
     poller.send_signal(signal.SIGTERM)
     out, err = poller.communicate(timeout=20)

@@ -319,7 +319,7 @@ def test_a_row_that_its_writer_holds_delays_no_other_and_costs_no_attempt():
     with transaction.atomic():
         sql("SELECT 1 FROM service_ops_send_serviceops WHERE message_id = %s FOR UPDATE", rows[1])
         [counts] = in_threads(lambda: work(claimed))
-    assert (counts["DONE"], counts["WAITING"]) == (2, 1)
+    assert (counts.done, counts.waiting) == (2, 1)
     waiting = job_of("clinical_decision", rows[1])
     assert (waiting.attempt_count, waiting.note) == (0, "its source row, which somebody is writing")
     InboxJob.objects.filter(pk=waiting.pk).update(next_attempt_at=seconds_ago(1))

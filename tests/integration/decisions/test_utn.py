@@ -20,7 +20,7 @@ def letters():
 def test_a_utn_is_stored_and_one_letter_is_asked_for():
     case = affirmed()
     utn()
-    assert drain()["DONE"] == 1
+    assert drain().done == 1
     version = active(case)
     assert (version.utn, version.utn_status, version.esmd_request_status) == ("UTN-FAKE-000001", "SUCCESS", "ACKED")
     assert fresh(case).detailed_status == "UTN Received"
@@ -33,16 +33,16 @@ def test_a_utn_is_stored_and_one_letter_is_asked_for():
 
 def test_a_utn_before_its_packet_and_before_the_answer_waits_and_is_woken_each_time():
     message = utn()
-    assert drain()["WAITING"] == 1
+    assert drain().waiting == 1
     assert job_of(message).note == "the packet"
     send(esmd(tracking_id(1)), tracking_id(1))
-    assert drain()["WAITING"] == 1
+    assert drain().waiting == 1
     waiting = job_of(message)
     assert (waiting.note, waiting.attempt_count) == ("a clinical answer", 0)
     case = packet_of(1)
     assert answer(case, {"answer": "NON_AFFIRM"}, message_id=9) is None
     assert job_of(message).status == "NEW"
-    assert drain()["DONE"] == 1
+    assert drain().done == 1
     assert active(case).utn_status == "SUCCESS"
     assert letters() == [f"letter:{case.pk}:1"]
 

@@ -242,7 +242,7 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(column):
     unknown = InboxJob.objects.filter(message_id__in=strange, source_created_at=None)
     assert unknown.count() == (4 if column == "created_at" else 0)
     make_witness_table()
-    assert work(claim_all(SOURCE))["DONE"] == 5
+    assert work(claim_all(SOURCE)).done == 5
     assert len(witnesses()) == 5
 
 

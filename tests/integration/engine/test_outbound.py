@@ -44,7 +44,7 @@ def test_every_answer_is_written_once_together_with_its_effect():
     keys = many_jobs(30)
     service = Service(is_open=True)
     counts = outbound_worker(witnessed_source(service)).drain()
-    assert (counts["DONE"], statuses()) == (30, {"DONE": 30})
+    assert (counts.done, statuses()) == (30, {"DONE": 30})
     assert set(service.calls.values()) == {1}
     assert witnesses() == keys
     assert set(InboxJob.objects.values_list("attempt_count", flat=True)) == {1}
@@ -59,7 +59,7 @@ def test_prepare_may_end_a_job_without_a_call():
     assert list(service.calls) == [5]
     assert [status_of(number) for number in range(1, 6)] == ["DONE", "DEAD", "WAITING", "FAILED", "DONE"]
     assert InboxJob.objects.get(message_id=1).note == "superseded"
-    assert counts.total() == 5
+    assert counts.total == 5
 
 
 def test_answers_take_the_same_outcomes_as_handlers_give():
@@ -279,15 +279,15 @@ def test_the_late_answer_of_a_job_that_was_taken_back_writes_nothing():
         InboxJob.objects.update(locked_at=seconds_ago(500))
         # In one transaction, or the first worker may be the one that takes it again.
         with transaction.atomic():
-            assert reclaim_stale(stale_after_s=120, max_attempts=5, limit=10) == {"NEW": 1}
+            assert reclaim_stale(stale_after_s=120, max_attempts=5, limit=10).given_back == 1
             second = claim(outbound_source(service), worker_id="worker B", limit=1)
         assert len(second) == 1
         before = InboxJob.objects.values().get()
         service.let_go(1)
-        wait_until(lambda: worker.counts["LOST"] == 1)
+        wait_until(lambda: worker.counts.lost == 1)
         assert InboxJob.objects.values().get() == before
         assert witnesses() == []
-    assert worker.counts["DONE"] == 0
+    assert worker.counts.done == 0
 
 
 def test_a_connection_lost_during_a_call_costs_neither_the_answer_nor_the_lease():
@@ -346,7 +346,7 @@ def test_a_stop_waits_for_the_calls_that_have_begun_and_gives_back_the_rest():
         thread.join(20)
         assert not thread.is_alive()
         assert statuses() == {"DONE": 3, "NEW": 3}
-    assert (worker.counts["DONE"], worker.counts["GIVEN_BACK"]) == (3, 3)
+    assert (worker.counts.done, worker.counts.given_back) == (3, 3)
     assert service.calls.total() == 3
 
 
@@ -373,7 +373,7 @@ def test_a_worker_without_outbound_sources_has_nothing_to_do_with_all_this():
         return execute(sql, *rest)
 
     with connection.execute_wrapper(note):
-        assert worker.drain()["DONE"] == 3
+        assert worker.drain().done == 3
     assert queries
     assert [sql for sql in queries if "inbox_pause" in sql] == []
 

@@ -69,8 +69,8 @@ def test_a_service_that_is_not_there_pauses_its_source_and_costs_no_attempt():
     row = SourcePause.objects.get()
     assert (row.source, row.reason, row.tries) == ("test", "connection refused", 0)
     assert service.calls.total() <= 8, "one claim and no more"
-    assert counts["GIVEN_BACK"] == 8
-    assert counts["DONE"] == counts["FAILED"] == 0
+    assert counts.given_back == 8
+    assert counts.done == counts.failed == 0
 
 
 def test_what_waits_for_its_turn_is_given_back_without_a_call():
@@ -96,7 +96,7 @@ def test_a_paused_source_is_not_claimed_by_any_process():
     many_jobs(3)
     paused()
     service = Service(is_open=True)
-    assert outbound_worker(outbound_source(service)).drain().total() == 0
+    assert not outbound_worker(outbound_source(service)).drain()
     assert untouched(3)
     assert not service.calls
 
@@ -251,7 +251,7 @@ def test_a_worker_that_seldom_looks_hears_that_another_one_has_ended_the_pause()
         first.wait_for(1)
         with running(listening):
             wait_until(lambda: listening.registration.presence is not None)
-            wait_until(lambda: not listening._may_have_work)
+            wait_until(lambda: listening.schedule.is_idle)
             first.let_go(1)
             wait_until(lambda: second.calls)
 

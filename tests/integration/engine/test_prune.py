@@ -46,7 +46,7 @@ def make_old(days=10, **which):
 def settled(count, days=10):
     """Messages of long ago that were worked on then."""
     made = old_messages(count, days)
-    assert drain()["DONE"] == count
+    assert drain().done == count
     make_old(days)
     return made
 
@@ -145,7 +145,7 @@ def test_open_jobs_stay_and_are_worked_on_though_their_rows_are_below_pruned_bef
     assert pruned() == 2
     assert mark().pruned_before > days_ago(10)
     assert jobs() == made[:2]
-    assert drain()["DONE"] == 2
+    assert drain().done == 2
     make_old()
     assert pruned() == 2
     nothing_is_new()

@@ -3,7 +3,6 @@
 import os
 import sys
 import traceback
-from collections import Counter
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
@@ -11,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.engine import reclaim
+from inbox.job_counts import NO_JOBS
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker import liveness as rollcall
 from tests.integration.worker.test_liveness import wait_for_the_end_of_grace
@@ -81,7 +81,7 @@ def set_up():
 def take_everything_back():
     """What a worker does for others once a second, what it does now and then, and for itself without a connection."""
     limits = {"max_attempts": 5, "batch_size": 3}
-    rollcall.reclaim_from_gone(rollcall.find_gone(None, Counter()), **limits)
+    rollcall.reclaim_from_gone(rollcall.find_gone(None, NO_JOBS), **limits)
     reclaim.reclaim_all_stale(stale_after_s=120, **limits)
     reclaim.reclaim_own(OWN_LEASE, list(InboxJob.objects.values_list("pk", flat=True)))
 

@@ -102,7 +102,7 @@ def test_the_clock_heals_a_wake_that_came_a_moment_too_early(settings):
     assert status_of(made) == "WAITING"
     with connection.cursor() as cursor:
         cursor.execute("UPDATE integration_inbox SET next_attempt_at = next_attempt_at - interval '72 seconds'")
-    assert work(claim_all(probe_source(lambda jobs: [not_ready("it")] * len(jobs))))["WAITING"] == 1
+    assert work(claim_all(probe_source(lambda jobs: [not_ready("it")] * len(jobs)))).waiting == 1
 
 
 def test_the_wait_limit_counts_from_the_first_wait_whatever_woke_it_since(settings):

@@ -48,7 +48,7 @@ def reclaim():
 def test_a_batch_is_done_with_its_effects_in_one_go():
     keys = many_jobs(200)
     counts = work(claim_all(probe_source()))
-    assert counts["DONE"] == 200
+    assert counts.done == 200
     assert witnesses() == keys
     first = InboxJob.objects.get(pk=keys[0])
     assert (first.attempt_count, first.finished_by, first.locked_by, first.locked_at) == (1, "worker A", None, None)
@@ -67,7 +67,7 @@ def test_a_worker_that_dies_between_effect_and_status_leaves_neither(monkeypatch
         with pytest.raises(KeyboardInterrupt):
             work(held)
     assert witnesses() == []
-    assert work(held)["DONE"] == 1
+    assert work(held).done == 1
     assert witnesses() == [key]
 
 
@@ -103,7 +103,7 @@ def test_a_worker_whose_lease_was_taken_leaves_no_effect():
     many_jobs(3)
     late = claim_all(probe_source())
     take_back()
-    assert work(late)["LOST"] == 3
+    assert work(late).lost == 3
     assert witnesses() == []
     assert statuses() == ["NEW"] * 3
 
@@ -113,9 +113,9 @@ def test_a_worker_whose_lease_was_taken_while_another_works_leaves_no_effect():
     late = claim_all(probe_source())
     take_back()
     current = claim_all(probe_source(), "worker B")
-    assert work(late)["LOST"] == 1
+    assert work(late).lost == 1
     assert InboxJob.objects.get(pk=key).locked_by == "worker B"
-    assert work(current)["DONE"] == 1
+    assert work(current).done == 1
     assert witnesses() == [key]
 
 
@@ -124,7 +124,7 @@ def test_a_failure_reported_after_another_ones_done_changes_nothing():
     late = claim_all(probe_source())
     take_back()
     work(claim_all(probe_source(), "worker B"))
-    assert _fail(late, key, RuntimeError("too late"))["LOST"] == 1
+    assert _fail(late, key, RuntimeError("too late")).lost == 1
     finished = InboxJob.objects.get(pk=key)
     assert (finished.status, finished.finished_by, finished.errors) == ("DONE", "worker B", [])
 
@@ -137,10 +137,10 @@ def test_a_lease_that_was_given_back_stays_invalid_when_the_same_worker_claims_a
     second = claim_all(probe_source())
     held = InboxJob.objects.get(pk=key)
     assert (held.locked_by, held.attempt_count) == ("worker A", 1)
-    assert work(first)["LOST"] == 1
-    assert _fail(first, key, RuntimeError("of the first claim"))["LOST"] == 1
+    assert work(first).lost == 1
+    assert _fail(first, key, RuntimeError("of the first claim")).lost == 1
     assert witnesses() == []
-    assert work(second)["DONE"] == 1
+    assert work(second).done == 1
     assert witnesses() == [key]
 
 
@@ -153,7 +153,7 @@ def test_finish_itself_refuses_a_lease_that_is_not_current():
     take_back()
     claim_all(probe_source(), "worker B")
     counts = finish(late.lease_id, "worker A", zip(jobs, [done(), dead("no")], strict=True))
-    assert sum(counts.values()) == 0
+    assert counts.total == 0
     assert statuses() == ["NEW", "PROCESSING"]
 
 
@@ -168,7 +168,7 @@ def test_one_lost_lease_of_200_leaves_the_other_199_done_in_the_same_transaction
     held = claim_all(probe_source(handler))
     give_back(held.lease_id, [keys[57]])
     counts = work(held)
-    assert (counts["DONE"], counts["LOST"], calls) == (199, 1, [199])
+    assert (counts.done, counts.lost, calls) == (199, 1, [199])
     assert witnesses() == [key for key in keys if key != keys[57]]
 
 
@@ -190,7 +190,7 @@ def test_a_handler_that_raises_on_one_of_200_fails_only_that_one():
     keys = many_jobs(200)
     source = probe_source(raises_on(keys[56], Odd("what is this")))
     counts = work(claim_all(source))
-    assert (counts["DONE"], counts["FAILED"]) == (199, 1)
+    assert (counts.done, counts.failed) == (199, 1)
     assert witnesses() == [key for key in keys if key != keys[56]]
     failed = InboxJob.objects.get(pk=keys[56])
     assert (failed.status, failed.error_kind, failed.last_error) == ("FAILED", "Odd", "what is this")
@@ -267,7 +267,7 @@ def test_a_database_error_keeps_no_stored_values():
 def test_a_handler_that_forgets_a_job_finishes_none():
     many_jobs(2)
     counts = work(claim_all(probe_source(lambda jobs: [done()] * (len(jobs) - 1))))
-    assert counts["FAILED"] == 2
+    assert counts.failed == 2
     assert set(InboxJob.objects.values_list("error_kind", flat=True)) == {"HandlerBug"}
 
 
@@ -292,7 +292,7 @@ def test_a_broken_foreign_key_is_found_before_anything_is_finished(monkeypatch):
         return [done() for _ in jobs]
 
     counts = work(claim_all(probe_source(handler)))
-    assert (counts["DONE"], counts["FAILED"]) == (2, 1)
+    assert (counts.done, counts.failed) == (2, 1)
     assert InboxJob.objects.get(pk=keys[1]).error_kind == "IntegrityError"
     assert finished == [keys[0], keys[2]]
 
@@ -307,7 +307,7 @@ def test_a_deadlock_is_tried_again_under_the_same_lease_and_costs_no_attempt():
             raise OperationalError("deadlock detected") from psycopg.errors.DeadlockDetected("deadlock detected")
         return leave_witnesses(jobs)
 
-    assert work(claim_all(probe_source(handler)))["DONE"] == 1
+    assert work(claim_all(probe_source(handler))).done == 1
     finished = InboxJob.objects.get(pk=key)
     assert (len(tries), finished.attempt_count, finished.errors) == (3, 1, [])
     assert witnesses() == [key]
@@ -319,7 +319,7 @@ def test_jobs_in_endless_deadlock_are_given_back_without_an_attempt():
     def handler(jobs):
         raise OperationalError("deadlock detected") from psycopg.errors.DeadlockDetected("deadlock detected")
 
-    assert work(claim_all(probe_source(handler)))["GIVEN_BACK"] == 2
+    assert work(claim_all(probe_source(handler))).given_back == 2
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
 
 
@@ -352,7 +352,7 @@ def test_a_stop_gives_back_what_has_not_begun_with_its_attempt():
 
     source.handlers.update(probe=handler, another=handler)
     counts = work(claim_all(source), is_stopping=lambda: bool(stopping))
-    assert (counts["DONE"], counts["GIVEN_BACK"]) == (3, 1)
+    assert (counts.done, counts.given_back) == (3, 1)
     later.refresh_from_db()
     assert (later.status, later.attempt_count, later.locked_by) == ("NEW", 0, None)
 

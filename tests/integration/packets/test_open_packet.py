@@ -90,7 +90,7 @@ def test_without_its_event_there_is_no_packet(monkeypatch):
 def test_a_later_intake_fills_a_packet_that_was_opened_by_hand():
     packet, _ = open_case()
     message_id = send(esmd(CASE), CASE)
-    assert take_in()["DONE"] == 1
+    assert take_in().done == 1
     packet.refresh_from_db()
     assert (packet.has_documents, packet.intake_message_id) == (True, message_id)
     assert packet.channel_type_id == Channel.ESMD
@@ -130,7 +130,7 @@ def test_people_and_a_worker_at_once_make_one_packet_which_has_the_documents():
         claimed = claim(source("integration"), worker_id="test", limit=10)
         opens = [lambda case=case: open_case(case) for _ in range(3)]
         counts, *_ = at_once([lambda claimed=claimed: work(claimed), *opens])
-        assert counts["DONE"] == 1
+        assert counts.done == 1
         packet = Packet.objects.get(decision_tracking_id=case)
         assert packet.has_documents
         assert PacketDocument.objects.filter(packet=packet).count() == 1

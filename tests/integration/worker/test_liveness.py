@@ -1,7 +1,6 @@
 """Who is gone is seen at once, and what it held is taken back; who lives keeps what it has."""
 
 import re
-from collections import Counter
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.engine.work import work
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker import liveness as rollcall
 from inbox.worker.liveness import find_gone, reclaim_from_gone, sign_off
@@ -51,7 +51,7 @@ def worker(**fields) -> int:
 
 
 def call(me=None, **counts):
-    return find_gone(me, Counter(counts))
+    return find_gone(me, JobCounts(**counts))
 
 
 def take_back(gone, batch_size=200):
@@ -76,7 +76,7 @@ def test_what_a_gone_process_held_comes_back_at_once_and_runs_alone():
     gone = worker()
     held = held_by(gone, attempt_count=2)
     assert call() == [gone]
-    assert take_back([gone]) == {"NEW": 1}
+    assert take_back([gone]) == JobCounts(given_back=1)
     held.refresh_from_db()
     assert (held.status, held.attempt_count, held.runs_alone, held.errors) == ("NEW", 1, True, [])
     assert (held.locked_by, held.locked_at) == (None, None)
@@ -88,7 +88,7 @@ def test_a_job_that_was_alone_is_to_blame_and_dead_after_the_last_attempt():
     gone = worker()
     alone = held_by(gone, runs_alone=True, attempt_count=4)
     last = held_by(gone, runs_alone=True, attempt_count=5)
-    assert take_back(call()) == {"FAILED": 1, "DEAD": 1}
+    assert take_back(call()) == JobCounts(failed=1, dead=1)
     for blamed, status in ((alone, "FAILED"), (last, "DEAD")):
         before = blamed.attempt_count
         blamed.refresh_from_db()
@@ -102,7 +102,7 @@ def test_a_job_that_was_alone_is_to_blame_and_dead_after_the_last_attempt():
 def test_nobody_is_blamed_when_the_server_has_started_since_the_claim():
     gone = worker()
     alone = held_by(gone, runs_alone=True, attempt_count=5, locked_at=server_start() - timedelta(seconds=1))
-    assert take_back(call()) == {"NEW": 1}
+    assert take_back(call()) == JobCounts(given_back=1)
     alone.refresh_from_db()
     assert (alone.status, alone.attempt_count, alone.errors) == ("NEW", 4, [])
 
@@ -124,7 +124,7 @@ def test_a_process_is_gone_as_soon_as_its_connection_is(living):
     assert call() == []
     living.close()
     wait_until(lambda: call() == [living.id])
-    assert take_back([living.id]) == {"NEW": 1}
+    assert take_back([living.id]) == JobCounts(given_back=1)
 
 
 def test_a_process_never_finds_itself_gone(living):
@@ -152,11 +152,11 @@ def test_a_job_whose_row_somebody_has_locked_is_taken_later_and_its_process_stay
     locked, free = held_by(gone), held_by(gone)
     with transaction.atomic():
         list(InboxJob.objects.select_for_update().filter(pk=locked.pk))
-        assert in_threads(lambda: take_back(call())) == [{"NEW": 1}]
+        assert in_threads(lambda: take_back(call())) == [JobCounts(given_back=1)]
         assert state_of(gone) == "RUNNING"
     free.refresh_from_db()
     assert free.status == "NEW"
-    assert take_back(call()) == {"NEW": 1}
+    assert take_back(call()) == JobCounts(given_back=1)
     assert state_of(gone) == "GONE"
 
 
@@ -169,7 +169,7 @@ def test_many_callers_at_once_take_each_job_once_and_never_deadlock():
         cursor.execute("UPDATE integration_inbox SET presence_id = (%s::bigint[])[1 + inbox_id %% 8]", [gone])
     orders = [gone, gone[::-1], gone[4:] + gone[:4], gone[::2] + gone[1::2]]
     results = in_threads(*[lambda order=order: take_back(order, batch_size=10) for order in orders])
-    assert sum(results, Counter()) == {"NEW": 320}
+    assert sum(results, NO_JOBS) == JobCounts(given_back=320)
     assert set(InboxJob.objects.values_list("status", "attempt_count", "runs_alone")) == {("NEW", 0, True)}
     assert set(InboxWorker.objects.values_list("state", flat=True)) == {"GONE"}
 
@@ -190,16 +190,16 @@ def test_a_process_without_presence_is_gone_after_a_minute_of_silence():
     worker(has_presence=False, last_seen_at=seconds_ago(50))
     silent = worker(has_presence=False, last_seen_at=seconds_ago(61))
     assert call() == [silent]
-    assert take_back([silent]) == {}
+    assert take_back([silent]) == NO_JOBS
     assert state_of(silent) == "GONE"
 
 
 def test_who_calls_the_roll_says_now_and_then_that_it_lives_and_what_it_did(living):
     seen = InboxWorker.objects.filter(pk=living.id)
-    call(living.id, DONE=7)
+    call(living.id, done=7)
     assert seen.get().done_count == 0
     seen.update(last_seen_at=seconds_ago(11))
-    call(living.id, DONE=7, FAILED=2, DEAD=1, LOST=9)
+    call(living.id, done=7, failed=2, dead=1, lost=9)
     row = seen.get()
     assert (row.done_count, row.failed_count, row.dead_count) == (7, 2, 1)
     assert row.last_seen_at > seconds_ago(10)
@@ -214,7 +214,7 @@ def test_who_was_struck_off_and_lives_is_on_the_roll_again(living):
 
 def test_who_ends_by_itself_signs_off_and_is_no_longer_called(living):
     InboxWorker.objects.filter(pk=living.id).update(last_seen_at=seconds_ago(11))
-    sign_off(living.id, Counter(DONE=3, FAILED=2, DEAD=1))
+    sign_off(living.id, JobCounts(done=3, failed=2, dead=1))
     living.close()
     row = InboxWorker.objects.get()
     assert (row.state, row.done_count, row.failed_count, row.dead_count) == ("STOPPED", 3, 2, 1)
@@ -228,8 +228,8 @@ def test_a_process_that_is_wrongly_struck_off_writes_nothing(living):
     [key] = many_jobs(1)
     lost = claim_all(probe_source(), "worker A")
     InboxJob.objects.update(presence_id=living.id)
-    assert take_back([living.id]) == {"NEW": 1}
-    assert work(claim_all(probe_source(), "worker B"))["DONE"] == 1
-    assert work(lost)["LOST"] == 1
+    assert take_back([living.id]) == JobCounts(given_back=1)
+    assert work(claim_all(probe_source(), "worker B")).done == 1
+    assert work(lost).lost == 1
     assert witnesses() == [key]
     assert InboxJob.objects.get().finished_by == "worker B"

@@ -1,7 +1,6 @@
 """A process shows that it lives by a lock that vanishes with it, and hears of work without asking."""
 
 import select
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -11,6 +10,7 @@ from django.db import OperationalError, connection
 from inbox.db.notify import CHANNEL, notify
 from inbox.engine.give_back import give_back
 from inbox.engine.ingest import ingest
+from inbox.job_counts import NO_JOBS
 from inbox.models import InboxWorker
 from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost
 from inbox.worker.registration import Registration
@@ -49,7 +49,7 @@ def comes(presence):
 
 
 def next_payload(presence):
-    """The payload of the next notification, which `has_heard` does not tell."""
+    """The payload of the next notification, which `has_notification` does not tell."""
     [notification] = presence._connection.notifies(timeout=20, stop_after=1)
     return notification.payload
 
@@ -95,12 +95,12 @@ def test_the_lock_is_gone_as_soon_as_the_connection_is_and_the_row_stays(present
 
 
 def test_who_writes_work_is_heard_once(present):
-    assert not present.has_heard()
+    assert not present.has_notification()
     for write in WRITERS:
         write()
         comes(present)
-        assert present.has_heard()
-        assert not present.has_heard()
+        assert present.has_notification()
+        assert not present.has_notification()
 
 
 def test_a_writers_session_can_switch_it_off(present):
@@ -124,10 +124,10 @@ def test_nothing_is_heard_of_what_is_rolled_back(present):
 def test_an_ended_backend_is_a_lost_presence(present):
     execute("SELECT pg_terminate_backend(%s)", *holders(present.id))
     with pytest.raises(PresenceLost):
-        wait_until(lambda: comes(present) or present.has_heard())
+        wait_until(lambda: comes(present) or present.has_notification())
     assert not holders(present.id)
     with pytest.raises(PresenceLost):
-        present.has_heard()
+        present.has_notification()
 
 
 def test_a_closed_presence_can_not_be_waited_for(present):
@@ -166,10 +166,10 @@ def test_what_is_given_back_wakes_the_others(present):
     ingest(probe_source())
     claimed = claim_all(probe_source())
     comes(present)
-    assert present.has_heard()
+    assert present.has_notification()
     assert give_back(claimed.lease_id, claimed.inbox_ids["probe"]) == 1
     comes(present)
-    assert present.has_heard()
+    assert present.has_notification()
 
 
 def test_a_direct_way_into_another_database_is_no_presence(settings):
@@ -194,13 +194,13 @@ def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
 
     is_closed = True
     registration = Registration("worker A", register)
-    assert registration.renew(Counter())
+    assert registration.renew(NO_JOBS)
     assert (registration.is_seen, registration.presence_id) == (False, None)
-    assert not registration.renew(Counter())
+    assert not registration.renew(NO_JOBS)
     makeshift, is_closed = registration.id, False
     # The time to try again has come.
     registration.trying.every_s = 0
-    assert registration.renew(Counter())
+    assert registration.renew(NO_JOBS)
     assert registration.is_seen
     states = dict(InboxWorker.objects.values_list("pk", "state"))
     assert states == {makeshift: "STOPPED", registration.id: "RUNNING"}
@@ -219,8 +219,8 @@ def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
     registration = Registration("worker A", register)
     for _ in range(10):
         with pytest.raises(OperationalError):
-            registration.renew(Counter())
+            registration.renew(NO_JOBS)
     is_away = False
-    assert registration.renew(Counter())
+    assert registration.renew(NO_JOBS)
     assert registration.is_seen
     registration.drop()

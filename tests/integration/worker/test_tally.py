@@ -1,6 +1,5 @@
 """History comes from what workers write down, and is right however they come and go."""
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -9,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxTally, InboxWorker
 from inbox.monitoring.ended_jobs import count_ended, dead_by_kind
 from inbox.monitoring.history import BUCKET_MIN, HOURS, take_history
@@ -36,23 +36,23 @@ def sums() -> tuple[int, int, int]:
 
 def test_a_sign_of_life_is_written_down_with_the_counts():
     me = worker(last_seen_at=seconds_ago(11))
-    assert find_gone(me, Counter(DONE=5, FAILED=2, DEAD=1)) == []
+    assert find_gone(me, JobCounts(done=5, failed=2, dead=1)) == []
     row = InboxTally.objects.get()
     assert (row.worker_id, row.done_count, row.failed_count, row.dead_count) == (me, 5, 2, 1)
     # Within 10 s nothing more is written.
-    find_gone(me, Counter(DONE=9))
+    find_gone(me, JobCounts(done=9))
     assert InboxTally.objects.get().done_count == 5
 
 
 def test_a_call_by_nobody_writes_nothing():
     worker(last_seen_at=seconds_ago(11))
-    find_gone(None, Counter())
+    find_gone(None, NO_JOBS)
     assert not InboxTally.objects.exists()
 
 
 def test_whoever_signs_off_writes_down_the_last_counts():
     me = worker()
-    sign_off(me, Counter(DONE=3))
+    sign_off(me, JobCounts(done=3))
     assert InboxTally.objects.get().done_count == 3
     assert sums() == (3, 0, 0)
 
@@ -60,7 +60,7 @@ def test_whoever_signs_off_writes_down_the_last_counts():
 def test_a_minute_has_one_row_with_the_latest_counts():
     me = worker()
     minute = datetime(2031, 1, 1, tzinfo=UTC)
-    record_throughput(me, Counter(DONE=1)), record_throughput(me, Counter(DONE=4))
+    record_throughput(me, JobCounts(done=1)), record_throughput(me, JobCounts(done=4))
     latest = InboxTally.objects.order_by("-minute")[0]
     assert latest.done_count == 4
     assert latest.minute < minute
@@ -92,7 +92,7 @@ def test_history_has_every_bucket_and_ends_now():
 def test_rows_of_old_go():
     me = worker()
     at_minute(me, 3 * 1440, 1)
-    record_throughput(me, Counter(DONE=2))
+    record_throughput(me, JobCounts(done=2))
     assert [row.done_count for row in InboxTally.objects.all()] == [2]
 
 

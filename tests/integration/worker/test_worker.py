@@ -89,7 +89,7 @@ def test_a_worker_that_must_leave_jobs_behind_stays_on_the_roll(monkeypatch):
         worker(handler, register=lambda: Presence("worker A", "test")).run()
     assert InboxWorker.objects.get().state == "RUNNING"
     cut_off[0].close()
-    wait_until(lambda: reclaim_from_gone([InboxWorker.objects.get().pk], max_attempts=5, batch_size=10).total() == 3)
+    wait_until(lambda: reclaim_from_gone([InboxWorker.objects.get().pk], max_attempts=5, batch_size=10).total == 3)
 
 
 def test_a_timeout_in_the_claim_is_survived(monkeypatch):
@@ -105,7 +105,7 @@ def test_a_timeout_in_the_claim_is_survived(monkeypatch):
         return claim(*arguments, **options)
 
     monkeypatch.setattr("inbox.worker.loop.claim", claim_at_the_second_try)
-    assert worker().drain()["DONE"] == 1
+    assert worker().drain().done == 1
     assert witnesses() == [key]
 
 
@@ -123,7 +123,7 @@ def test_a_drain_takes_rows_however_far_they_lie_behind_the_watermark():
     worker().drain()
     for time in ("2021-01-01", "-infinity"):
         send({}, created_at=time)
-    assert worker().drain()["DONE"] == 2
+    assert worker().drain().done == 2
 
 
 def test_a_drain_takes_more_late_rows_than_one_look_brings():
@@ -134,7 +134,7 @@ def test_a_drain_takes_more_late_rows_than_one_look_brings():
             "INSERT INTO integration_send_serviceops (payload, created_at)"
             " SELECT '{}', now() - interval '5 minutes' FROM generate_series(1, 4500)"
         )
-    assert worker(batch_size=500).drain()["DONE"] == 4500
+    assert worker(batch_size=500).drain().done == 4500
 
 
 def test_a_claim_made_by_hand_without_an_attempt_stops_nobody():

@@ -11,8 +11,9 @@ from django.db import connection, transaction
 
 from inbox.db.notify import notify
 from inbox.models import InboxJob, InboxWorker, PollWatermark
-from inbox.worker.loop import HEAD_START_S, IN_VAIN, Worker
+from inbox.worker.loop import Worker
 from inbox.worker.presence import LOCK_CLASS, Presence
+from inbox.worker.schedule import HEAD_START_S, YIELD_AFTER
 from inbox.worker.signals import Stop
 from tests.support.probe import make_witness_table, probe_source, wait_until, witnesses
 from tests.support.rows import esmd, send, tracking_id
@@ -73,7 +74,7 @@ def test_a_worker_whose_direct_way_leads_nowhere_works_all_the_same(start_comman
     worker.send_signal(signal.SIGTERM)
     out, err = worker.communicate(timeout=20)
     assert worker.returncode == 0, err
-    assert err.count("going on without presence") == 1
+    assert err.count("no connection for presence; going on without") == 1
 
 
 def test_a_worker_that_begins_to_listen_looks_for_what_came_before():
@@ -87,16 +88,16 @@ def test_a_worker_that_begins_to_listen_looks_for_what_came_before():
         sources=[probe_source()], worker_id="worker A", batch_size=10, poll_interval_s=60, register=register
     )
     make_witness_table()
-    worker._renew_membership()
+    worker.recovery._renew_registration()
     while worker.tick():
         pass
     send({})
     is_closed = False
-    worker._renew_membership()
+    worker.recovery._renew_registration()
     assert worker.registration.is_seen
     worker.tick()
     assert len(witnesses()) == 1
-    worker.registration.end(worker.counts, {}, leaves_nothing=True)
+    worker.registration.end(worker.counts, leaves_jobs=False)
 
 
 def test_a_running_worker_finds_what_commits_a_moment_and_an_hour_behind_the_watermark(start_command):
@@ -193,7 +194,7 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
 
 
 def chores(worker):
-    return worker.find_gone, worker.poll, worker.reclaim, worker.registration.counting
+    return worker.reclaimer.gone, worker.schedule.poll, worker.reclaimer.stale, worker.registration.counting
 
 
 def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of_all(idle):
@@ -219,9 +220,9 @@ def tell(worker):
 def test_a_worker_that_always_comes_too_late_only_looks(idle):
     """Each notification is in vain for this one. The first ones cost it a whole round, later ones a look."""
     first, *costs = [cost for cost in idle(0.5, tell) if cost]
-    assert min(costs[:IN_VAIN]) > 1, costs
+    assert min(costs[:YIELD_AFTER]) > 1, costs
     # The roll was just called, and nothing else is due in so short a time.
-    assert set(costs[IN_VAIN:]) == {1}, costs
+    assert set(costs[YIELD_AFTER:]) == {1}, costs
     assert len(costs) > 50
 
 

@@ -1,0 +1,84 @@
+"""Events: each verb says once what it did. Log lines and counters derive from that, and so can traces.
+
+An event is emitted after the commit of what it tells; a verb inside its caller's transaction uses `emit_on_commit`.
+Facts are keys that config/logs.py allows: names of ours, counts and times, never a value of a message.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from inbox.job_counts import NO_JOBS, JobCounts
+
+
+class Event(Enum):
+    """What can happen: the logger and the level of its log line, and the text."""
+
+    INGEST_REFUSED = "inbox.engine.ingest", "warning", "the database refused an ingest; trying again"
+    LATE_ROWS_FOUND = "inbox.engine.sweep", "info", "the lookback found rows that committed late"
+    MISSED_ROWS_FOUND = "inbox.engine.sweep", "error", "incident: the reconcile found rows that every other look missed"
+    CLAIMED = "inbox.engine.claim", "debug", "jobs claimed"
+    FINISHED = "inbox.engine.work", "debug", "batch finished"
+    FAILED = "inbox.engine.work", "warning", "job failed"
+    ROLLED_BACK = "inbox.engine.work", "warning", "batch rolled back; trying each job alone"
+    DEADLOCKED = "inbox.engine.work", "error", "deadlocks in a row; giving the jobs back"
+    GIVEN_BACK = "inbox.engine.give_back", "info", "jobs given back"
+    RECLAIMED = "inbox.engine.reclaim", "warning", "jobs reclaimed"
+    RECLAIMED_OWN = "inbox.engine.reclaim", "warning", "own jobs reclaimed after a lost connection"
+    RENEWAL_MISSED = "inbox.engine.heartbeat", "info", "claims could not be renewed"
+    PAUSED = "inbox.engine.pause", "warning", "source paused"
+    RESUMED = "inbox.engine.pause", "info", "source resumed"
+    OPERATED = "inbox.operations", "info", "operator changed jobs"
+    REGISTERED = "inbox.worker", "info", "worker registered"
+    WITHOUT_PRESENCE = "inbox.worker", "warning", "no connection for presence; going on without"
+    POOLER_BETWEEN = "inbox.worker", "info", "behind a pooler: no presence, no LISTEN; DATABASE_DIRECT_URL gives both"
+    CONNECTIONS_SCARCE = "inbox.worker", "warning", "database connections are scarce"
+    CONNECTIONS_FREE = "inbox.worker", "info", "database connections are free again"
+    PRESENCE_LOST = "inbox.worker", "warning", "presence lost; registering again"
+    CONNECTION_LOST = "inbox.worker", "warning", "connection lost; connecting again"
+    DATABASE_REFUSED = "inbox.worker", "warning", "the database refused; going on"
+    STOPPED = "inbox.worker", "info", "worker stopped"
+
+    @property
+    def level(self) -> str:
+        """The level of the log line, as structlog names it."""
+        return self.value[1]
+
+    @property
+    def text(self) -> str:
+        """The text of the log line."""
+        return self.value[2]
+
+
+Listener = Callable[[Event, JobCounts], None]
+# Of this thread: several workers run as threads of one process in tests.
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+
+
+def emit(event: Event, counts: JobCounts = NO_JOBS, **facts: Any) -> None:
+    """Log the event with its facts and counts, and pass it to this thread's listeners."""
+    logger = structlog.get_logger(event.value[0])
+    getattr(logger, event.level)(event.text, **facts, **counts.shown())
+    for listener in _listeners.get():
+        listener(event, counts)
+
+
+def emit_on_commit(event: Event, counts: JobCounts = NO_JOBS, **facts: Any) -> None:
+    """Emit it once the caller's transaction has committed; at once outside of one."""
+    transaction.on_commit(partial(emit, event, counts, **facts))
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Pass every event of this thread to `listener` inside the block."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)

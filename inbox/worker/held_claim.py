@@ -1,0 +1,41 @@
+"""The claim in hand, so that its jobs are returned if the work on them is cut short."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from inbox.engine.claim import Claim
+from inbox.engine.give_back import give_back_and_wait
+from inbox.engine.reclaim import reclaim_own
+
+
+class HeldClaim:
+    """At most one claim. `leaves_jobs`: some of its jobs could not be returned and are still PROCESSING."""
+
+    def __init__(self) -> None:
+        self.leaves_jobs = False
+        self._claim: Claim | None = None
+        self._is_cut_off = False
+
+    @contextmanager
+    def holding(self, claim: Claim) -> Iterator[None]:
+        """Hold the claim until the block ends well; after an exception it stays in hand."""
+        self._claim = claim
+        yield
+        self._claim = None
+
+    def connection_lost(self) -> None:
+        """Note that the connection broke: a message in hand may have broken it."""
+        self._is_cut_off = self._claim is not None
+
+    def give_back(self) -> None:
+        """Return to NEW what the claim in hand still holds; after a lost connection reclaim it, as others would.
+
+        Raises what the database raises, and keeps the claim then.
+        """
+        if self._claim is None:
+            return
+        if self._is_cut_off:
+            reclaim_own(self._claim.lease_id, self._claim.all_inbox_ids)
+        else:
+            self.leaves_jobs = give_back_and_wait(self._claim.lease_id, self._claim.all_inbox_ids)
+        self._claim, self._is_cut_off = None, False

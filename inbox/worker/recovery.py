@@ -1,0 +1,88 @@
+"""Recovery: a worker's steps go on after a lost connection, a lost presence or a database that refuses.
+
+Before each step, the claim that an earlier one left in hand is returned, and the registration is renewed. What can go
+wrong: both fail again; then the next step tries again, after a pause.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+from django.db import Error, OperationalError, connection
+
+from inbox.db.errors import is_connection_lost
+from inbox.db.storable import error_text
+from inbox.events import Event, emit
+from inbox.job_counts import JobCounts
+from inbox.worker.calls import Calls
+from inbox.worker.held_claim import HeldClaim
+from inbox.worker.presence import PresenceLost
+from inbox.worker.registration import Registration
+from inbox.worker.schedule import Schedule
+from inbox.worker.signals import Stop
+
+RECONNECT_PAUSE_S = (0.1, 1.0)
+
+
+class Recovery:
+    """Holds the claim in hand; `counts` says what the worker has done so far."""
+
+    def __init__(
+        self,
+        registration: Registration,
+        schedule: Schedule,
+        calls: Calls,
+        stop: Stop,
+        counts: Callable[[], JobCounts],
+    ) -> None:
+        self.held = HeldClaim()
+        self._registration = registration
+        self._schedule = schedule
+        self._calls = calls
+        self._stop = stop
+        self._counts = counts
+
+    def attempt(self, step: Callable[[], bool]) -> bool | None:
+        """One step; None if the database refused it, by a lost connection or a timeout. Raises bugs."""
+        try:
+            self.held.give_back()
+            self._renew_registration()
+            return step()
+        except PresenceLost as error:
+            emit(Event.PRESENCE_LOST, error=error_text(error))
+            self._drop_registration()
+        except Error as error:
+            if is_connection_lost(error):
+                emit(Event.CONNECTION_LOST, error=error_text(error))
+                connection.close()
+                self.held.connection_lost()
+                # What broke it may have broken the connection of the presence too, without a sign.
+                self._drop_registration()
+            elif not isinstance(error, OperationalError):
+                raise
+            else:
+                emit(Event.DATABASE_REFUSED, error=error_text(error))
+        self._schedule.look_now()
+        # A wait ends at once when it should stop, and what is still to be written must not be tried without a pause.
+        wait = time.sleep if self._stop.is_asked and self._calls else self._stop.wait
+        wait(jittered_pause_s())
+        return None
+
+    def _renew_registration(self) -> None:
+        if self._registration.renew(self._counts()):
+            self._schedule.set_listening(self._registration.is_seen)
+            # Before others take the claims for those of a process that is gone.
+            self._calls.beat(self._registration.presence_id)
+            # No notification told of what came before it listened.
+            self._schedule.look_now()
+        if self._registration.has_notification():
+            self._schedule.notified()
+
+    def _drop_registration(self) -> None:
+        self._registration.drop()
+        self._schedule.set_listening(False)
+
+
+def jittered_pause_s() -> float:
+    """Seconds to wait before the next try, so that many workers don't come back at the same moment."""
+    return random.uniform(*RECONNECT_PAUSE_S)  # noqa: S311 not a secret

@@ -1,0 +1,70 @@
+"""When a worker looks for work: at once after a notification or while there is a backlog, else at each poll.
+
+A notification wakes all workers, and all but one find nothing. A worker that came too late a few times in a row yields
+to the others for about as long as a message takes, and then only asks whether they left something.
+"""
+
+from collections.abc import Callable
+
+from inbox.worker.timer import Timer
+
+# While LISTEN works, polling only finds what a notification missed.
+POLL_LESS_OFTEN = 5
+# Notifications in a row that brought this worker nothing, after which it yields.
+YIELD_AFTER = 3
+HEAD_START_S = 0.005
+
+
+class Schedule:
+    """`poll_interval_s` is how often an idle worker looks without notifications."""
+
+    def __init__(self, poll_interval_s: float) -> None:
+        self.poll = Timer(poll_interval_s)
+        self._poll_interval_s = poll_interval_s
+        self._may_have_work = True
+        self._has_backlog = False
+        self._fruitless = 0
+
+    def set_listening(self, is_listening: bool) -> None:
+        """Poll less often while notifications arrive."""
+        self.poll.every_s = self._poll_interval_s * (POLL_LESS_OFTEN if is_listening else 1)
+
+    def look_now(self) -> None:
+        """Something happened that may have made work."""
+        self._may_have_work = True
+
+    def notified(self) -> None:
+        """A notification came: look now, or yield first after many that brought nothing."""
+        if self._fruitless < YIELD_AFTER:
+            self.look_now()
+        else:
+            self.poll.bring_forward(HEAD_START_S)
+        self._fruitless += 1
+
+    def is_time_to_look(self, has_work: Callable[[], bool]) -> bool:
+        """True if there may be work; `has_work` asks the database, once per poll."""
+        if self._may_have_work:
+            return True
+        if not self.poll.is_due():
+            return False
+        self.poll.restart()
+        return has_work()
+
+    def is_time_to_ingest(self) -> bool:
+        """True unless full claims show a backlog of jobs: then new rows can wait for the next poll."""
+        if self._has_backlog and not self.poll.is_due():
+            return False
+        self.poll.restart()
+        return True
+
+    def looked(self, *, has_claimed: bool, has_backlog: bool, has_more: bool) -> None:
+        """Note what a look brought: jobs, full claims only, and whether the next look may bring more."""
+        if has_claimed:
+            self._fruitless = 0
+        self._has_backlog = has_backlog
+        self._may_have_work = has_more
+
+    @property
+    def is_idle(self) -> bool:
+        """No work is known of."""
+        return not self._may_have_work
