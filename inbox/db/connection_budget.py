@@ -190,5 +190,5 @@ def wait_for_room(timeout_s: float) -> Connections:
         connection.close()
         pause_s = random.uniform(*PAUSE_S)  # noqa: S311 not a secret
         if time.monotonic() + pause_s > deadline:
-            raise NoRoom(f"no database connection is left for {timeout_s:g} s: {why}")
+            raise NoRoom(f"no database connection was free for {timeout_s:g} s: {why}")
         time.sleep(pause_s)

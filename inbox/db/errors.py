@@ -54,7 +54,7 @@ def wait_for_database(timeout_s: float) -> None:
         except OperationalError as error:
             if time.monotonic() + pause_s > deadline:
                 reason = str(error).strip().splitlines()[0]
-                raise NoDatabase(f"no database for {timeout_s:g} s: {reason}") from error
+                raise NoDatabase(f"could not reach the database for {timeout_s:g} s: {reason}") from error
             time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 not a secret
             pause_s = min(pause_s * 2, 2)
         else:

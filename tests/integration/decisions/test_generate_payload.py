@@ -401,7 +401,7 @@ def test_an_address_that_is_not_set_pauses_with_that_reason(settings, run_comman
     jobs(2)
     code, out, err = run_command(POLLER, "--drain", JSON_GENERATOR_BASE_URL="")
     assert code == 0, err
-    assert "stays: 2 NEW: json_generator is paused: JSON_GENERATOR_BASE_URL is not set" in out
+    assert "Left: 2 NEW generate_payload jobs: json_generator is paused: JSON_GENERATOR_BASE_URL is not set" in out
     assert SourcePause.objects.get().reason == "JSON_GENERATOR_BASE_URL is not set"
     code, out, err = run_command("inbox_status", "--check")
     assert "json_generator has been paused since" in out or "no run_clinical_ops_poller is running" in out
@@ -521,7 +521,7 @@ def test_a_first_signal_waits_for_running_calls_and_a_second_does_not(generator,
     out, err = poller.communicate(timeout=20)
     assert time.monotonic() - began < 5
     assert poller.returncode == 1
-    assert "Stopped at once" in err
+    assert "Stopped immediately" in err
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
     assert InboxWorker.objects.get(worker_id="stopping").state == "STOPPED"
 
