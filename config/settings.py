@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import process
 from config.database_url import database, web_pool
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.server import Server
 from config.env import env, list_of_seconds, one_of, seconds, switch, web_address, whole_number
 from config.logs import logging_settings
 
@@ -76,7 +76,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 DATABASE_URL = env.str("DATABASE_URL", default="")
 USES_EMBEDDED_DATABASE = not DATABASE_URL and DEBUG
 if USES_EMBEDDED_DATABASE:
-    DATABASE_URL = devdb.server(BASE_DIR).url()
+    DATABASE_URL = Server.of_project(BASE_DIR).url()
 elif not DATABASE_URL:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL, such as postgresql://user:password@host:5432/serviceops, "

@@ -21,9 +21,9 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from config.embedded_postgres import server as devdb
-from config.embedded_postgres.programs import binary
-from config.embedded_postgres.server import DevDbError, Server
+from config.embedded_postgres.private_folder import make_private
+from config.embedded_postgres.programs import DevDbError, binary
+from config.embedded_postgres.server import Server
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_WHEN_TOLD = """
@@ -99,7 +99,7 @@ def postmaster(server):
 def leave_stale_lock_files(server, pid):
     """What a killed server leaves behind, seen after its pid has been given to another process."""
     owner = server.home.stat()
-    server._claim(server.socket_dir)
+    make_private(server.socket_dir)
     in_data = f"{pid}\n{server.data}\n1700000000\n5432\n../socket\n\n  1234567         7\nready   \n"
     for path in (server.data / "postmaster.pid", server.socket_dir / ".s.PGSQL.5432.lock"):
         path.write_text(in_data)
@@ -165,7 +165,7 @@ def test_a_killed_server_starts_again_with_its_data(server):
 
 
 def test_a_busy_backend_of_a_killed_server_does_not_block_the_next_start(server, monkeypatch):
-    monkeypatch.setattr(devdb, "ORPHANS_LEAVE_WITHIN", 0.5)
+    monkeypatch.setattr("config.embedded_postgres.server.ORPHANS_LEAVE_WITHIN_S", 0.5)
     server.start()
     with psycopg.connect(server.url(), autocommit=True) as connection:
         # A loop that never waits does not notice that its postmaster has died.
@@ -198,7 +198,7 @@ def test_stop_leaves_another_program_alone_whose_pid_is_in_the_stale_pid_file(se
     assert server.stop() is False
     with pytest.raises(DevDbError, match="No server runs"):
         server.restart()
-    assert server.status().pid is None
+    assert server.status()["pid"] == "-"
     assert other_program.poll() is None
 
 
@@ -404,7 +404,7 @@ def test_the_developers_postgresql_environment_changes_nothing(server, monkeypat
 
 def test_the_command_starts_shows_and_stops_the_server(tmp_path, settings, capsys):
     settings.BASE_DIR = tmp_path
-    server = devdb.server(tmp_path)
+    server = Server.of_project(tmp_path)
     try:
         with pytest.raises(SystemExit, match="1"):
             call_command("devdb", "status")
