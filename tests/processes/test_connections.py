@@ -99,7 +99,7 @@ def test_where_only_the_reserve_is_left_nothing_starts_and_it_says_why(settings,
     with sessions(4):
         # A session of this process that is younger than theirs, as it is with whoever starts.
         connection.close()
-        with pytest.raises(NoRoom, match="of 4 that are not kept for the web are in use"):
+        with pytest.raises(NoRoom, match="of 4 not reserved for the web are in use"):
             wait_for_room(0.1)
         monkeypatch.setattr("inbox.management.commands.reclaim_stuck_jobs.Command.database_wait_s", 0.1)
         with pytest.raises(CommandError, match="no database connection was free") as refused:
