@@ -118,7 +118,7 @@ def some_text(text: str) -> str:
     return option_value(text, lambda typed: typed.encode().decode(), str.strip, "text")
 
 
-def add_batch_size(parser: CommandParser, default: int, per: str = "transaction") -> None:
-    """The option --batch-size."""
-    text = f"jobs per {per} (default %(default)s)"
-    parser.add_argument("--batch-size", type=positive_int, default=default, metavar="N", help=text)
+def add_number(parser: CommandParser, name: str, kind: Callable[[str], float], default: float, text: str) -> None:
+    """An option of type positive_int or positive_seconds; its help is `text` and the default."""
+    metavar = "S" if kind is positive_seconds else "N"
+    parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)g)")

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from inbox import conf, registry
 from inbox.management.base import (
     DatabaseCommand,
-    add_batch_size,
+    add_number,
     positive_int,
     positive_seconds,
     stopped_by_signals,
@@ -35,14 +35,9 @@ class WorkerCommand(DatabaseCommand):
         mode.add_argument("--once", action="store_true", help="ingest once, claim once, then exit")
         mode.add_argument("--drain", action="store_true", help="work until nothing is due, then report what is left")
         parser.add_argument("--max-jobs", type=positive_int, metavar="N", help="exit after N jobs")
-        add_batch_size(parser, conf.batch_size(), per="claim")
-        parser.add_argument(
-            "--poll-interval",
-            type=positive_seconds,
-            default=conf.poll_interval_s(),
-            metavar="S",
-            help="seconds between polls when idle (default %(default)g)",
-        )
+        add_number(parser, "--batch-size", positive_int, conf.batch_size(), "jobs per claim")
+        text = "seconds between polls when idle"
+        add_number(parser, "--poll-interval", positive_seconds, conf.poll_interval_s(), text)
         parser.add_argument("--worker-id", metavar="ID", help="name of this process (default host:pid:random)")
 
     def handle(self, *args: Any, **options: Any) -> None:

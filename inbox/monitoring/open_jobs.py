@@ -63,12 +63,8 @@ class OpenJobs:
 
     def as_json(self) -> dict[str, Any]:
         """All fields and properties."""
-        return {
-            **asdict(self),
-            "is_paused": self.is_paused,
-            "has_handler": self.has_handler,
-            "why": self.why,
-        }
+        properties = ("is_paused", "has_handler", "why")
+        return {**asdict(self), **{name: getattr(self, name) for name in properties}}
 
 
 def list_open_jobs(limit: int | None = None) -> list[OpenJobs]:

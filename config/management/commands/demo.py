@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from config.demo import DemoFailed, demo, packets_line, summary
 from config.management.commands.make_dev_login import USERNAME, make_login
-from inbox.management.base import DatabaseCommand, positive_int, positive_seconds, stopped_by_signals
+from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 from inbox.monitoring.terminal import say
 
 LINE_EVERY_S = 5.0
@@ -23,13 +23,9 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--seconds", type=positive_seconds, default=60.0, metavar="S", help="how long (default %(default)g)"
-        )
-        parser.add_argument("--port", type=positive_int, default=8000, metavar="P", help="of the admin (%(default)s)")
-        parser.add_argument(
-            "--rate", type=positive_int, default=10, metavar="N", help="intakes a second (default %(default)s)"
-        )
+        add_number(parser, "--seconds", positive_seconds, 60, "how long")
+        add_number(parser, "--port", positive_int, 8000, "of the admin")
+        add_number(parser, "--rate", positive_int, 10, "intakes per second")
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         # Asked here, because DatabaseCommand turns DEBUG off.

@@ -10,7 +10,7 @@ from django.db import Error, OperationalError, ProgrammingError, connection
 
 from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
-from inbox.management.base import DatabaseCommand, positive_seconds
+from inbox.management.base import DatabaseCommand, add_number, positive_seconds
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import STALLED_AFTER_S, Stall, find_stalls, pauses
 from inbox.monitoring.ended_jobs import NEWEST
@@ -44,27 +44,14 @@ class Command(DatabaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object (with --watch: one per line)")
         mode = parser.add_mutually_exclusive_group()
         mode.add_argument("--watch", action="store_true", help="repeat until SIGTERM or SIGINT")
-        mode.add_argument(
-            "--check", action="store_true", help="print one line, and exit with 1 if the inbox is stalled"
-        )
-        parser.add_argument(
-            "--interval",
-            type=positive_seconds,
-            metavar="S",
-            help=f"seconds between the snapshots of --watch (default {INTERVAL_S:g})",
-        )
-        parser.add_argument(
-            "--stalled-after",
-            type=positive_seconds,
-            default=STALLED_AFTER_S,
-            metavar="S",
-            help="stalled if work has been due for S seconds while nothing finishes (default %(default)g)",
-        )
-        parser.add_argument(
-            "--exact",
-            action="store_true",
-            help=f"count all ended jobs, not only those among the newest {NEWEST:,}; reads the whole table",
-        )
+        text = "print one line, and exit with 1 if the inbox is stalled"
+        mode.add_argument("--check", action="store_true", help=text)
+        text = f"seconds between the snapshots of --watch (default {INTERVAL_S:g})"
+        parser.add_argument("--interval", type=positive_seconds, metavar="S", help=text)
+        text = "stalled if work has been due for S seconds while nothing finishes"
+        add_number(parser, "--stalled-after", positive_seconds, STALLED_AFTER_S, text)
+        text = f"count all ended jobs, not only those among the newest {NEWEST:,}; reads the whole table"
+        parser.add_argument("--exact", action="store_true", help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interval"] is not None and not options["watch"]:

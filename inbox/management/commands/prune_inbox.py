@@ -14,9 +14,10 @@ from inbox.management.base import (
     DATABASE_WAIT_S,
     DAY_S,
     DatabaseCommand,
-    add_batch_size,
+    add_number,
     in_batches,
     positive_days,
+    positive_int,
 )
 from inbox.management.commands.requeue_jobs import user_at_host
 from inbox.management.progress import Progress
@@ -37,17 +38,11 @@ class Command(DatabaseCommand):
         parser.add_argument(
             "--older-than", type=positive_days, required=True, metavar="DAYS", help="days since the job ended"
         )
-        add_batch_size(parser, BATCH)
-        parser.add_argument(
-            "--with-wakeable",
-            action="store_true",
-            help="also DEAD jobs that a later message could still wake",
-        )
-        parser.add_argument(
-            "--count-late",
-            action="store_true",
-            help="also count source rows that came too late to be ingested; reads all rows that were pruned",
-        )
+        add_number(parser, "--batch-size", positive_int, BATCH, "jobs per transaction")
+        text = "also DEAD jobs that a later message could still wake"
+        parser.add_argument("--with-wakeable", action="store_true", help=text)
+        text = "also count source rows that came too late to be ingested; reads all rows that were pruned"
+        parser.add_argument("--count-late", action="store_true", help=text)
         parser.add_argument("--dry-run", action="store_true", help="only count how many jobs could be removed at most")
         parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 

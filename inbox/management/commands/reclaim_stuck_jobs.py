@@ -10,7 +10,7 @@ from inbox.db.errors import is_connection_lost
 from inbox.engine.reclaim import count_stale, reclaim_all_stale
 from inbox.management.base import (
     DatabaseCommand,
-    add_batch_size,
+    add_number,
     positive_int,
     positive_seconds,
     stopped_by_signals,
@@ -25,28 +25,12 @@ class Command(DatabaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--loop", action="store_true", help="continue until SIGTERM or SIGINT")
-        parser.add_argument(
-            "--interval",
-            type=positive_seconds,
-            default=LOOP_INTERVAL_S,
-            metavar="S",
-            help="seconds between passes of --loop (default %(default)g)",
-        )
-        parser.add_argument(
-            "--stale-after",
-            type=positive_seconds,
-            default=conf.stale_after_s(),
-            metavar="S",
-            help="age in seconds from which a claim is reclaimed (default %(default)g)",
-        )
-        parser.add_argument(
-            "--max-attempts",
-            type=positive_int,
-            default=conf.max_attempts(),
-            metavar="N",
-            help="a job that killed its worker N times becomes DEAD (default %(default)s)",
-        )
-        add_batch_size(parser, 500)
+        add_number(parser, "--interval", positive_seconds, LOOP_INTERVAL_S, "seconds between passes of --loop")
+        text = "age in seconds from which a claim is reclaimed"
+        add_number(parser, "--stale-after", positive_seconds, conf.stale_after_s(), text)
+        text = "a job that killed its worker N times becomes DEAD"
+        add_number(parser, "--max-attempts", positive_int, conf.max_attempts(), text)
+        add_number(parser, "--batch-size", positive_int, 500, "jobs per transaction")
         parser.add_argument("--dry-run", action="store_true", help="only count the stale jobs")
         parser.add_argument("--json", action="store_true", help="print the result as one JSON object per pass")
 
