@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from inbox import registry
 from inbox.monitoring.diagnosis import find_stalls
 from inbox.monitoring.ended_jobs import dead_by_kind
-from inbox.monitoring.history import History, take_history
+from inbox.monitoring.history import take_history
 from inbox.monitoring.snapshot import Snapshot, take_snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,15 +30,14 @@ def metrics_text() -> bytes:
 
 
 class InboxCollector(Collector):
-    """Turns a snapshot and the history into metrics."""
+    """Turns a snapshot and the history into metrics, one after the other. Raises django.db.Error."""
 
     def collect(self) -> Iterator[Metric]:
-        """Look at everything. Raises django.db.Error."""
-        snapshot, history = take_snapshot(NEWEST), take_history()
+        snapshot = take_snapshot(NEWEST)
         yield from _jobs(snapshot)
         yield from _sources(snapshot)
-        yield from _work(snapshot, history)
-        yield from _server(snapshot, history)
+        yield from _history(snapshot)
+        yield from _connections(snapshot)
 
 
 def _jobs(snapshot: Snapshot) -> Iterator[Metric]:
@@ -54,8 +53,8 @@ def _jobs(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("inbox_due_jobs", "Jobs that could be claimed right now.", snapshot.due)
     yield _gauge("inbox_oldest_due_seconds", "How long the oldest job has been due; 0 if none.", snapshot.oldest_due_s)
     ended = snapshot.ended
-    yield _series("inbox_ended_jobs_newest", "Ended jobs among the newest 50,000.", "status", ended.counts)
-    yield _series("inbox_dead_jobs_newest", "DEAD jobs among the newest 50,000.", "kind", dead_by_kind(ended))
+    yield _gauges("inbox_ended_jobs_newest", "Ended jobs among the newest 50,000.", "status", ended.counts)
+    yield _gauges("inbox_dead_jobs_newest", "DEAD jobs among the newest 50,000.", "kind", dead_by_kind(ended))
     stalls = find_stalls(snapshot)
     yield _gauge("inbox_stalls", "Reasons to say that the inbox is stalled; 0 is fine.", len(stalls))
 
@@ -63,38 +62,35 @@ def _jobs(snapshot: Snapshot) -> Iterator[Metric]:
 def _sources(snapshot: Snapshot) -> Iterator[Metric]:
     sources = {source.source: source for source in snapshot.sources}
     lags = {name: source.lag_s for name, source in sources.items()}
-    yield _series("inbox_watermark_lag_seconds", "Age of the newest row ingested.", "source", lags)
+    yield _gauges("inbox_watermark_lag_seconds", "Age of the newest row ingested.", "source", lags)
     rows = {name: source.rows_to_take_in for name, source in sources.items()}
-    yield _series("inbox_rows_to_take_in", "Rows that have no job yet; counted to 10,000.", "source", rows)
+    yield _gauges("inbox_rows_to_take_in", "Rows that have no job yet; counted to 10,000.", "source", rows)
     paused = {name: source.pause.for_s if source.pause else 0 for name, source in sources.items()}
-    yield _series("inbox_source_paused_seconds", "How long a source has been paused; 0 if not.", "source", paused)
+    yield _gauges("inbox_source_paused_seconds", "How long a source has been paused; 0 if not.", "source", paused)
     finds = {name: source.reconcile_finds for name, source in sources.items()}
-    text = "Rows that only the reconcile found: incidents."
-    yield _series("inbox_reconcile_finds", text, "source", finds, CounterMetricFamily)
+    yield _counters("inbox_reconcile_finds", "Rows that only the reconcile found: incidents.", "source", finds)
 
 
-def _work(snapshot: Snapshot, history: History) -> Iterator[Metric]:
+def _history(snapshot: Snapshot) -> Iterator[Metric]:
     commands = sorted({source.command for source in registry.sources()})
     alive = {command: snapshot.workers.alive(command) for command in commands}
-    yield _series("inbox_workers_alive", "Worker processes that are alive.", "command", alive)
-    text = "Attempts that ended, as workers report."
-    yield _series("inbox_attempts", text, "result", history.attempts, CounterMetricFamily)
-    _, *percentiles = history.latency
-    latency = dict(zip(("0.5", "0.95", "0.99"), percentiles, strict=True))
-    yield _series("inbox_latency_seconds", "From ingest to DONE, of the newest 10,000 jobs.", "quantile", latency)
-
-
-def _server(snapshot: Snapshot, history: History) -> Iterator[Metric]:
-    server, found = history.server, snapshot.connections
+    yield _gauges("inbox_workers_alive", "Worker processes that are alive.", "command", alive)
+    _, latency, server, attempts = take_history()
+    yield _counters("inbox_attempts", "Attempts that ended, as workers report.", "result", attempts)
+    quantiles = {"0.5": latency.p50_s, "0.95": latency.p95_s, "0.99": latency.p99_s}
+    yield _gauges("inbox_latency_seconds", "From ingest to DONE, of the newest 10,000 jobs.", "quantile", quantiles)
     yield _gauge("inbox_database_connections", "Sessions of the database.", server.connections)
+    yield _gauge("inbox_database_connection_budget", "DB_CONNECTION_BUDGET.", server.budget)
+    yield CounterMetricFamily("inbox_database_deadlocks", "Deadlocks that the server broke.", value=server.deadlocks)
+
+
+def _connections(snapshot: Snapshot) -> Iterator[Metric]:
+    found, oldest_s = snapshot.connections, snapshot.transactions.oldest_s
     text = "Sessions of this project, by kind of process."
-    yield _series("inbox_database_connections_of", text, "kind", found.by_kind)
+    yield _gauges("inbox_database_connections_of", text, "kind", found.by_kind)
     yield _gauge("inbox_database_connections_reserved", "DB_CONNECTIONS_RESERVED: for the web.", found.reserved)
     text = "How much of what the web leaves is in use, by any client; from 1 on, no worker starts."
     yield _gauge("inbox_database_connections_used_ratio", text, found.used)
-    yield _gauge("inbox_database_connection_budget", "DB_CONNECTION_BUDGET.", server.budget)
-    yield CounterMetricFamily("inbox_database_deadlocks", "Deadlocks that the server broke.", value=server.deadlocks)
-    oldest_s = snapshot.transactions.oldest_s
     yield _gauge("inbox_oldest_transaction_seconds", "Age of the oldest transaction.", oldest_s)
 
 
@@ -102,15 +98,15 @@ def _gauge(name: str, text: str, value: float | None) -> Metric:
     return GaugeMetricFamily(name, text, value=value or 0)
 
 
-def _series(
-    name: str,
-    text: str,
-    label: str,
-    values: Mapping[str, float | None],
-    family: type[GaugeMetricFamily | CounterMetricFamily] = GaugeMetricFamily,
-) -> Metric:
-    """One metric with a value for each key; without those that are None."""
-    metric = family(name, text, labels=[label])
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float | None]) -> Metric:
+    return _filled(GaugeMetricFamily(name, text, labels=[label]), values)
+
+
+def _counters(name: str, text: str, label: str, values: Mapping[str, float | None]) -> Metric:
+    return _filled(CounterMetricFamily(name, text, labels=[label]), values)
+
+
+def _filled(metric: GaugeMetricFamily | CounterMetricFamily, values: Mapping[str, float | None]) -> Metric:
     for key, value in values.items():
         if value is not None:
             metric.add_metric([key], value)
