@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.db import Error
 from django.http import HttpRequest
 
@@ -46,6 +47,7 @@ def _content() -> dict[str, Any]:
         "failures": _chart(history.buckets, "failed", "dead"),
         "pauses": pauses(snapshot),
         "dead": dead_by_reason(snapshot.ended, REASONS),
+        "budget": settings.DB_CONNECTION_BUDGET,
         "hours": HOURS,
         "bucket_min": BUCKET_MIN,
     }

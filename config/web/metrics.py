@@ -6,6 +6,7 @@ Nothing is counted in this process: each scrape looks at the database, so any we
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from django.conf import settings
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -75,13 +76,13 @@ def _history(snapshot: Snapshot) -> Iterator[Metric]:
     commands = sorted({source.command for source in registry.sources()})
     alive = {command: snapshot.workers.alive(command) for command in commands}
     yield _gauges("inbox_workers_alive", "Worker processes that are alive.", "command", alive)
-    _, latency, server, attempts = take_history()
+    _, latency, attempts, connections, deadlocks = take_history()
     yield _counters("inbox_attempts", "Attempts that ended, as workers report.", "result", attempts)
     quantiles = {"0.5": latency.p50_s, "0.95": latency.p95_s, "0.99": latency.p99_s}
     yield _gauges("inbox_latency_seconds", "From ingest to DONE, of the newest 10,000 jobs.", "quantile", quantiles)
-    yield _gauge("inbox_database_connections", "Sessions of the database.", server.connections)
-    yield _gauge("inbox_database_connection_budget", "DB_CONNECTION_BUDGET.", server.budget)
-    yield CounterMetricFamily("inbox_database_deadlocks", "Deadlocks that the server broke.", value=server.deadlocks)
+    yield _gauge("inbox_database_connections", "Sessions of the database.", connections)
+    yield _gauge("inbox_database_connection_budget", "DB_CONNECTION_BUDGET.", settings.DB_CONNECTION_BUDGET)
+    yield CounterMetricFamily("inbox_database_deadlocks", "Deadlocks that the server broke.", value=deadlocks)
 
 
 def _connections(snapshot: Snapshot) -> Iterator[Metric]:

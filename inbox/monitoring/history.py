@@ -7,7 +7,6 @@ jobs by key.
 from datetime import datetime
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
@@ -75,21 +74,18 @@ class Latency(NamedTuple):
     p99_s: float | None
 
 
-class Server(NamedTuple):
-    """Sessions of this database, of how many (DB_CONNECTION_BUDGET); deadlocks since its statistics were reset."""
-
-    connections: int
-    deadlocks: int
-    budget: int
-
-
 class History(NamedTuple):
-    """`attempts` counts those of all registered workers since they began, by how they ended."""
+    """What has happened.
+
+    attempts     of all registered workers since they began, by how they ended
+    connections  sessions of this database, and `deadlocks` since its statistics were reset
+    """
 
     buckets: list[Bucket]
     latency: Latency
-    server: Server
     attempts: dict[str, int]
+    connections: int
+    deadlocks: int
 
 
 def take_history() -> History:
@@ -101,6 +97,6 @@ def take_history() -> History:
         count, percentiles = cursor.fetchone()
         cursor.execute(SELECT_SERVER)
         connections, deadlocks = cursor.fetchone()
-    server = Server(connections, deadlocks, settings.DB_CONNECTION_BUDGET)
     sums = {name: Coalesce(Sum(f"{name}_count"), 0) for name in ("done", "failed", "dead")}
-    return History(buckets, Latency(count, *(percentiles or [None] * 3)), server, InboxWorker.objects.aggregate(**sums))
+    attempts = InboxWorker.objects.aggregate(**sums)
+    return History(buckets, Latency(count, *(percentiles or [None] * 3)), attempts, connections, deadlocks)
