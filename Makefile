@@ -9,7 +9,7 @@ MESSAGES ?= 1000
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/installed .env ## Set up, load 1,000 messages, work on them, say what to type next
+run: .venv/installed .env ## Set up, load 1,000 messages, process them, say what to type next
 	@$(BIN)/python manage.py devdb start
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py load_samples --count $(MESSAGES)
@@ -30,18 +30,18 @@ check: .venv/installed-dev ## Check settings and migrations
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 
-demo: .venv/installed .env ## Run everything with pretended neighbours for SECONDS=60, to be watched in the admin
+demo: .venv/installed .env ## Run everything with simulated neighbours for SECONDS=60, to watch in the admin
 	@$(BIN)/python manage.py devdb start
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
-chaos: .venv/installed-dev ## Break everything for SECONDS=300 and see that nothing is lost; POOLER=1: behind PgBouncer
+chaos: .venv/installed-dev ## Break everything for SECONDS=300 and check that nothing is lost; POOLER=1: behind PgBouncer
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(POOLER),--pooler)
 
-mutants: .venv/installed-dev ## See the chaos test turn red without each protection
+mutants: .venv/installed-dev ## Check that the chaos test fails without each protection
 	@$(BIN)/python -m tests.chaos.all_mutants
 
-bench: .venv/installed-dev ## Measure the drain beside raw SQL and one message at a time
+bench: .venv/installed-dev ## Measure a drain, next to raw SQL and one message at a time
 	@$(BIN)/python -m benchmarks.drain
 
 stop: .venv/installed ## Stop the embedded PostgreSQL

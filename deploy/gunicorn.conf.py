@@ -1,4 +1,4 @@
-"""The web: gunicorn -c deploy/gunicorn.conf.py config.wsgi. Behind a proxy that ends TLS and sets X-Forwarded-Proto."""
+"""The web: gunicorn -c deploy/gunicorn.conf.py config.wsgi, behind a proxy that ends TLS and sets X-Forwarded-Proto."""
 
 import os
 
@@ -9,11 +9,11 @@ threads = 4
 # A page's statements end after 30 s (statement_timeout).
 timeout = 60
 graceful_timeout = 30
-# Each process makes its own pool: connections must not be shared by a fork.
+# Each process makes its own pool, because forks must not share connections.
 preload_app = False
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 gunicorn's heartbeat, no data
-# Nobody steers it by a socket, and a user without a home has no place for one.
+# No control socket is used, and a user without a home has no place for one.
 control_socket_disable = True
 accesslog = "-"
-# Without the query and the referer, which hold what people search for: %(U)s is the path alone.
+# Without the query and the referer, which show what people search for; %(U)s is the path alone.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s bytes %(L)s s'

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -11,8 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from config.embedded_postgres.server import Server
-
-PROJECT = Path(__file__).resolve().parent.parent
+from tests.support.project import PROJECT
 
 
 @pytest.fixture(scope="session")

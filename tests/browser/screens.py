@@ -1,6 +1,6 @@
 """Screenshots of a page, wide and narrow, light and dark; they stay in tests/output/screens to be looked at."""
 
-from tests.conftest import PROJECT
+from tests.support.project import PROJECT
 
 FOLDER = PROJECT / "tests" / "output" / "screens"
 WIDE, NARROW = 1500, 390

@@ -6,11 +6,11 @@ from django.urls import reverse
 
 from inbox.models import InboxCorrection, InboxJob, PollWatermark, SourcePause
 from tests.browser.screens import fits, keep
-from tests.integration.worker.test_tally import worker
 from tests.support.cases import utn
 from tests.support.clinical import write_decision, write_payload
 from tests.support.drain import drain_all
 from tests.support.rows import esmd, seconds_ago, send, tracking_id
+from tests.support.workers import worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,9 +7,9 @@ from playwright.sync_api import expect
 
 from inbox.models import InboxWorker
 from tests.browser.screens import keep
-from tests.integration.worker.test_tally import at_minute, worker
 from tests.support.probe import wait_until
 from tests.support.rows import job, seconds_ago
+from tests.support.workers import at_minute, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -23,10 +23,9 @@ from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import done
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence
-from tests.conftest import PROJECT
-from tests.processes.test_settings import manage
 from tests.support.meanwhile import Meanwhile
 from tests.support.probe import probe_source, wait_until
+from tests.support.project import PROJECT, manage
 from tests.support.rows import esmd, job, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,9 +20,9 @@ from django.db import connection, transaction
 
 from inbox.db.connection_budget import count_connections
 from inbox.models import InboxJob, InboxWorker
-from tests.conftest import PROJECT
 from tests.support.cluster import free_ports
 from tests.support.probe import lock_waiters, wait_until
+from tests.support.project import PROJECT
 from tests.support.rows import esmd, job, seconds_ago, send, tracking_id
 
 UNITS_FOLDER = PROJECT / "deploy" / "systemd"

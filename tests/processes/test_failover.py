@@ -14,10 +14,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.conftest import PROJECT
 from tests.support.cluster import USER, Server, follow_synchronously, free_ports
 from tests.support.meanwhile import Meanwhile
 from tests.support.probe import wait_until
+from tests.support.project import PROJECT
 from tests.support.rows import esmd
 
 DATABASE = "failover"

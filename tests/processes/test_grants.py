@@ -19,8 +19,8 @@ from psycopg.sql import SQL, Identifier
 
 from config.embedded_postgres.programs import binary
 from config.management.commands.sql_grants import grants
-from tests.conftest import PROJECT
 from tests.support.probe import wait_until
+from tests.support.project import PROJECT
 from tests.support.rows import esmd, tracking_id
 
 PASSWORD = "only-for-tests"

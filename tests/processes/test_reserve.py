@@ -19,10 +19,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import PROJECT
 from tests.support.cluster import USER, Server, free_ports
 from tests.support.meanwhile import Meanwhile
 from tests.support.probe import wait_until
+from tests.support.project import PROJECT
 from tests.support.rows import esmd
 from tests.support.zygote import Zygote, send_signal
 

@@ -7,16 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import PROJECT
-
-
-def manage(*arguments, **environment):
-    """Runs manage.py with nothing else set, and no `.env` in reach; returns (exit code, stdout, stderr)."""
-    clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "READ_DOT_ENV": "off"}
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=PROJECT, env=clean | environment, capture_output=True, text=True
-    )
-    return done.returncode, done.stdout, done.stderr
+from tests.support.project import PROJECT, manage
 
 
 def test_no_database_url_without_debug_is_a_clear_error():

@@ -15,12 +15,12 @@ from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER
 from inbox.db.notify import notify
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker.presence import LOCK_CLASS
-from tests.conftest import PROJECT
-from tests.integration.worker.test_liveness import wait_for_the_end_of_grace
 from tests.support.hanging.gate import Gate
 from tests.support.hanging.handlers import KILLED
 from tests.support.probe import make_witness_table, wait_until, witnesses
+from tests.support.project import PROJECT
 from tests.support.rows import tracking_id
+from tests.support.workers import wait_for_the_end_of_grace
 
 # `CHAOS_ROUNDS=20 pytest tests/processes/test_worker_deaths.py -k 200` kills that many workers and shows the seconds.
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from config.embedded_postgres.programs import Launcher, account, launcher
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 ANSWERS_WITHIN_S = 20.0
 MISSING = "pgbouncer is not installed: apt-get install pgbouncer"
 

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.support.project import PROJECT
 
 
 class Zygote:

@@ -59,12 +59,6 @@ GARBAGE = [
 CASE = tracking_id(1)
 
 
-@pytest.fixture
-def client(client):
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
-
-
 def url(model, page="changelist", *args):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 

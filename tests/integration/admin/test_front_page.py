@@ -10,16 +10,10 @@ from django.db import OperationalError
 from config.templatetags import front as tags
 from config.web.charts import stacked
 from inbox.models import SourcePause
-from tests.integration.worker.test_tally import at_minute, worker
 from tests.support.rows import job, seconds_ago
+from tests.support.workers import at_minute, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def client(client):
-    client.force_login(User.objects.create_superuser("boss"), backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def page(client) -> str:

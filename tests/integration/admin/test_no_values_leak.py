@@ -26,11 +26,11 @@ from inbox.operations.requeue import requeue
 from inbox.worker.loop import Worker
 from packets.intake import handler as intake
 from packets.models import Packet, PacketDocument, PacketEvent
-from tests.integration.config.test_logs import lines
-from tests.integration.decisions.test_generate_payload import answering, job_for
-from tests.integration.decisions.test_generate_payload import decision as version
 from tests.support.clinical import decision, payload, write
 from tests.support.drain import drain_all
+from tests.support.generator import answering, job_for
+from tests.support.generator import decision as version
+from tests.support.log_lines import lines
 from tests.support.outbound import Service, outbound_source, outbound_worker
 from tests.support.probe import claim_all, many_jobs, probe_source
 from tests.support.rows import document, esmd, send, tracking_id

@@ -27,12 +27,6 @@ CASE = tracking_id(1)
 REASON = "the other side is up again"
 
 
-@pytest.fixture
-def client(client):
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
-
-
 @pytest.fixture(autouse=True)
 def look_anew():
     banner.forget()

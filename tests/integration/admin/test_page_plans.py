@@ -93,12 +93,6 @@ ASKED = [
 ]
 
 
-@pytest.fixture
-def client(client):
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
-
-
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     for (module, name), value in PARTS.items():

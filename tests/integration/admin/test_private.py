@@ -7,6 +7,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.db import models
+from django.test import Client
 from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
@@ -56,6 +57,12 @@ def url(model, page="changelist", *args):
 
 def text_of(answer):
     return answer.content.decode()
+
+
+@pytest.fixture
+def client():
+    """The browser of somebody who has not logged in."""
+    return Client()
 
 
 @pytest.fixture

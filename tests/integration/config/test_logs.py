@@ -1,43 +1,21 @@
 """Logs: one line per event, allowed keys only, and nothing of what an exception says of a message."""
 
-import io
 import json
 import logging
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import psycopg
 import pytest
 import structlog
 from django.db import DataError, IntegrityError, OperationalError, connection
 
-from config.logs import logging_settings
 from inbox.db.storable import OwnText, error_text, places
-from tests.conftest import PROJECT
-from tests.processes.test_settings import manage
+from tests.support.log_lines import lines
+from tests.support.project import PROJECT, manage
 from tests.support.rows import esmd, send, tracking_id
 
 MARKED = "MARKED-value"
-
-
-@contextmanager
-def lines(log_format="json"):
-    """What stands in the log, one entry per line."""
-    stream = io.StringIO()
-    formatter = logging_settings(log_format, "INFO")["formatters"]["events"]
-    kind = formatter.pop("()")
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(kind(**formatter))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    told = []
-    try:
-        yield told
-    finally:
-        root.removeHandler(handler)
-        text = stream.getvalue().splitlines()
-        told += [json.loads(line) for line in text] if log_format == "json" else text
 
 
 def test_an_event_is_one_line_of_json():

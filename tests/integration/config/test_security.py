@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.processes.test_settings import manage
+from tests.support.project import manage
 
 PRODUCTION = {
     "SECRET_KEY": "".join(chr(33 + number % 90) for number in range(70)),

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.urls import reverse
 
@@ -22,12 +21,6 @@ ROW = """
 SELECT payload::text, clinical_ops_decision_json::text, json_sent_to_integration, decision_revision, payload_revision
   FROM service_ops_send_serviceops
 """
-
-
-@pytest.fixture
-def client(client):
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
 
 
 def rows():

@@ -1,40 +1,34 @@
-"""What staff do on the page of a packet: each action by its form, upon what they saw, once, and with permission."""
+"""What staff do on the page of a packet: each action by its form, and what a mistake in it comes to."""
 
-import re
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
-from django.db import connection, connections, transaction
-from django.test import Client
-from django.urls import reverse
 
-from decisions.case import Case, lock_case
-from decisions.codes import ClinicalDecision, DenialReason, OperationalDecision
-from decisions.errors import NotAllowedNow
+from decisions.codes import DenialReason
 from decisions.models import PacketDecision, SendClinicalOps
-from decisions.packet_page.actions import ACTIONS, why_not
 from decisions.packet_page.admin import DecidedPacketAdmin
-from decisions.packet_page.changes import changes, comparable
-from decisions.packet_page.history import LIMIT
-from decisions.staff.approve import approve
-from decisions.staff.dismiss import REQUIRED_DETAIL, dismiss
-from decisions.staff.update_clinical_decision import update_clinical_decision
-from decisions.staff.update_operational_decision import update_operational_decision
-from decisions.versions import COPIED
-from packets.codes import DetailedStatus
-from packets.models import Packet, PacketEvent
-from packets.move_packet import MoveRefused, move_packet
-from tests.support.cases import active, affirmed, answer, approved, chain, decided, fresh, packet
+from decisions.staff.dismiss import REQUIRED_DETAIL
+from tests.support.cases import active, affirmed, approved, chain, fresh, packet
+from tests.support.pages.packet_page import (
+    NAMES,
+    REASON,
+    TYPED,
+    buttons,
+    case_for,
+    closed,
+    form_of,
+    page,
+    rows,
+    sent_by,
+    submit,
+    text_of,
+    with_utn,
+)
 
 pytestmark = pytest.mark.django_db
 
-NAMES = [action.name for action in ACTIONS]
-REASON = "It looks complete & good."
 DETAILS = {
     DenialReason.MISSING_FIELDS: ("missingFields", "npi\n\n dates \n", {"missingFields": ["npi", "dates"]}),
     DenialReason.INVALID_PECOS: ("explanation", "TEST", {"explanation": "TEST"}),
@@ -43,61 +37,6 @@ DETAILS = {
     DenialReason.NO_MEDICAL_RECORDS: ("denial_text", "TEST", {"reason": "TEST"}),
     DenialReason.OTHER: ("denial_text", "TEST", {"reason": "TEST"}),
 }
-OTHER = {"denial_reason": DenialReason.OTHER, "denial_details": {"reason": "TEST"}}
-
-
-@pytest.fixture
-def client(client):
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
-
-
-def page(of, action="change"):
-    return reverse(f"admin:packets_packet_{action}", args=[of.pk])
-
-
-def text_of(answer):
-    return answer.content.decode()
-
-
-def form_of(client, of, action):
-    """What a browser would send if the person filled in nothing."""
-    answer = client.get(page(of, action))
-    assert answer.status_code == 200
-    return sent_by(answer)
-
-
-def sent_by(answer):
-    form = answer.context["form"]
-    hidden = {field.name: field.value() for field in form.hidden_fields()}
-    return {name: "" if value is None else value for name, value in hidden.items()}
-
-
-def submit(client, of, action, form=None, follow=True, **typed):
-    data = (form or form_of(client, of, action)) | {"reason": REASON} | typed
-    return client.post(page(of, action), data, follow=follow)
-
-
-def rows():
-    return [list(model.objects.order_by("pk").values()) for model in (Packet, PacketEvent, PacketDecision, LogEntry)]
-
-
-def buttons(client, of):
-    links = re.findall(rf'href="{page(of)[: -len("change/")]}([a-z-]+)/"', text_of(client.get(page(of))))
-    return [name for name in links if name in NAMES]
-
-
-def closed():
-    made = packet()
-    decided(dismiss, made, **OTHER)
-    return fresh(made)
-
-
-def with_utn():
-    made = affirmed()
-    content = {"is_success": True, "utn": "UTN-FAKE-000001"}
-    answer(made, content, kind="utn", second=5, message_id=2)
-    return fresh(made)
 
 
 @pytest.mark.parametrize(
@@ -198,143 +137,6 @@ def test_approving_asks_clinical_ops_once(client):
     assert SendClinicalOps.objects.count() == 1
 
 
-TYPED = {
-    "approve": {},
-    "affirm": {},
-    "dismiss": {"denial_reason": "MISSING_FIELDS", "missingFields": "npi\ndates"},
-    "clinical-decision": {"to": "AFFIRM"},
-    "operational-decision": {"to": "DISMISSAL_COMPLETE"},
-    "move": {"to": "Intake"},
-}
-
-
-def case_for(action):
-    return closed() if action == "operational-decision" else packet()
-
-
-@pytest.mark.parametrize("action", NAMES)
-def test_a_double_click_does_it_once_and_says_so(client, action):
-    of = case_for(action)
-    form = form_of(client, of, action)
-    submit(client, of, action, form, **TYPED[action])
-    before = rows()
-    got = submit(client, of, action, form, **TYPED[action])
-    assert got.redirect_chain == [(page(of), 302)]
-    assert "this was done already" in text_of(got)
-    assert rows() == before
-
-
-def test_a_late_second_click_does_not_move_a_packet_that_is_back_where_it_was(client):
-    of = packet()
-    form = form_of(client, of, "move")
-    submit(client, of, "move", form, to="Intake")
-    submit(client, of, "move", to="Pending - New")
-    before = rows()
-    assert "this was done already" in text_of(submit(client, of, "move", form, to="Intake"))
-    assert rows() == before
-    submit(client, of, "move", to="Intake")
-    assert fresh(of).detailed_status == "Intake"
-
-
-OTHERWISE = {
-    "clinical-decision": ({"to": "AFFIRM"}, {"to": "NON_AFFIRM"}),
-    "dismiss": ({**TYPED["dismiss"], "explanation": "first"}, {**TYPED["dismiss"], "explanation": "second"}),
-    "move": ({"to": "Intake"}, {"to": "Validation"}),
-    "approve": ({"reason": "first"}, {"reason": "second"}),
-}
-
-
-@pytest.mark.parametrize("action", OTHERWISE)
-def test_a_form_that_is_sent_again_with_something_else_is_no_second_click(client, action):
-    of = case_for(action)
-    form = form_of(client, of, action)
-    first, second = OTHERWISE[action]
-    submit(client, of, action, form, **first)
-    before = rows()
-    got = submit(client, of, action, form, **second)
-    assert got.status_code == 409
-    assert "Nothing was done" in text_of(got)
-    for name, value in second.items():
-        assert got.context["form"][name].value() == value
-    assert rows() == before
-
-
-def test_what_was_said_before_can_be_said_again_after_something_else(client):
-    of = packet()
-    form = form_of(client, of, "clinical-decision")
-    for said in ("AFFIRM", "NON_AFFIRM", "AFFIRM"):
-        got = submit(client, of, "clinical-decision", form, to=said)
-        if got.status_code == 409:
-            form = sent_by(got)
-            submit(client, of, "clinical-decision", form, to=said)
-        assert active(of).clinical_decision == said
-
-
-@pytest.mark.parametrize("action", NAMES)
-def test_a_stale_page_is_told_so_and_keeps_what_was_typed(client, action):
-    of = case_for(action)
-    form = form_of(client, of, action)
-    if action == "operational-decision":
-        decided(update_operational_decision, of, to=OperationalDecision.PENDING, by="grace")
-        now = "grace has decided meanwhile"
-    elif action == "move":
-        with transaction.atomic():
-            move_packet(of.pk, to=DetailedStatus.VALIDATION, seen=of.detailed_status, by="grace", reason="x")
-        now = "it has become Validation meanwhile; you saw Pending - New"
-    else:
-        decided(approve, of, by="grace")
-        now = "grace has decided meanwhile: APPROVE"
-    before = rows()
-    got = submit(client, of, action, form, **TYPED[action])
-    assert got.status_code == 409
-    text = text_of(got)
-    assert f"Nothing was done: {now}" in text
-    assert REASON.replace("&", "&amp;") in text
-    assert re.search(r"Last event, 20[^<]*by\s+grace", text)
-    assert rows() == before
-    for name, value in TYPED[action].items():
-        assert got.context["form"][name].value() == value
-    if "missingFields" in TYPED[action]:
-        assert "npi\ndates" in text
-
-
-def test_whoever_submits_the_stale_page_as_it_was_is_refused_again(client):
-    of = packet()
-    form = form_of(client, of, "clinical-decision")
-    decided(approve, of, by="grace")
-    for _ in range(2):
-        assert submit(client, of, "clinical-decision", form, to="AFFIRM").status_code == 409
-    assert active(of).clinical_decision == "PENDING"
-
-
-def test_whoever_submits_the_newly_shown_page_decides_upon_it(client):
-    of = packet()
-    form = form_of(client, of, "clinical-decision")
-    decided(approve, of, by="grace")
-    told = submit(client, of, "clinical-decision", form, to="AFFIRM")
-    got = submit(client, of, "clinical-decision", sent_by(told), to="AFFIRM")
-    assert "done. The packet" in text_of(got)
-    assert [version.created_by for version in chain(of)] == ["grace", "boss"]
-
-
-def test_what_is_not_possible_any_more_is_said_and_can_not_be_submitted(client):
-    of = packet()
-    form = form_of(client, of, "approve")
-    decided(approve, of, by="grace")
-    text = text_of(submit(client, of, "approve", form))
-    assert "Approve is not possible now: the packet is at Pending - Clinical Review" in text
-    assert 'type="submit" class="default"' not in text
-
-
-def test_a_choice_that_is_not_possible_any_more_is_still_told(client):
-    of = closed()
-    form = form_of(client, of, "operational-decision")
-    decided(update_operational_decision, of, to=OperationalDecision.DISMISSAL_COMPLETE, by="grace")
-    got = submit(client, of, "operational-decision", form, to="DISMISSAL_COMPLETE")
-    assert "You had chosen DISMISSAL_COMPLETE, which is not possible now." in text_of(got)
-    assert re.findall(r'type="radio" name="to" value="(\w+)"', text_of(got)) == ["PENDING"]
-
-
 @pytest.mark.parametrize("action", NAMES)
 def test_a_form_that_makes_no_sense_now_leads_back_and_says_why(client, action):
     of = approved() if action in ("approve", "operational-decision", "move") else closed()
@@ -352,62 +154,6 @@ def test_looking_at_a_form_changes_nothing(client, action):
         assert ask(page(of, action), query).status_code == 200
     assert client.put(page(of, action)).status_code == 405
     assert rows() == before
-
-
-@pytest.mark.parametrize("action", NAMES)
-def test_nobody_acts_without_the_permission(client, action):
-    of = case_for(action)
-    form = form_of(client, of, action)
-    user = User.objects.create_user("viewer", is_staff=True)
-    other = "move_packet" if action != "move" else "decide_packet"
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_packet", "change_packet", other]))
-    client.force_login(user)
-    before = rows()
-    assert action not in buttons(client, of)
-    assert client.get(page(of, action)).status_code == 403
-    assert submit(client, of, action, form, **TYPED[action]).status_code == 403
-    assert rows() == before
-
-
-@pytest.mark.parametrize("action", NAMES)
-def test_the_permission_is_enough_for_staff_who_may_see_packets(client, action):
-    of = case_for(action)
-    user = User.objects.create_user("clerk", is_staff=True)
-    own = "move_packet" if action == "move" else "decide_packet"
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_packet", own]))
-    client.force_login(user)
-    assert action in buttons(client, of)
-    assert "done. The packet" in text_of(submit(client, of, action, **TYPED[action]))
-    user.user_permissions.set(Permission.objects.filter(codename=own))
-    assert client.get(page(of, action)).status_code == 403
-
-
-def test_whoever_may_see_only_packets_sees_no_history(client):
-    of = approved()
-    user = User.objects.create_user("viewer", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename="view_packet"))
-    client.force_login(user)
-    text = text_of(client.get(page(of)))
-    assert buttons(client, of) == []
-    assert "Decision versions" not in text
-    assert "Events, oldest" not in text
-
-
-def test_nobody_acts_without_a_login():
-    of = packet()
-    got = Client().post(page(of, "approve"), {"reason": REASON, "correlation_id": uuid4()})
-    assert got.status_code == 302
-    assert "/login/" in got.url
-    assert not PacketDecision.objects.exists()
-
-
-def test_nobody_acts_without_a_csrf_token(client):
-    of = packet()
-    form = form_of(client, of, "approve")
-    strict = Client(enforce_csrf_checks=True)
-    strict.cookies = client.cookies
-    assert strict.post(page(of, "approve"), form | {"reason": REASON}).status_code == 403
-    assert not PacketDecision.objects.exists()
 
 
 @pytest.mark.parametrize("number", ["999", "9" * 30])
@@ -476,137 +222,6 @@ def test_what_was_typed_is_escaped_wherever_it_is_shown(client):
         assert script not in text_of(got)
 
 
-STATES = [packet, approved, affirmed, closed, with_utn]
-
-
-@pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)
-def test_the_buttons_are_what_the_verbs_allow(client, make):
-    """At every status, and after everything that a person can do next."""
-    of = make()
-    for status in DetailedStatus:
-        Packet.objects.filter(pk=of.pk).update(detailed_status=status)
-        case = Case(fresh(of), active(of))
-        for action in ACTIONS:
-            data = {"reason": "x", "correlation_id": uuid4(), "seen": action.seen(case)}
-            data |= {"denial_reason": "OTHER", "denial_details": {"reason": "TEST"}}
-            allowed = [to for to in TARGETS.get(action.name, [""]) if does(action, of, data | {"to": to})]
-            offered = [] if why_not(action, case) else action.choices(case) or [""]
-            assert sorted(offered) == sorted(allowed), (action.name, status)
-
-
-TARGETS = {
-    "clinical-decision": ["AFFIRM", "NON_AFFIRM"],
-    "operational-decision": OperationalDecision.values,
-    "move": DetailedStatus.values,
-}
-
-
-def does(action, of, data):
-    """Whether the verb does it; it is undone."""
-    try:
-        with transaction.atomic():
-            done = action.perform(lock_case(of.pk), data, "ada")
-            raise Undone
-    except Undone:
-        return done
-    except (NotAllowedNow, MoveRefused):
-        return False
-
-
-class Undone(Exception):
-    pass
-
-
-def test_every_field_of_a_version_is_compared():
-    of = with_utn()
-    [*_, before, _] = comparable(PacketDecision.objects.filter(packet=of)).order_by("pk")
-    for name in COPIED:
-        [after] = comparable(PacketDecision.objects.filter(pk=before.pk))
-        shown = "payload_digest" if name == "esmd_request_payload" else name
-        setattr(after, shown, "something else")
-        field = PacketDecision._meta.get_field(name)
-        expected = [] if name == "packet_id" else [str(field.verbose_name)]
-        assert [change.field for change in changes(before, after)] == expected
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_history_is_told_in_order_with_what_changed_and_why(client):
-    of = packet()
-    decided(approve, of, reason="complete")
-    payload = {"is_sent": True, "answer": "AFFIRM", "payload": {"documentation": ["fake/secret.pdf"]}, "error": None}
-    answer(of, {"answer": "AFFIRM"})
-    answer(of, payload | {"subtype": "DIRECT_PA", "part_type": "B"}, kind="payload", second=1, message_id=2)
-    decided(update_clinical_decision, of, answer=ClinicalDecision.NON_AFFIRM, reason="corrected")
-    text = " ".join(re.sub(r"<[^>]+>", " ", text_of(client.get(page(of)))).split())
-    told = [
-        "Decision versions, oldest first",
-        "decision type: — → APPROVE",
-        "approve: complete",
-        "clinical decision: PENDING → AFFIRM",
-        "decision subtype: — → DIRECT_PA",
-        "esmd request status: NOT_SENT → SENT",
-        "esmd request payload: changed",
-        "clinical decision: AFFIRM → NON_AFFIRM",
-        "esmd request payload: changed",
-        "decision round: 1 → 2",
-        "corrected",
-        "Events, oldest first",
-        "Pending - New → Pending - Clinical Review",
-        "job 1",
-    ]
-    position = 0
-    for piece in told:
-        assert piece in text[position:], piece
-        position = text.index(piece, position) + len(piece)
-    assert "secret.pdf" not in text
-    assert "esmd request status: NOT_SENT → NOT_SENT" not in text
-
-
-def test_what_went_wrong_at_cms_is_shown_above_the_buttons(client):
-    of = affirmed()
-    wrong = {"is_sent": False, "answer": None, "payload": None, "error": "TEST", "subtype": None, "part_type": None}
-    answer(of, wrong, kind="payload", second=1, message_id=2)
-    fail = {"is_success": False, "error_code": "E1", "error_description": "TEST", "action_required": "Call"}
-    answer(of, fail, kind="utn", second=2, message_id=3)
-    text = text_of(client.get(page(of)))
-    assert "FAILED: TEST" in text
-    assert "FAILED, to be fixed: E1 Call" in text
-
-
-def test_a_first_version_tells_no_defaults():
-    of = approved()
-    [first] = comparable(PacketDecision.objects.filter(packet=of))
-    assert [change.field for change in changes(None, first)] == [
-        "decision type",
-        "operational decision",
-        "clinical decision",
-    ]
-
-
-def test_a_page_makes_the_same_few_queries_however_long_the_history_and_shows_its_end(
-    client, django_assert_max_num_queries
-):
-    of = approved()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO packet_decision (packet_id, decision_type, correlation_id, created_by, is_active, utn)
-            SELECT %s, 'APPROVE', gen_random_uuid(), 'ada', false, n FROM generate_series(1, 300) n
-            """,
-            [of.pk],
-        )
-    PacketEvent.objects.bulk_create([PacketEvent(packet=of, what="answered", job_id=n) for n in range(300)])
-    with django_assert_max_num_queries(10):
-        got = client.get(page(of))
-    shown = got.context["history"]
-    assert (len(shown.steps), len(shown.events)) == (LIMIT, LIMIT)
-    assert "utn: 299 → " in re.sub(r"<[^>]+>", "", text_of(got))
-    assert shown.steps[0].changes[0].before == "200"
-    assert "all versions" in text_of(got)
-    with django_assert_max_num_queries(10):
-        client.get(page(of, "dismiss"))
-
-
 def test_a_dismissal_that_was_opened_again_can_be_approved(client):
     of = closed()
     submit(client, of, "operational-decision", to="PENDING")
@@ -614,73 +229,3 @@ def test_a_dismissal_that_was_opened_again_can_be_approved(client):
     submit(client, of, "approve")
     assert active(of).denial_reason is None
     assert len(chain(of)) == 3
-
-
-def at_once(*posts):
-    """Send these at the same time, each over a connection of its own; returns the answers."""
-    barrier = Barrier(len(posts))
-
-    def post(client, url, data):
-        try:
-            barrier.wait(10)
-            return client.post(url, data)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(posts)) as pool:
-        return [future.result() for future in [pool.submit(post, *arguments) for arguments in posts]]
-
-
-def logged_in(name):
-    client = Client()
-    client.force_login(User.objects.create_superuser(name))
-    return client
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("action", ["approve", "clinical-decision", "move"])
-def test_of_two_people_at_once_one_decides_and_the_other_is_told(action):
-    of, people = packet(), [logged_in("ada"), logged_in("grace")]
-    typed = {"reason": REASON, **TYPED[action]}
-    answers = at_once(*[(client, page(of, action), form_of(client, of, action) | typed) for client in people])
-    assert sorted(answer.status_code for answer in answers) == [302, 409]
-    [told] = [answer for answer in answers if answer.status_code == 409]
-    assert "meanwhile" in text_of(told)
-    assert LogEntry.objects.count() == 1
-    assert of.events.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("action", ["approve", "dismiss", "move"])
-def test_of_two_clicks_at_once_one_decides_and_the_other_finds_it_done(action):
-    of, client = packet(), logged_in("ada")
-    data = form_of(client, of, action) | {"reason": REASON, **TYPED[action]}
-    clones = [Client(), Client()]
-    for clone in clones:
-        clone.cookies = client.cookies
-    answers = at_once(*[(clone, page(of, action), data) for clone in clones])
-    assert [answer.status_code for answer in answers] == [302, 302]
-    assert LogEntry.objects.count() == 1
-    assert of.events.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_packet_that_is_being_worked_on_is_said_and_nothing_is_lost():
-    of, client = packet(), logged_in("ada")
-    form = form_of(client, of, "approve")
-
-    def submitted():
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SET lock_timeout = '50ms'")
-            return submit(client, of, "approve", form)
-        finally:
-            connections.close_all()
-
-    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
-        lock_case(of.pk)
-        told = pool.submit(submitted).result()
-    assert told.status_code == 409
-    assert "is being worked on just now" in text_of(told)
-    assert REASON.replace("&", "&amp;") in text_of(told)
-    assert "done. The packet" in text_of(submit(client, of, "approve", sent_by(told)))

@@ -12,14 +12,14 @@ from django.db import connection, transaction
 from inbox.engine import reclaim
 from inbox.job_counts import NO_JOBS
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker import liveness as rollcall
-from tests.integration.worker.test_liveness import wait_for_the_end_of_grace
+from inbox.worker import liveness
 from tests.support.probe import wait_until
 from tests.support.rows import seconds_ago
+from tests.support.workers import wait_for_the_end_of_grace
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
-FILES = {reclaim.__file__, rollcall.__file__}
+FILES = {reclaim.__file__, liveness.__file__}
 DIED = 86
 OWN_LEASE = UUID(int=1)
 HELD = {
@@ -81,7 +81,7 @@ def set_up():
 def take_everything_back():
     """What a worker does for others once a second, what it does now and then, and for itself without a connection."""
     limits = {"max_attempts": 5, "batch_size": 3}
-    rollcall.reclaim_from_gone(rollcall.find_gone(None, NO_JOBS), **limits)
+    liveness.reclaim_from_gone(liveness.find_gone(None, NO_JOBS), **limits)
     reclaim.reclaim_all_stale(stale_after_s=120, **limits)
     reclaim.reclaim_own(OWN_LEASE, list(InboxJob.objects.values_list("pk", flat=True)))
 
@@ -168,5 +168,5 @@ def test_a_reclaimer_that_dies_at_any_line_leaves_each_job_as_it_was_or_as_it_sh
         set_up()
         line += 1
     assert (state(), is_on_the_roll()) == (AFTER, False)
-    # Before, after two batches of the gone, struck off, and with the old ones too.
-    assert (len(ways_to_end), line > 60) == (5, True)
+    # Before, after two batches of the gone, marked GONE, with the old ones, and with its own.
+    assert (len(ways_to_end), line > 60) == (6, True)

@@ -2,23 +2,16 @@
 
 import pytest
 
-from inbox.models import InboxJob
+from inbox.job_counts import JobCounts
 from packets.models import IntegrationMessage, Packet
-from packets.samples.messages import good_messages, insert
-from tests.support.drain import drain, job_of, take_in
-from tests.support.rows import document, esmd, send, tracking_id
+from tests.support.drain import drain
+from tests.support.intakes import CASE, assert_neighbours_are_done, send_amid_neighbours, without
+from tests.support.rows import document, esmd, tracking_id
 
 pytestmark = pytest.mark.django_db
 
-CASE = tracking_id(1)
 MARKER = "MARKER-VALUE-123"
 KNOWN_TEXTS = "ingest_file_package, Fax, Portal, UTN, UTN_FAIL"
-
-
-def without(key):
-    payload = esmd(CASE)
-    del payload[key]
-    return payload
 
 
 def with_document(**fields):
@@ -118,29 +111,10 @@ DEAD = {
 }
 
 
-def send_amid_neighbours(arrives):
-    """Send it between 199 good messages and take all in; returns its job."""
-    payload, columns = arrives if isinstance(arrives, tuple) else (arrives, {})
-    neighbours = list(good_messages(199, seed=1))
-    insert(neighbours[:100])
-    message_id = send(payload, **{"decision_tracking_id": CASE} | columns)
-    insert(neighbours[100:])
-    take_in()
-    assert InboxJob.objects.count() == 200
-    return job_of(message_id)
-
-
-def assert_neighbours_are_done(job):
-    """All of them at the first attempt, each with its packet."""
-    others = InboxJob.objects.exclude(pk=job.pk)
-    assert others.filter(status="DONE", attempt_count=1, errors=[], note=None).count() == 199
-    assert Packet.objects.exclude(decision_tracking_id=CASE).filter(has_documents=True).count() == 199
-
-
 @pytest.mark.parametrize(("arrives", "reason"), DEAD.values(), ids=DEAD)
 def test_it_is_dead_at_once_with_its_reason_and_harms_no_neighbour(arrives, reason, caplog):
     job = send_amid_neighbours(arrives)
-    assert drain() == {"DONE": 199, "DEAD": 1}
+    assert drain() == JobCounts(done=199, dead=1)
     job.refresh_from_db()
     assert (job.status, job.attempt_count, job.error_kind) == ("DEAD", 1, "BadMessage")
     assert job.last_error == reason
@@ -156,7 +130,7 @@ def test_it_is_dead_at_once_with_its_reason_and_harms_no_neighbour(arrives, reas
 def test_a_message_that_lost_its_meaning_after_it_was_taken_in_is_dead():
     job = send_amid_neighbours(esmd(CASE, message_type=MARKER))
     IntegrationMessage.objects.filter(pk=job.message_id).update(payload=[MARKER])
-    assert drain() == {"DONE": 199, "DEAD": 1}
+    assert drain() == JobCounts(done=199, dead=1)
     job.refresh_from_db()
     assert job.last_error == f"message_type is null, not one of {KNOWN_TEXTS}"
 
@@ -182,7 +156,7 @@ def test_a_broken_row_that_was_deleted_is_no_error(is_gone):
 
 
 def assert_done_without_effect(job, note):
-    assert drain() == {"DONE": 200}
+    assert drain() == JobCounts(done=200)
     job.refresh_from_db()
     assert (job.status, job.note, job.errors, job.attempt_count) == ("DONE", note, [], 1)
     assert not Packet.objects.filter(decision_tracking_id=CASE).exists()

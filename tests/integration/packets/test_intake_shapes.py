@@ -4,23 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from inbox.job_counts import JobCounts
 from packets.models import Packet
 from packets.samples.messages import good_messages, insert
 from packets.samples.shapes import SHAPES
 from tests.support.drain import drain, job_of
-from tests.support.rows import document, esmd, send, tracking_id
+from tests.support.intakes import CASE, SNAKE_DOCUMENT, documents_of, portal
+from tests.support.rows import document, esmd, send
 
 pytestmark = pytest.mark.django_db
 
-CASE = tracking_id(1)
 DOCUMENT = ("DOC-FAKE-1", "request.pdf", "application/pdf", 1024, "fake/2031/request.pdf")
-SNAKE_DOCUMENT = {
-    "document_unique_identifier": "DOC-FAKE-1",
-    "file_name": "request.pdf",
-    "mime_type": "application/pdf",
-    "file_size": 1024,
-    "blob_path": "fake/2031/request.pdf",
-}
 
 
 def packet_of(payload, **columns):
@@ -30,23 +24,6 @@ def packet_of(payload, **columns):
     job = job_of(message_id)
     assert (job.status, job.note, job.last_error) == ("DONE", None, None)
     return Packet.objects.get(decision_tracking_id=CASE)
-
-
-def documents_of(packet):
-    columns = ("document_unique_identifier", "file_name", "mime_type", "file_size", "blob_path")
-    return list(packet.documents.order_by("document_unique_identifier").values_list(*columns))
-
-
-def portal(**values):
-    """A Portal payload; `values` are cover sheet fields by their name with _ for blanks."""
-    fields = {"Submitted Date": "2031-02-03"} | {name.replace("_", " "): value for name, value in values.items()}
-    return {
-        "messageType": "Portal",
-        "packet_id": "PKT-2031-000001",
-        "submission_metadata": {"creationTime": "2030-01-01T00:00:00Z"},
-        "ocr": {"fields": {name: {"value": value, "confidence": 1} for name, value in fields.items()}},
-        "documents": [SNAKE_DOCUMENT],
-    }
 
 
 def at(*when):
@@ -184,5 +161,5 @@ def test_the_samples_cover_every_shape_and_are_all_good():
     messages = list(good_messages(100, seed=1))
     assert {message.shape for message in messages} == set(SHAPES)
     insert(messages)
-    assert drain() == {"DONE": 100}
+    assert drain() == JobCounts(done=100)
     assert Packet.objects.filter(has_documents=True).count() == 100

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from inbox.engine.work import work
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker import liveness as rollcall
+from inbox.worker import liveness
 from inbox.worker.liveness import find_gone, reclaim_from_gone, sign_off
 from inbox.worker.presence import LOCK_CLASS, Presence
 from tests.support.probe import (
@@ -23,6 +23,7 @@ from tests.support.probe import (
     witnesses,
 )
 from tests.support.rows import job, seconds_ago
+from tests.support.workers import server_start, wait_for_the_end_of_grace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,11 +31,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def server_of_some_age(transactional_db):
     wait_for_the_end_of_grace()
-
-
-def wait_for_the_end_of_grace():
-    """Right after a start of the server nobody is found gone."""
-    wait_until(lambda: seconds_ago(rollcall.GRACE_S + 1) > server_start())
 
 
 @pytest.fixture
@@ -64,12 +60,6 @@ def held_by(presence_id, **fields):
 
 def state_of(worker_id):
     return InboxWorker.objects.get(pk=worker_id).state
-
-
-def server_start():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_postmaster_start_time()")
-        return cursor.fetchone()[0]
 
 
 def test_what_a_gone_process_held_comes_back_at_once_and_runs_alone():
@@ -178,10 +168,10 @@ def test_right_after_a_start_of_the_server_nobody_is_gone(monkeypatch):
     """Its start is long ago; a longer grace makes it recent."""
     gone, silent = worker(), worker(has_presence=False, last_seen_at=seconds_ago(61))
     began_long_ago = r"(pg_postmaster_start_time\(\) < now\(\) - interval) '\d+ seconds'"
-    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", rollcall.NOTE_SEEN_AND_SELECT_GONE)
+    longer, changed = re.subn(began_long_ago, r"\1 '9 years'", liveness.NOTE_SEEN_AND_SELECT_GONE)
     assert changed == 1
     with monkeypatch.context() as patch:
-        patch.setattr(rollcall, "NOTE_SEEN_AND_SELECT_GONE", longer)
+        patch.setattr(liveness, "NOTE_SEEN_AND_SELECT_GONE", longer)
         assert call() == [silent]
     assert sorted(call()) == [gone, silent]
 

@@ -2,31 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from inbox.job_counts import NO_JOBS, JobCounts
-from inbox.models import InboxTally, InboxWorker
+from inbox.models import InboxTally
 from inbox.monitoring.ended_jobs import count_ended, dead_by_kind
 from inbox.monitoring.history import BUCKET_MIN, HOURS, take_history
 from inbox.worker.liveness import find_gone, sign_off
 from inbox.worker.throughput import record_throughput
 from tests.support.rows import job, seconds_ago
+from tests.support.workers import at_minute, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def worker(started_s=0.0, **fields) -> int:
-    defaults = {"instance_id": uuid4(), "worker_id": "w", "command": "run_inbox_worker", "host": "here", "pid": 1}
-    return InboxWorker.objects.create(**defaults | {"started_at": seconds_ago(started_s)} | fields).pk
-
-
-def at_minute(worker_id: int, minutes_ago: float, done: int, failed: int = 0, dead: int = 0) -> None:
-    minute = (timezone.now() - timedelta(minutes=minutes_ago)).replace(second=0, microsecond=0)
-    InboxTally.objects.create(minute=minute, worker_id=worker_id, done_count=done, failed_count=failed, dead_count=dead)
 
 
 def sums() -> tuple[int, int, int]:

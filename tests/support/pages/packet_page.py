@@ -1,0 +1,81 @@
+"""The page of a packet as a browser uses it: open a form, fill it in, submit it."""
+
+import re
+
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from decisions.codes import DenialReason
+from decisions.models import PacketDecision
+from decisions.packet_page.actions import ACTIONS
+from decisions.staff.dismiss import dismiss
+from packets.models import Packet, PacketEvent
+from tests.support.cases import affirmed, answer, decided, fresh, packet
+
+NAMES = [action.name for action in ACTIONS]
+REASON = "It looks complete & good."
+
+
+OTHER = {"denial_reason": DenialReason.OTHER, "denial_details": {"reason": "TEST"}}
+
+
+def page(of, action="change"):
+    return reverse(f"admin:packets_packet_{action}", args=[of.pk])
+
+
+def text_of(answer):
+    return answer.content.decode()
+
+
+def form_of(client, of, action):
+    """What a browser would send if the person filled in nothing."""
+    answer = client.get(page(of, action))
+    assert answer.status_code == 200
+    return sent_by(answer)
+
+
+def sent_by(answer):
+    form = answer.context["form"]
+    hidden = {field.name: field.value() for field in form.hidden_fields()}
+    return {name: "" if value is None else value for name, value in hidden.items()}
+
+
+def submit(client, of, action, form=None, follow=True, **typed):
+    data = (form or form_of(client, of, action)) | {"reason": REASON} | typed
+    return client.post(page(of, action), data, follow=follow)
+
+
+def rows():
+    return [list(model.objects.order_by("pk").values()) for model in (Packet, PacketEvent, PacketDecision, LogEntry)]
+
+
+def buttons(client, of):
+    links = re.findall(rf'href="{page(of)[: -len("change/")]}([a-z-]+)/"', text_of(client.get(page(of))))
+    return [name for name in links if name in NAMES]
+
+
+def closed():
+    made = packet()
+    decided(dismiss, made, **OTHER)
+    return fresh(made)
+
+
+def with_utn():
+    made = affirmed()
+    content = {"is_success": True, "utn": "UTN-FAKE-000001"}
+    answer(made, content, kind="utn", second=5, message_id=2)
+    return fresh(made)
+
+
+TYPED = {
+    "approve": {},
+    "affirm": {},
+    "dismiss": {"denial_reason": "MISSING_FIELDS", "missingFields": "npi\ndates"},
+    "clinical-decision": {"to": "AFFIRM"},
+    "operational-decision": {"to": "DISMISSAL_COMPLETE"},
+    "move": {"to": "Intake"},
+}
+
+
+def case_for(action):
+    return closed() if action == "operational-decision" else packet()

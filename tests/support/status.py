@@ -1,0 +1,66 @@
+"""Jobs and workers for a look at the inbox, and what inbox_status says of them."""
+
+import json
+from contextlib import contextmanager
+from uuid import uuid4
+
+from django.core.management import call_command
+from django.db import connection
+
+from inbox.models import InboxWorker
+from inbox.monitoring.diagnosis import find_stalls
+from inbox.monitoring.snapshot import take_snapshot
+from inbox.monitoring.text_report import page
+from tests.support.rows import job, seconds_ago
+
+INTAKE = {"source": "integration", "message_type": "intake"}
+UNKNOWN = {"source": "integration", "message_type": "no such type"}
+
+
+def due_job(age_s=0.0, **fields):
+    """A job that this project has a handler for, due here for that long."""
+    return job(**INTAKE | {"next_attempt_at": seconds_ago(age_s), "created_at": seconds_ago(age_s)} | fields)
+
+
+def worker(**fields):
+    """A worker process without presence, so that its row alone says whether it lives."""
+    defaults = {"instance_id": uuid4(), "worker_id": "worker A", "command": "run_inbox_worker", "host": "h", "pid": 1}
+    return InboxWorker.objects.create(**defaults | fields)
+
+
+def sql(statement, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def text(**options):
+    seen = take_snapshot(**options)
+    return page(seen, find_stalls(seen))
+
+
+def read_json(line):
+    """Python reads NaN and Infinity; other programs don't."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(line, parse_constant=refuse)
+
+
+def status_json(capsys, *options):
+    call_command("inbox_status", "--json", *options)
+    return read_json(capsys.readouterr().out)
+
+
+@contextmanager
+def another_session(*statements):
+    """A session of its own that has done `statements`; gives its pid."""
+    other = connection.copy()
+    other.ensure_connection()
+    try:
+        other.connection.autocommit = True
+        for statement in statements:
+            other.connection.execute(statement)
+        yield other.connection.info.backend_pid
+    finally:
+        other.close()

@@ -1,0 +1,33 @@
+"""Worker processes as rows that they left behind, without a process, and the grace in which none is found gone."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from django.db import connection
+from django.utils import timezone
+
+from inbox.models import InboxTally, InboxWorker
+from inbox.worker import liveness
+from tests.support.probe import wait_until
+from tests.support.rows import seconds_ago
+
+
+def worker(started_s=0.0, **fields) -> int:
+    defaults = {"instance_id": uuid4(), "worker_id": "w", "command": "run_inbox_worker", "host": "here", "pid": 1}
+    return InboxWorker.objects.create(**defaults | {"started_at": seconds_ago(started_s)} | fields).pk
+
+
+def at_minute(worker_id: int, minutes_ago: float, done: int, failed: int = 0, dead: int = 0) -> None:
+    minute = (timezone.now() - timedelta(minutes=minutes_ago)).replace(second=0, microsecond=0)
+    InboxTally.objects.create(minute=minute, worker_id=worker_id, done_count=done, failed_count=failed, dead_count=dead)
+
+
+def wait_for_the_end_of_grace():
+    """Right after a start of the server nobody is found gone."""
+    wait_until(lambda: seconds_ago(liveness.GRACE_S + 1) > server_start())
+
+
+def server_start():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        return cursor.fetchone()[0]
