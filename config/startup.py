@@ -7,7 +7,7 @@ from django.conf import settings
 from config.embedded_postgres.programs import DevDbError
 from config.embedded_postgres.server import Server
 
-# These work without a database; every other command may need one.
+# These work without a database; any other command may need one.
 COMMANDS_WITHOUT_DATABASE = {
     "help",
     "--help",
