@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 
 from decisions.models import PacketDecision
-from decisions.packet_page.act import act, read_case
 from decisions.packet_page.actions import ACTIONS, possible_actions
 from decisions.packet_page.history import history
+from decisions.packet_page.packet_form import PacketForm, read_case
 from decisions.packet_page.permissions import sees_decisions, sees_events
 from inbox.admin_pages.privacy import masked, withheld
 from packets.admin import DocumentInline, PacketAdmin
@@ -20,7 +20,7 @@ admin.site.unregister(Packet)
 
 @admin.register(Packet)
 class DecidedPacketAdmin(PacketAdmin):
-    # The history above takes the place of the list of events.
+    # The history replaces the list of events.
     inlines = [DocumentInline]
     change_form_template = "admin/decisions/packet_page.html"
 
@@ -36,7 +36,7 @@ class DecidedPacketAdmin(PacketAdmin):
         ] + super().get_urls()
 
     def action_view(self, request: HttpRequest, packet_id: int, action: Any) -> HttpResponse:
-        return act(self, request, packet_id, action)
+        return PacketForm(self, request, packet_id, action).answer()
 
     def render_change_form(
         self,

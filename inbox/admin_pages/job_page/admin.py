@@ -25,10 +25,9 @@ from inbox.admin_pages.job_list.filters import (
     SourceFilter,
 )
 from inbox.admin_pages.job_list.pick import Picked, pick, wanted
-from inbox.admin_pages.job_page.act import act
-from inbox.admin_pages.job_page.actions import ACTIONS, CORRECT, OPERATE, Action
 from inbox.admin_pages.job_page.content import content_of
-from inbox.admin_pages.job_page.correction import correct_view, why_not
+from inbox.admin_pages.job_page.correction import CorrectJobForm, why_not
+from inbox.admin_pages.job_page.job_form import JobForm
 from inbox.admin_pages.job_page.payload import shown
 from inbox.admin_pages.job_page.timeline import LIMIT, has_said, timeline
 from inbox.admin_pages.links import cases_of, links_of
@@ -39,7 +38,8 @@ from inbox.db.distinct_values import sources_seen
 from inbox.db.planner import by_index
 from inbox.models import InboxAudit, InboxJob
 from inbox.monitoring.lease import lease_of
-from inbox.operations.requeue import REQUEUEABLE
+from inbox.operations.operation import OPERATE, Operation
+from inbox.operations.verbs import CORRECT, OPERATIONS
 
 # Other jobs of the case that the page links; a search shows the rest.
 OTHERS = 20
@@ -117,7 +117,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         """Those on many jobs. The stock ones, among them delete, are not offered."""
         if not request.user.has_perm(OPERATE):
             return {}
-        return {action.name: (partial(_many, action), action.name, action.label) for action in ACTIONS}
+        return {action.name: (partial(_many, action), action.name, action.label) for action in OPERATIONS}
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -128,18 +128,18 @@ class InboxJobAdmin(ReadOnlyAdmin):
                 {"action": action},
                 name=f"inbox_inboxjob_{action.name}",
             )
-            for action in ACTIONS
+            for action in OPERATIONS
         ]
         correct = path("<int:inbox_id>/correct/", view(self.correct_view), name="inbox_inboxjob_correct")
         return [*actions, correct, *super().get_urls()]
 
-    def action_view(self, request: HttpRequest, inbox_id: int, action: Action) -> HttpResponse:
+    def action_view(self, request: HttpRequest, inbox_id: int, action: Operation) -> HttpResponse:
         banner.forget()
-        return act(self, request, inbox_id, action)
+        return JobForm(self, request, inbox_id, action).answer()
 
     def correct_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
         banner.forget()
-        return correct_view(self, request, inbox_id)
+        return CorrectJobForm(self, request, inbox_id).answer()
 
     def audited_name(self, row: Any) -> str:
         return f"job:{row.pk}"
@@ -165,7 +165,7 @@ class InboxJobAdmin(ReadOnlyAdmin):
         audit = InboxAudit.objects.filter(object=f"job:{job.pk}").order_by("-pk")
         deeds = list(audit[:LIMIT]) if may("inbox.view_inboxaudit") else []
         content = content_of(job)
-        may_correct = may(CORRECT) and may(REVEAL)
+        may_correct = may(CORRECT.permission) and may(REVEAL)
         impossible = why_not(job, content)
         return {
             "job": job,
@@ -182,17 +182,16 @@ class InboxJobAdmin(ReadOnlyAdmin):
             "is_reveal": is_reveal,
             "may_reveal": may(REVEAL) and (content is not None or has_said(job)),
             "may_correct": may_correct and impossible is None,
-            "uncorrectable": impossible if may_correct and content and job.status in REQUEUEABLE else None,
+            "uncorrectable": impossible if may_correct and content and job.status in CORRECT.takes else None,
             "OTHERS": OTHERS,
         }
 
     def _buttons(self, request: HttpRequest, job: InboxJob) -> list[tuple[str, str]]:
         may = request.user.has_perm
-        this = InboxJob.objects.filter(pk=job.pk)
         return [
             (action.label, reverse(f"admin:inbox_inboxjob_{action.name}", args=[job.pk]))
-            for action in ACTIONS
-            if may(action.permission) and action.possible(this).exists()
+            for action in OPERATIONS
+            if may(action.permission) and job.status in action.takes
         ]
 
     def _others(self, job: InboxJob) -> list[InboxJob]:
@@ -228,5 +227,5 @@ def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= BIGGEST_ID
 
 
-def _many(action: Action, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse:
+def _many(action: Operation, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse:
     return ask_about_many(admin, request, jobs, action, getattr(request, "says", ""))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.db import connection
 
 from inbox import registry
+from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxJob
-from inbox.operations.correct import corrected_texts
 from inbox.registry import ByFlag, ByWatermark
 
 READ = "SELECT {content}::text, {revision}, is_deleted FROM {table} WHERE message_id = %s"

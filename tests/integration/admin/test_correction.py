@@ -5,8 +5,8 @@ import json
 import pytest
 from django.db import connection, transaction
 
+from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxAudit, InboxCorrection
-from inbox.operations.correct import corrected_texts
 from packets.models import IntegrationMessage, Packet
 from tests.support.pages.job_page import (
     CASE,

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from inbox.admin_pages.indent import indented
 from inbox.admin_pages.redaction import redacted
+from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxAudit
-from inbox.operations.correct import corrected_texts
 from packets.models import IntegrationMessage
 from packets.samples.messages import sample_messages
 from tests.support.clinical import decision, payload

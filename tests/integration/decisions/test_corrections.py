@@ -168,7 +168,7 @@ def test_what_would_be_ignored_is_not_corrected_and_the_reason_is_said(client, n
     hidden = {field: shown.context[field] for field in ("seen", "request_id")}
     got = client.post(page(dead, "correct"), hidden | typed)
     assert got.status_code == 409
-    assert "Nothing was done: the source row" in got.content.decode()
+    assert "Nothing has been changed: the source row" in got.content.decode()
     assert got.context["form"]["content"].value() == typed["content"]
     assert (InboxJob.objects.get(pk=dead.pk).status, InboxAudit.objects.count()) == ("DEAD", looks)
     assert not InboxCorrection.objects.exists()
