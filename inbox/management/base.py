@@ -1,8 +1,11 @@
 """Shared by the commands: they wait for the database, stop on signals, and take options of these types."""
 
+import getpass
 import json
+import os
+import socket
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -79,6 +82,21 @@ def in_batches(report: Callable[[], object]) -> Iterator[Stop]:
         raise CommandError(f"{why}; every batch is complete, run it again for the rest") from None
     if stop.is_asked:
         raise CommandError("stopped; run it again for the rest")
+
+
+def user_at_host() -> str:
+    """Who runs this process; a container's user may have no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def in_words(counts: Mapping[str, int], word: str) -> str:
+    """Such as "3 pruned: 1 DEAD, 2 DONE"."""
+    parts = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
+    return f"{sum(counts.values()):,} {word}{': ' + parts if parts else ''}"
 
 
 def option_value(text: str, parse: Callable[[str], T], is_good: Callable[[T], object], takes: str) -> T:

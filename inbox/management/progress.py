@@ -13,13 +13,12 @@ LINE_EVERY_S = 5.0
 class Progress:
     """A context manager; `advance` takes the size of one batch. `count_total` says how many are still due."""
 
-    def __init__(self, *, count_total: Callable[[], int], is_shown: bool = True, label: str = "jobs") -> None:
+    def __init__(self, *, count_total: Callable[[], int], is_shown: bool = True) -> None:
         self.is_shown = is_shown
-        self.label = label
         self.count_total = count_total
         self.handled = 0
         is_bar = is_shown and sys.stderr.isatty()
-        self._bar = tqdm(unit=f" {label}", ncols=78, file=sys.stderr, leave=False) if is_bar else None
+        self._bar = tqdm(unit=" jobs", ncols=78, file=sys.stderr, leave=False) if is_bar else None
         self._next_line = time.monotonic() + LINE_EVERY_S
 
     def __enter__(self) -> Self:
@@ -38,4 +37,4 @@ class Progress:
             self._bar.update(batch)
         elif self.is_shown and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_EVERY_S
-            sys.stderr.write(f"{self.handled:,} {self.label} so far\n")
+            sys.stderr.write(f"{self.handled:,} jobs so far\n")

@@ -16,10 +16,11 @@ from inbox.management.base import (
     DatabaseCommand,
     add_number,
     in_batches,
+    in_words,
     positive_days,
     positive_int,
+    user_at_host,
 )
-from inbox.management.commands.requeue_jobs import user_at_host
 from inbox.management.progress import Progress
 from inbox.monitoring.sources import list_sources
 from inbox.worker.signals import Stop
@@ -67,8 +68,7 @@ class Command(DatabaseCommand):
         for (source, status), count in counts.items():
             by_status[status] += count
             by_source[source] += count
-        parts = ", ".join(f"{count:,} {status}" for status, count in sorted(by_status.items()))
-        lines = [f"{counts.total():,} {word.replace('_', ' ')}{': ' + parts if parts else ''}"]
+        lines = [in_words(by_status, word.replace("_", " "))]
         late = {source.name: count_late(source) for source in registry.sources() if options["count_late"]}
         sources: dict[str, dict[str, Any]] = {}
         for state in list_sources():
