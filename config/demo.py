@@ -4,17 +4,17 @@ What can go wrong: a port is taken, or a process dies; then all are ended, and t
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+import psutil
 from django.conf import settings
 from django.db.models import Count
 
@@ -59,7 +59,7 @@ class Demo:
     def __init__(self, log: IO[bytes]) -> None:
         self.log = Path(log.name)
         self._log = log
-        self._processes: dict[str, subprocess.Popen] = {}
+        self._processes: dict[str, psutil.Popen] = {}
         self._began = time.monotonic()
 
     @property
@@ -76,8 +76,8 @@ class Demo:
     def start_all(self, port: int, rate: int) -> None:
         """Raises DemoFailed if the generator does not start."""
         generator = self._start("generator", "pretend_generator", "--port", "0", "--fail", "10", stdout=subprocess.PIPE)
-        first_line = generator.stdout.readline().decode() if generator.stdout else ""
-        address = first_line.strip().partition("=")[2]
+        with generator.stdout as said:
+            address = said.readline().decode().strip().partition("=")[2]
         if not address:
             raise DemoFailed(f"the pretended generator did not start. {self._end_of_log()}")
         self._start("poller", "run_clinical_ops_poller", JSON_GENERATOR_BASE_URL=address, INBOX_BACKOFF="2,5,10")
@@ -89,21 +89,16 @@ class Demo:
 
     def end_all(self) -> None:
         """Ask all processes to end; kill those that have not after 15 s."""
-        for process in self._processes.values():
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + GIVE_UP_AFTER_S
-        for process in self._processes.values():
-            try:
-                process.wait(max(deadline - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout:
-                process.stdout.close()
+        processes = self._processes.values()
+        for process in processes:
+            process.terminate()
+        _, late = psutil.wait_procs(processes, timeout=GIVE_UP_AFTER_S)
+        for process in late:
+            process.kill()
+            process.wait()
 
-    def _start(self, name: str, *arguments: str, stdout: int | None = None, **environment: str) -> subprocess.Popen:
-        process = self._processes[name] = subprocess.Popen(
+    def _start(self, name: str, *arguments: str, stdout: int | None = None, **environment: str) -> psutil.Popen:
+        process = self._processes[name] = psutil.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=settings.BASE_DIR,
             env=os.environ | environment,

@@ -93,7 +93,7 @@ def user_at_host() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def in_words(counts: Mapping[str, int], word: str) -> str:
+def counted(counts: Mapping[str, int], word: str) -> str:
     """Such as "3 pruned: 1 DEAD, 2 DONE"."""
     parts = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
     return f"{sum(counts.values()):,} {word}{': ' + parts if parts else ''}"
@@ -133,7 +133,7 @@ def inbox_id(text: str) -> int:
 def some_text(text: str) -> str:
     """An argparse type: text that is not blank and that the database can store."""
     # Bytes of the command line that are no UTF-8 come as lone surrogates, which encode() refuses.
-    return option_value(text, lambda typed: typed.encode().decode(), str.strip, "text")
+    return option_value(text, lambda typed: typed.encode().decode(), str.strip, "readable text that is not blank")
 
 
 def add_number(parser: CommandParser, name: str, kind: Callable[[str], float], default: float, text: str) -> None:

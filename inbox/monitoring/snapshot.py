@@ -41,7 +41,8 @@ class Snapshot:
     jobs_estimate  the planner's guess of all jobs, None if it has none
     waiting_for    notes of WAITING jobs, and `dead`, reasons of DEAD ones, with counts; neither in one for a page
     by_status      only in one for a page: counts to a limit, as it has no time to read all open jobs
-    cut_sources    only in one for a page: sources of which `open` has only the jobs that are due first
+    cut_sources    only in one for a page: sources of which `open` has only the jobs that are due first; if there are
+                   any, more jobs may be due than `due` says
     """
 
     at: str
@@ -61,11 +62,6 @@ class Snapshot:
     cut_sources: frozenset[str] = frozenset()
 
     @property
-    def is_due_at_least(self) -> bool:
-        """There may be more due jobs than `due` says."""
-        return bool(self.cut_sources)
-
-    @property
     def due(self) -> int:
         """How many jobs could be claimed right now, if there is a handler for them."""
         return sum(group.count for group in self.open if group.is_due)
@@ -78,11 +74,7 @@ class Snapshot:
     def as_json(self) -> dict[str, Any]:
         """Only what JSON can say: no infinity."""
         values = {
-            "at": self.at,
-            "database": self.database,
-            "jobs": self.jobs,
-            "at_least": self.at_least,
-            "jobs_estimate": self.jobs_estimate,
+            **{name: getattr(self, name) for name in ("at", "database", "jobs", "at_least", "jobs_estimate")},
             "due": {"count": self.due, "oldest_s": self.oldest_due_s},
             "last_finished_s": self.ended.last_finished_s,
             "open": [group.as_json() for group in self.open],

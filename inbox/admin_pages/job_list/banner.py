@@ -75,7 +75,9 @@ def _says(seen: Snapshot, state: str) -> str:
         case "Stalled":
             return workers
         case "Running":
-            return f"{seen.due:,}{'+' * seen.is_due_at_least} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
+            return (
+                f"{seen.due:,}{'+' * bool(seen.cut_sources)} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
+            )
     return f"nothing is due; {workers}"
 
 

@@ -15,8 +15,8 @@ from inbox.management.base import (
     DAY_S,
     DatabaseCommand,
     add_number,
+    counted,
     in_batches,
-    in_words,
     positive_days,
     positive_int,
     user_at_host,
@@ -68,7 +68,7 @@ class Command(DatabaseCommand):
         for (source, status), count in counts.items():
             by_status[status] += count
             by_source[source] += count
-        lines = [in_words(by_status, word.replace("_", " "))]
+        lines = [counted(by_status, word.replace("_", " "))]
         late = {source.name: count_late(source) for source in registry.sources() if options["count_late"]}
         sources: dict[str, dict[str, Any]] = {}
         for state in list_sources():

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count
 
-from inbox.management.base import DatabaseCommand, in_batches, in_words, inbox_id, some_text, user_at_host
+from inbox.management.base import DatabaseCommand, counted, in_batches, inbox_id, some_text, user_at_host
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
@@ -70,7 +70,7 @@ class Command(DatabaseCommand):
         rows = REQUEUE.possible(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
         by_status = dict(rows)
         result = {"would_be_requeued": sum(by_status.values()), "by_status": by_status}
-        self.print_result(result, in_words(by_status, "would be requeued"), is_json=options["json"])
+        self.print_result(result, counted(by_status, "would be requeued"), is_json=options["json"])
 
     def _requeue(self, options: dict[str, Any]) -> None:
         done = Done()
