@@ -1,14 +1,30 @@
-"""Jobs by status for pages, each counted to a limit, and the age of the oldest in trouble. All by index only.
+"""Jobs by status for pages, each counted to a limit, and the age of the oldest. One statement, by index only.
 
-Counting 50,000 entries of an index takes 5 to 10 ms, ten times less than reading their rows.
+Counting 50,000 entries of an index takes 5 to 10 ms, ten times less than reading their rows. By the ORM, with a
+statement for each count, it takes three times as long.
 """
 
 from dataclasses import dataclass
 
+from django.db import connection
+
 from inbox.db.planner import by_index
-from inbox.models import InboxJob
-from inbox.monitoring.age import Age
-from inbox.statuses import DUE_STATUSES, TROUBLED_STATUSES, Status
+from inbox.statuses import TROUBLED_STATUSES
+
+UNCLAIMED = "status IN ('NEW', 'FAILED', 'WAITING') ORDER BY source, next_attempt_at, inbox_id"
+CLAIMED = "status = 'PROCESSING' ORDER BY locked_at, inbox_id"
+# BETWEEN and an order by the same column, where `=` would do: only the partial index has that order. With `=` the
+# planner goes through all jobs by key when it expects many of the status. The first by key is the oldest.
+TROUBLED = """
+status IN ('FAILED', 'WAITING', 'DEAD') AND status BETWEEN '{status}' AND '{status}' ORDER BY status, inbox_id
+"""
+COUNT = """
+SELECT '{status}', (SELECT count(*) FROM (SELECT FROM integration_inbox WHERE {rows} LIMIT %({status})s) AS rows),
+       (SELECT (extract(epoch FROM statement_timestamp()) - extract(epoch FROM created_at))::float8
+          FROM integration_inbox WHERE {rows} LIMIT 1)
+"""
+ROWS = {"NEW": UNCLAIMED, "PROCESSING": CLAIMED} | {str(s): TROUBLED.format(status=s) for s in TROUBLED_STATUSES}
+COUNT_BY_STATUS = " UNION ALL ".join(COUNT.format(status=status, rows=rows) for status, rows in ROWS.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +38,13 @@ class ByStatus:
 
 def count_by_status(limit: int, dead_limit: int) -> ByStatus:
     """Count each status to `limit`, DEAD to a limit of its own."""
-    jobs = InboxJob.objects.all()
-    claimed = jobs.filter(status=Status.PROCESSING).order_by("locked_at", "inbox_id")
-    unclaimed = jobs.filter(status__in=DUE_STATUSES).order_by("source", "next_attempt_at", "inbox_id")
-    # A range and an order by the same column, where `=` would do: only the partial index has that order. With `=` the
-    # planner goes through all jobs by key when it expects many of the status. The first by key is the oldest.
-    troubled = jobs.filter(status__in=TROUBLED_STATUSES).order_by("status", "inbox_id")
-    rows = {str(status): troubled.filter(status__range=(status, status)) for status in TROUBLED_STATUSES}
-    rows |= {"NEW": unclaimed, "PROCESSING": claimed}
-    limits = dict.fromkeys(rows, limit) | {"DEAD": dead_limit}
-    with by_index():
-        counts = {status: found[: limits[status]].count() for status, found in rows.items()}
-        oldest_s = {
-            str(status): rows[status].values_list(Age("created_at"), flat=True).first() for status in TROUBLED_STATUSES
-        }
+    limits = dict.fromkeys(ROWS, limit) | {"DEAD": dead_limit}
+    with by_index(), connection.cursor() as cursor:
+        cursor.execute(COUNT_BY_STATUS, limits)
+        rows = cursor.fetchall()
+    counts = {status: count for status, count, _ in rows}
     at_least = [status for status, count in counts.items() if count >= limits[status]]
     # No index has NEW jobs alone.
     counts["NEW"] = max(counts["NEW"] - counts["FAILED"] - counts["WAITING"], 0)
-    return ByStatus(counts, at_least, oldest_s)
+    ages = {status: oldest_s for status, _, oldest_s in rows if status in TROUBLED_STATUSES}
+    return ByStatus(counts, at_least, ages)
