@@ -38,29 +38,17 @@ class DecidedPacketAdmin(PacketAdmin):
     def action_view(self, request: HttpRequest, packet_id: int, action: Any) -> HttpResponse:
         return PacketForm(self, request, packet_id, action).answer()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Packet | None = None,
-    ) -> Any:
-        decision = self._decision_context(request, obj) if obj else {}
-        return super().render_change_form(request, context | decision, add, change, form_url, obj)
-
-    def _decision_context(self, request: HttpRequest, packet: Packet) -> dict[str, Any]:
-        case = read_case(packet)
-        return {
-            "packet": packet,
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        case = read_case(row)
+        return super().page_context(request, row) | {
+            "packet": row,
             "decision": masked(case.active, request),
             "actions": [
-                (action, reverse(f"admin:packets_packet_{action.name}", args=[packet.pk]))
+                (action, reverse(f"admin:packets_packet_{action.name}", args=[row.pk]))
                 for action in possible_actions(case)
                 if request.user.has_perm(action.permission)
             ],
-            "history": history(packet, withheld(request, PacketDecision)),
+            "history": history(row, withheld(request, PacketDecision)),
             "sees_decisions": sees_decisions(request.user),
             "sees_events": sees_events(request.user),
         }

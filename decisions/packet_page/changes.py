@@ -11,7 +11,7 @@ from django.utils.text import Truncator
 
 from decisions.models import PacketDecision
 from decisions.versions import BEGINNING, COPIED
-from inbox.admin_pages.read_only import time_text
+from inbox.admin_pages.columns import time_text
 
 MAX_VALUE_LENGTH = 200
 NOTHING = "—"

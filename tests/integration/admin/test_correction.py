@@ -77,7 +77,7 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     assert Packet.objects.get().case_id == MARKED
     assert IntegrationMessage.objects.get().payload == {"documents": "none"}
     text = text_of(client.get(page(made)))
-    assert "Corrected, and handled" in text
+    assert "As corrected; this version is handled" in text
     assert MARKED not in text
     entry = InboxAudit.objects.get(verb="correct")
     assert entry.after["characters"] == len(json.dumps(good, indent=2))

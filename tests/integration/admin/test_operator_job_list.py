@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list import bulk_action as many
-from inbox.admin_pages.job_page.admin import JobList
+from inbox.admin_pages.job_list.change_list import JobList
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.monitoring import snapshot
@@ -123,7 +123,7 @@ def test_a_filter_without_an_index_looks_through_the_newest_and_says_so(client, 
     monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
     jobs = [job(status="DEAD") for _ in range(3)]
     assert len(found(client, message_type="probe")) == 2
-    says = "Looked through: the newest 2 jobs. There may be more that match."
+    says = "Searched only the newest 2 jobs. There may be more matches."
     assert says in text_of(client.get(LIST, {"message_type": "probe"}))
     assert len(found(client, message_type="probe", status__exact="DEAD")) == len(found(client)) == len(jobs)
 
@@ -281,7 +281,7 @@ def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_othe
     shown = ask(client, "requeue", keys[:1], query, select_across="1")
     text = text_of(shown)
     assert "<strong>2 jobs</strong> that match" in text
-    assert "Looked through: the newest 3 jobs. There may be more that match." in text
+    assert "Searched only the newest 3 jobs. There may be more matches." in text
     assert "At most 2 jobs can be requeued at once." in text
     assert "do the same again" in text
     assert "2 jobs requeued. More jobs may match." in text_of(answer_form(client, shown, query))
