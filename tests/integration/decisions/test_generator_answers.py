@@ -188,7 +188,7 @@ def test_an_address_that_is_not_set_pauses_with_that_reason(settings, run_comman
     jobs(2)
     code, out, err = run_command(POLLER, "--drain", JSON_GENERATOR_BASE_URL="")
     assert code == 0, err
-    assert "stays: 2 NEW: json_generator pauses: JSON_GENERATOR_BASE_URL is not set" in out
+    assert "Left: 2 NEW generate_payload jobs: json_generator is paused: JSON_GENERATOR_BASE_URL is not set" in out
     assert SourcePause.objects.get().reason == "JSON_GENERATOR_BASE_URL is not set"
     code, out, err = run_command("inbox_status", "--check")
-    assert "json_generator pauses since" in out or "no run_clinical_ops_poller gives a sign of life" in out
+    assert "json_generator has been paused since" in out or "no run_clinical_ops_poller is running" in out
