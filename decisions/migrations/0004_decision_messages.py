@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
-                ("content", models.JSONField(help_text="What it says, in the words of the rules of decisions.")),
+                ("content", models.JSONField(help_text="What it says, in the words of decisions/standing.py.")),
                 ("handled_at", models.DateTimeField(db_default=django.contrib.postgres.functions.TransactionNow())),
                 (
                     "packet",

@@ -37,7 +37,7 @@ class PacketDecision(models.Model):
     utn_error_description = models.TextField(null=True)
     utn_action_required = models.TextField(null=True)
 
-    decision_round = models.IntegerField(db_default=1, help_text="A new clinical answer begins a new one.")
+    decision_round = models.IntegerField(db_default=1, help_text="A different clinical answer starts a new round.")
     # The messages that count; older ones change nothing.
     clinical_created_at = models.DateTimeField(null=True)
     clinical_message_id = models.BigIntegerField(null=True)
@@ -46,9 +46,9 @@ class PacketDecision(models.Model):
 
     is_active = models.BooleanField(db_default=True)
     supersedes = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, related_name="superseded_by", help_text="The version before."
+        "self", on_delete=models.PROTECT, null=True, related_name="superseded_by", help_text="The previous version."
     )
-    correlation_id = models.UUIDField(help_text="The request that made it: asked again, it returns this version.")
+    correlation_id = models.UUIDField(help_text="The request that made it; repeated, it returns this version.")
     created_by = models.TextField()
     created_at = models.DateTimeField(db_default=now())
 

@@ -18,14 +18,14 @@ class DecisionMessage(models.Model):
 
     packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="decision_messages", db_index=False)
     kind = models.TextField(choices=Kind)
-    source = models.TextField(help_text="As of its job; `staff` if a person said it.")
+    source = models.TextField(help_text="The source of its job; `staff` for an answer by a person.")
     message_id = models.BigIntegerField()
     revision = models.IntegerField(db_default=1)
-    created_at = models.DateTimeField(null=True, help_text="Of the source row; null sorts before all others.")
+    created_at = models.DateTimeField(null=True, help_text="From the source row; null sorts before all others.")
     said_at = models.DateTimeField(
-        null=True, help_text="When this content was written: created_at, or the time of the UPDATE that brought it."
+        null=True, help_text="When this content was written: created_at, or the time of the UPDATE that wrote it."
     )
-    content = models.JSONField(help_text="What it says, in the words of the rules of decisions.")
+    content = models.JSONField(help_text="The parsed message, in the words of decisions/rules.")
     handled_at = models.DateTimeField(db_default=now())
 
     class Meta:

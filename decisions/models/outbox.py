@@ -21,7 +21,7 @@ class OutboxMessage(models.Model):
     decision_tracking_id = models.UUIDField()
     payload = models.JSONField()
     message_status_id = models.BigIntegerField(choices=OutboxStatus, db_default=OutboxStatus.WRITTEN)
-    dedupe_key = models.TextField(help_text="The same thing is told once.")
+    dedupe_key = models.TextField(help_text="Each request is written once.")
     attempt_count = models.IntegerField(db_default=0)
     created_at = models.DateTimeField(db_default=now())
     is_deleted = models.BooleanField(db_default=False)
@@ -42,7 +42,9 @@ class SendIntegration(OutboxMessage):
 
 
 class SendClinicalOps(OutboxMessage):
-    is_picked = models.BooleanField(null=True, help_text="Null: waits. True: taken. False: refused, see error_reason.")
+    is_picked = models.BooleanField(
+        null=True, help_text="Null: waiting. True: taken. False: refused, see error_reason."
+    )
     error_reason = models.TextField(null=True)
 
     private = Private(SEE_PEOPLE, frozenset(["error_reason"]))

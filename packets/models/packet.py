@@ -49,7 +49,7 @@ class Packet(models.Model):
 
     submission_type = models.TextField(choices=SubmissionType, null=True, blank=True)
     received_date = models.DateTimeField(null=True)
-    due_date = models.DateTimeField(null=True, help_text="Null if the submission type is not known: manual review.")
+    due_date = models.DateTimeField(null=True, help_text="Null if the submission type is unknown: manual review.")
     has_documents = models.BooleanField(db_default=False)
 
     # The intake that these fields come from; an older one changes nothing.
