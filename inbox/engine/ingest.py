@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from inbox.engine.ingest_by_flag import ingest_flagged
-from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.events import Event, emit
+from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.models import PollWatermark
 from inbox.registry import ByFlag, ByWatermark, Source
 
