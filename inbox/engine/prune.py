@@ -28,6 +28,7 @@ from django.db.models.functions import Coalesce, Now
 from inbox import conf, registry
 from inbox.engine.audit import Change, job_facts, record
 from inbox.engine.ingest import HAS_NO_JOB, lock_watermark
+from inbox.events import Event, emit
 from inbox.fields import READABLE_FROM
 from inbox.models import InboxJob, PollWatermark
 from inbox.models.job import JobQuerySet
@@ -138,7 +139,7 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
     Jobs of a source that this process does not know stay. Locks the watermark, then the jobs in key order. Raises
     OperationalError if ingest holds the watermark for too long.
     """
-    source = next((source for source in registry.sources() if source.name == batch.source), None)
+    source = registry.find(batch.source)
     if source is None:
         return Counter()
     with transaction.atomic():
@@ -153,6 +154,8 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
         dead = [Change(f"job:{key}", fact, None) for key, fact in facts.items() if fact["status"] == Status.DEAD]
         record(dead, who=who, verb="prune", reason=f"ended more than {older_than_s / 86400:g} days ago")
         InboxJob.objects.filter(inbox_id__any_of=inbox_ids).delete()
+    if inbox_ids:
+        emit(Event.PRUNED, source=source.name, count=len(inbox_ids))
     return Counter(fact["status"] for fact in facts.values())
 
 

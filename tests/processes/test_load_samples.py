@@ -44,17 +44,17 @@ def test_loaded_messages_end_as_the_loader_says_and_a_second_load_adds_new_ones(
 @pytest.mark.parametrize(
     ("option", "value", "takes"),
     [
-        ("--count", "0", "whole number above 0"),
-        ("--count", "many", "whole number above 0"),
-        ("--seed", "x", "whole number"),
-        ("--broken", "101", "percentage from 0 to 100"),
-        ("--broken", "nan", "percentage from 0 to 100"),
+        ("--count", "0", "a whole number above 0"),
+        ("--count", "many", "a whole number above 0"),
+        ("--seed", "x", "a whole number"),
+        ("--broken", "101", "a percentage from 0 to 100"),
+        ("--broken", "nan", "a percentage from 0 to 100"),
     ],
 )
 def test_a_wrong_option_is_told_what_it_takes(run_command, option, value, takes):
     code, _, err = run_command("load_samples", option, value)
     assert code == 2
-    assert f"argument {option}: invalid {takes} value: '{value}'" in err
+    assert f"argument {option}: must be {takes}, got '{value}'" in err
 
 
 def test_without_a_database_it_gives_up_with_exit_code_4(monkeypatch):

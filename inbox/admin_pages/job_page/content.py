@@ -38,9 +38,10 @@ class Content:
 
 def content_of(job: InboxJob) -> Content | None:
     """The message of a job; None if its source holds none."""
-    reads = next((source.reads for source in registry.sources() if source.name == job.source), None)
-    if reads is None:
+    source = registry.find(job.source)
+    if source is None or source.reads is None:
         return None
+    reads = source.reads
     quote = connection.ops.quote_name
     revision = quote(reads.revision) if isinstance(reads, ByFlag) else "1"
     sql = SELECT_CONTENT.format(content=quote(reads.content), revision=revision, table=quote(reads.table))

@@ -12,8 +12,8 @@ from django.db import connection, migrations, models
 from django.db.migrations import Migration, RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
 
-from tools.migration_linter.linter import BEFORE_ANY_ROW, EXCUSED, LARGE_TABLES, findings
-from tools.migration_linter.steps import python_in_one_transaction
+from tools.migration_linter.linter import BEFORE_ANY_ROW, EXCUSED, LARGE_TABLES, find_problems
+from tools.migration_linter.python_steps import python_in_one_transaction
 
 BAD = [
     'CREATE INDEX "x" ON "integration_inbox" ("message_type")',
@@ -169,48 +169,48 @@ GOOD = [
 
 @pytest.mark.parametrize("sql", BAD)
 def test_what_locks_a_large_table_or_takes_something_away_is_found(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", EMBEDDED)
 def test_a_statement_inside_of_another_is_found(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", QUALIFIED)
 def test_a_table_is_known_however_it_is_named(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", WITHOUT_COLUMN)
 def test_the_word_column_may_be_left_out(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", ONE_OF_SEVERAL)
 def test_nothing_is_excused_by_what_stands_beside_it(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", LOCKS)
 def test_what_locks_more_than_it_seems_to_is_found(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", OLD_CODE)
 def test_what_the_version_before_needs_stays_in_small_tables_too(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", GOOD)
 def test_what_is_short_or_concerns_small_tables_is_fine(sql):
-    assert findings([sql]) == []
+    assert find_problems([sql]) == []
 
 
 def test_a_constraint_is_validated_in_a_migration_without_a_transaction_around_it():
     steps = ["ALTER TABLE packet ADD CONSTRAINT c CHECK (x > 0) NOT VALID", "ALTER TABLE packet VALIDATE CONSTRAINT c"]
-    assert findings(steps, atomic=False) == []
-    assert findings(steps, atomic=True)
+    assert find_problems(steps, atomic=False) == []
+    assert find_problems(steps, atomic=True)
 
 
 @pytest.mark.parametrize(
@@ -223,13 +223,13 @@ def test_a_constraint_is_validated_in_a_migration_without_a_transaction_around_i
     ],
 )
 def test_what_is_excused_may_go_and_nothing_else(sql, name):
-    assert findings([sql], excused={name: "not used since then"}) == []
-    assert findings([sql], excused={"inbox_worker.z": "not used since then"})
-    assert findings([sql, "DROP TABLE inbox_tally"], excused={name: "not used since then"})
+    assert find_problems([sql], excused={name: "not used since then"}) == []
+    assert find_problems([sql], excused={"inbox_worker.z": "not used since then"})
+    assert find_problems([sql, "DROP TABLE inbox_tally"], excused={name: "not used since then"})
 
 
 def test_no_lock_is_excused():
-    assert findings(["ALTER TABLE packet ALTER x SET NOT NULL"], excused={"packet.x": "always written since then"})
+    assert find_problems(["ALTER TABLE packet ALTER x SET NOT NULL"], excused={"packet.x": "always written since then"})
 
 
 def migration(*operations, atomic=True):
@@ -281,8 +281,8 @@ def test_no_migration_stops_a_running_system():
         )
         statements = loader.collect_sql([(migration, False)])
         excused = EXCUSED.get((migration.app_label, migration.name), {})
-        assert findings(statements, migration.atomic, excused) == [], migration
-        assert not excused or findings(statements, migration.atomic), f"{migration} needs no excuse"
+        assert find_problems(statements, migration.atomic, excused) == [], migration
+        assert not excused or find_problems(statements, migration.atomic), f"{migration} needs no excuse"
 
 
 @pytest.mark.django_db
@@ -308,7 +308,7 @@ def test_the_linter_reads_what_django_writes(monkeypatch):
     """Of the migrations that were made before there was any row, some would be refused now."""
     loader, _ = new_migrations()
     old = loader.disk_migrations[("inbox", "0003_presence")]
-    found = " ".join(findings(loader.collect_sql([(old, False)])))
+    found = " ".join(find_problems(loader.collect_sql([(old, False)])))
     assert "AddIndexConcurrently" in found
     assert "AddConstraintNotValid" in found
 
@@ -327,7 +327,7 @@ def test_the_linter_reads_what_django_writes(monkeypatch):
     ids=lambda operation: type(operation).__name__,
 )
 def test_what_django_writes_for_a_small_table_is_found(operation):
-    assert findings(written_for(operation))
+    assert find_problems(written_for(operation))
 
 
 @pytest.mark.django_db
@@ -342,7 +342,7 @@ def test_what_django_writes_for_a_small_table_is_found(operation):
     ids=lambda operation: type(operation).__name__,
 )
 def test_what_django_writes_when_asked_well_is_fine(operation):
-    assert findings(written_for(operation)) == []
+    assert find_problems(written_for(operation)) == []
 
 
 def written_for(operation):

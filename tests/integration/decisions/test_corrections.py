@@ -139,7 +139,10 @@ def remove(message_id):
 
 MARK = "MARKED-VALUE-7731"
 LATER = {
-    "changed": (lambda key: rewrite(key, clinical_ops_decision_json=decision(MARK)), "has changed since, and a newer job covers it"),
+    "changed": (
+        lambda key: rewrite(key, clinical_ops_decision_json=decision(MARK)),
+        "has changed since, and a newer job covers it",
+    ),
     "deleted": (lambda key: rewrite(key, is_deleted=True), "was deleted"),
     "gone": (remove, "is gone"),
 }
