@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from inbox.admin_pages.guarded_form import text_area
 from inbox.admin_pages.read_only import ReadOnlyAdmin, ReadOnlyInline
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
@@ -28,9 +29,7 @@ class EventInline(ReadOnlyInline):
 
 
 class OpenPacketForm(forms.ModelForm):
-    reason = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}), help_text="Kept in the packet's history."
-    )
+    reason = forms.CharField(widget=text_area(3), help_text="Kept in the packet's history.")
 
     class Meta:
         model = Packet

@@ -136,11 +136,6 @@ ACTIONS = (
 )
 
 
-def possible_actions(case: Case) -> list[Action]:
-    """The actions that make sense as the case is."""
-    return [action for action in ACTIONS if why_not(action, case) is None]
-
-
 def why_not(action: Action, case: Case) -> str | None:
     """Why the action makes no sense as the case is; None if it does."""
     try:

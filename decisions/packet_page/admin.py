@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from decisions.models import PacketDecision
-from decisions.packet_page.actions import ACTIONS, possible_actions, sees_decisions, sees_events
+from decisions.packet_page.actions import ACTIONS, sees_decisions, sees_events, why_not
 from decisions.packet_page.history import history
 from decisions.packet_page.packet_form import PacketForm, read_case
 from inbox.admin_pages.privacy import masked, withheld
@@ -32,8 +32,8 @@ class DecidedPacketAdmin(PacketAdmin):
             "decision": masked(case.active, request),
             "actions": [
                 (action, self.url_of(row, action.name))
-                for action in possible_actions(case)
-                if request.user.has_perm(action.permission)
+                for action in ACTIONS
+                if why_not(action, case) is None and request.user.has_perm(action.permission)
             ],
             "history": history(row, withheld(request, PacketDecision)),
             "sees_decisions": sees_decisions(request.user),

@@ -65,18 +65,14 @@ class DismissForm(ReasonForm):
         if "missingFields" in details:
             details["missingFields"] = [line.strip() for line in details["missingFields"].splitlines() if line.strip()]
         if denial_reason := data.get("denial_reason"):
-            self._check_details(denial_reason, details)
+            field = self.fields_of_details[REQUIRED_DETAIL[denial_reason]]
+            try:
+                check_details(denial_reason, details)
+            except DetailsMissing as missing:
+                if field not in self.errors:
+                    self.add_error(field, f"{missing}.")
         asked = {name: data[name] for name in ("reason", "denial_reason") if name in data}
         return asked | {"denial_details": details}
-
-    def _check_details(self, denial_reason: DenialReason, details: dict[str, Any]) -> None:
-        field = self.fields_of_details[REQUIRED_DETAIL[denial_reason]]
-        if field in self.errors:
-            return
-        try:
-            check_details(denial_reason, details)
-        except DetailsMissing as missing:
-            self.add_error(field, f"{missing}.")
 
 
 def _one_of(values: Iterable[TextChoices], label: str) -> forms.TypedChoiceField:

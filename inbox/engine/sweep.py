@@ -44,11 +44,6 @@ class SweepKind(Enum):
         """The column of poll_watermark that says when it is due."""
         return f"next_{self.value}_at"
 
-    @property
-    def finds(self) -> str:
-        """The column of poll_watermark that counts what it has found."""
-        return f"{self.value}_finds"
-
 
 BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
 STARTS = {SweepKind.LOOKBACK: f"greatest({BEHIND}, pruned_before)", SweepKind.RECONCILE: "pruned_before"}
@@ -136,7 +131,8 @@ def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list
     with transaction.atomic():
         count = ingest_named(source, table, message_ids)
         if count:
-            _mark(source).update(**{kind.finds: F(kind.finds) + count})
+            finds = f"{kind.value}_finds"
+            _mark(source).update(**{finds: F(finds) + count})
     # 0 if another process made the jobs.
     if count:
         event = Event.MISSED_ROWS_FOUND if kind is SweepKind.RECONCILE else Event.LATE_ROWS_FOUND

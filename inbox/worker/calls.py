@@ -92,22 +92,18 @@ class Calls:
 
     def write(self) -> JobCounts:
         """Write the answers of all calls that have ended. Raises what the database raises; they are kept then."""
-        self._collect()
+        if self._ends is not None:
+            with suppress(BlockingIOError):
+                self._ends[0].recv(4096)
+        while not self._answers.empty():
+            call = self._answers.get()
+            self._running.remove(call)
+            self._ended.append(call)
         counts = NO_JOBS
         for calls in _together(self._ended):
             counts += _write(calls)
             self._ended = [call for call in self._ended if call not in calls]
         return counts
-
-    def _collect(self) -> None:
-        if self._ends is None:
-            return
-        with suppress(BlockingIOError):
-            self._ends[0].recv(4096)
-        while not self._answers.empty():
-            call = self._answers.get()
-            self._running.remove(call)
-            self._ended.append(call)
 
     def beat(self, presence_id: int | None) -> None:
         """Renew all claims."""

@@ -16,8 +16,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from inbox.admin_pages.guarded_form import form_page, refuse_strangers
-from inbox.admin_pages.job_list.seen_jobs import SeenJobs, look
 from inbox.admin_pages.job_page.forms import form_of
+from inbox.admin_pages.seen import SeenJobs, look
 from inbox.db import bounded_count
 from inbox.db.planner import by_index
 from inbox.operations.batches import BATCH

@@ -6,7 +6,6 @@ In SQL, as the ORM can't filter what a LIMIT has cut off; without that cut, a fi
 whole table. What can go wrong: a job that matches is older. Another filter, such as a status, finds it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,29 +163,19 @@ def _search(slices: list[Slice], filters: dict[str, Any]) -> Picked:
         f"(SELECT {number} AS part, * FROM ({part.sql} LIMIT {part.limit}) AS part_{number})"
         for number, part in enumerate(slices)
     )
-    sql = (
-        f"SELECT part, count(*), array_agg(inbox_id) FILTER (WHERE {_conditions(filters)}) "
-        f"FROM ({rows}) AS seen GROUP BY part"
-    )
+    matches = " AND ".join(CONDITIONS[name] for name in filters)
+    sql = f"SELECT part, count(*), array_agg(inbox_id) FILTER (WHERE {matches}) FROM ({rows}) AS seen GROUP BY part"
     values = filters | {name: value for part in slices for name, value in part.values.items()}
     keys: set[int] = set()
     cut = []
-    for number, count, found in _fetch(sql, values):
-        keys.update(found or [])
-        if count >= slices[number].limit and slices[number].name:
-            cut.append(slices[number].name)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        for number, count, found in cursor:
+            keys.update(found or [])
+            if count >= slices[number].limit and slices[number].name:
+                cut.append(slices[number].name)
     return Picked(sorted(keys, reverse=True)[: bounded_count.LIMIT + 1], _scope(cut))
 
 
 def _scope(names: list[str]) -> str:
     return f"Searched only {get_text_list(names, 'and')}. There may be more matches." if names else ""
-
-
-def _conditions(filters: Iterable[str]) -> str:
-    return " AND ".join(CONDITIONS[name] for name in filters) or "true"
-
-
-def _fetch(sql: str, values: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchall()

@@ -7,7 +7,7 @@ from django import forms
 from inbox.admin_pages.guarded_form import GuardedForm, Refused
 from inbox.admin_pages.job_list import banner
 from inbox.admin_pages.job_page.forms import form_of
-from inbox.admin_pages.job_page.seen import as_seen, seen
+from inbox.admin_pages.seen import as_seen, seen
 from inbox.models import InboxJob
 from inbox.monitoring.lease import lease_of
 from inbox.operations.operation import Operation, apply

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from inbox.admin_pages import change_list
 from inbox.admin_pages.job_list import banner, pick
-from inbox.admin_pages.job_list.seen_jobs import SeenJobs
+from inbox.admin_pages.seen import SeenJobs
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.monitoring import ended_jobs, history, open_jobs, snapshot
