@@ -6,11 +6,10 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings as project_settings
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from prometheus_client.parser import text_string_to_metric_families
 
-from config.web import probes
 from inbox.models import InboxWorker, PollWatermark, SourcePause
 from tests.support.rows import job, seconds_ago, send
 
@@ -29,14 +28,6 @@ def numbers(client, **extra) -> dict:
     assert response.status_code == 200, response.content
     families = text_string_to_metric_families(response.content.decode())
     return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
-
-
-def break_the_database(monkeypatch):
-    def refuse():
-        raise OperationalError("no route to the database")
-
-    monkeypatch.setattr(connection, "ensure_connection", refuse)
-    monkeypatch.setattr(probes, "metrics_text", refuse)
 
 
 def test_alive_needs_no_database_and_no_host_name(client, django_assert_num_queries, settings):
@@ -70,40 +61,12 @@ def test_not_ready_while_a_migration_is_missing(client):
     assert response.content == b"migrations: 1 not applied, the first is inbox.0009_readable_times\n"
 
 
-@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
-def test_no_database_is_said(client, monkeypatch, path):
-    break_the_database(monkeypatch)
-    response = client.get(path)
-    assert (response.status_code, response.content) == (503, b"database: no route to the database\n")
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_nothing_but_reading(client, path):
-    assert client.post(path).status_code == 405
-
-
 def test_metrics_are_for_loopback(client):
     assert client.get("/metrics").status_code == 200
     assert client.get("/metrics", REMOTE_ADDR="::1").status_code == 200
     assert client.get("/metrics", **ELSEWHERE).status_code == 403
     # A unix socket has no address.
     assert client.get("/metrics", REMOTE_ADDR="").status_code == 403
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "X-Forwarded-For",
-        "Forwarded",
-        "X-Real-IP",
-        "Via",
-        "X-Forwarded-Host",
-        # The one that docs/operations.md asks of every proxy.
-        "X-Forwarded-Proto",
-    ],
-)
-def test_what_a_proxy_passes_on_does_not_come_from_loopback(client, header):
-    assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -122,11 +85,6 @@ def test_what_a_proxy_passes_on_does_not_come_from_loopback(client, header):
 def test_metrics_are_for_who_has_the_token(client, settings, said, status):
     settings.METRICS_TOKEN = "right"
     assert client.get("/metrics", headers={"authorization": said}, **ELSEWHERE).status_code == status
-
-
-def test_without_a_token_none_is_right(client, settings):
-    settings.METRICS_TOKEN = ""
-    assert client.get("/metrics", headers={"authorization": "Bearer "}, **ELSEWHERE).status_code == 403
 
 
 def test_metrics_say_what_is_there(client):

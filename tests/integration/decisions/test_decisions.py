@@ -14,7 +14,7 @@ from decisions.staff.approve import approve
 from decisions.staff.dismiss import dismiss
 from decisions.staff.update_clinical_decision import update_clinical_decision
 from decisions.staff.update_operational_decision import update_operational_decision
-from decisions.versions import BEGINNING, COPIED, NOT_COPIED, next_version
+from decisions.versions import COPIED, NOT_COPIED, next_version
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from packets.move_packet import MoveRefused, move_packet
@@ -231,11 +231,6 @@ def test_a_version_copies_every_field_that_it_does_not_change():
     assert {field.name for field in PacketDecision._meta.concrete_fields} == (
         {field.name for field in fields} | NOT_COPIED | {"packet"}
     )
-
-
-def test_a_first_version_says_all_that_the_database_would_fill_in():
-    filled = {field.attname for field in PacketDecision._meta.concrete_fields if field.has_db_default()}
-    assert filled - NOT_COPIED <= BEGINNING.keys()
 
 
 def test_the_database_refuses_a_second_active_version_and_a_change_of_an_old_one():
