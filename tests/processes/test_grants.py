@@ -10,15 +10,12 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from django.apps import apps
 from django.conf import settings
-from django.core.management import CommandError
 from django.db import connection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
 from config.embedded_postgres.programs import binary
-from config.management.commands.sql_grants import grants
 from tests.support.probe import wait_until
 from tests.support.project import PROJECT
 from tests.support.rows import esmd, tracking_id
@@ -296,17 +293,6 @@ def _answers(client, address):
         return client.get(address).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def test_no_table_of_the_project_was_forgotten():
-    ours = [model for name in ("inbox", "packets", "decisions") for model in apps.get_app_config(name).get_models()]
-    words = set(grants().replace(",", " ").split())
-    assert {model._meta.db_table for model in ours} <= words
-
-
-def test_a_prefix_that_is_no_name_is_refused():
-    with pytest.raises(CommandError, match="--prefix takes"):
-        grants('x"; DROP')
 
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event_type = 'Lock'"
