@@ -1,4 +1,4 @@
-"""Settings of the project, all from the environment (a `.env` beside manage.py is read first). README lists them."""
+"""Settings, all from the environment (a `.env` beside manage.py is read first); docs/settings.md lists them."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -26,7 +26,7 @@ class Ingester:
         self._overdue_s = 0.0
         self._sweeps: list[tuple[Source, SweepKind, Iterator[int]]] = []
 
-    def poll(self) -> int | None:
+    def ingest(self) -> int | None:
         """Ingest a batch of each source; returns how many jobs that made, None if the database refused.
 
         Raises OperationalError for a lost connection.

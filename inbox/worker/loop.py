@@ -94,37 +94,37 @@ class Worker:
 
     def tick(self) -> bool:
         """One round of the README's "How it works". True means: go on at once, there may be more."""
-        if self.lane.write_answers(self.registration.presence_id):
-            self.schedule.look_now()
-        if self.reclaimer.reclaim_due(self.registration.id, self.counts) or self.lane.probe.is_due():
-            self.schedule.look_now()
-        if self.schedule.is_time_to_look(self._has_work):
-            is_ingest = self.schedule.is_time_to_ingest()
-            made = self.ingester.poll() if is_ingest else 0
-            claims = self._claim_and_work_all()
-            self._note(claims, made, may_have_rows=not is_ingest)
+        if self.lane.write_answers(self.registration.presence_id) or self.lane.probe.is_due():
+            self.schedule.poll_now()
+        if self.reclaimer.reclaim_due(self.registration.id, self.counts):
+            self.schedule.poll_now()
+        if self.schedule.is_time_to_poll(self._has_work):
+            self._poll()
         if self.ingester.sweep_on():
-            self.schedule.look_now()
+            self.schedule.poll_now()
         return self.ingester.is_sweeping or not self.schedule.is_idle
+
+    def _poll(self) -> None:
+        """Ingest, unless there is a backlog, then claim and work on one batch of each source."""
+        is_ingest = self.schedule.is_time_to_ingest()
+        made = self.ingester.ingest() if is_ingest else 0
+        claims = self._claim_and_work_all()
+        has_claimed = any(claims)
+        self.schedule.polled(
+            has_claimed=has_claimed,
+            has_backlog=all(claimed and claimed.is_full for claimed in claims),
+            # Rows that this poll left out, jobs that a refused ingest did not make, or more of the same.
+            has_more=has_claimed or made != 0 or not is_ingest,
+        )
+        if made is None and not has_claimed:
+            self.stop.wait(jittered_pause_s())
 
     def _once(self) -> bool:
         self.reclaimer.reclaim_due(self.registration.id, self.counts)
-        self.ingester.poll()
+        self.ingester.ingest()
         self.ingester.sweep_to_end()
         self._claim_and_work_all()
         return False
-
-    def _note(self, claims: Sequence[Claim | None], made: int | None, *, may_have_rows: bool) -> None:
-        """Tell the schedule what a look brought. `made` None: the database refused the ingest."""
-        has_claimed = any(claims)
-        is_refused = made is None
-        self.schedule.looked(
-            has_claimed=has_claimed,
-            has_backlog=all(claimed and claimed.is_full for claimed in claims),
-            has_more=has_claimed or is_refused or made != 0 or may_have_rows,
-        )
-        if is_refused and not has_claimed:
-            self.stop.wait(jittered_pause_s())
 
     def _claim_and_work_all(self) -> list[Claim | None]:
         """One claim of each source; None for a source of which no more may be claimed."""

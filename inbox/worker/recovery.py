@@ -62,7 +62,7 @@ class Recovery:
                 raise
             else:
                 emit(Event.DATABASE_REFUSED, error=error_text(error))
-        self._schedule.look_now()
+        self._schedule.poll_now()
         # A wait ends at once when it should stop, and what is still to be written must not be tried without a pause.
         wait = time.sleep if self._stop.is_asked and self._calls else self._stop.wait
         wait(jittered_pause_s())
@@ -74,7 +74,7 @@ class Recovery:
             # Before others take the claims for those of a process that is gone.
             self._calls.beat(self._registration.presence_id)
             # No notification told of what came before it listened.
-            self._schedule.look_now()
+            self._schedule.poll_now()
         if self._registration.has_notification():
             self._schedule.notified()
 

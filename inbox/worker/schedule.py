@@ -1,4 +1,4 @@
-"""When a worker looks for work: at once after a notification or while there is a backlog, else at each poll.
+"""When a worker polls: at once after a notification or while there is a backlog, else when the interval is over.
 
 A notification wakes all workers, and all but one find nothing. A worker that came too late a few times in a row yields
 to the others for about as long as a message takes, and then only asks whether they left something.
@@ -16,7 +16,7 @@ HEAD_START_S = 0.005
 
 
 class Schedule:
-    """`poll_interval_s` is how often an idle worker looks without notifications."""
+    """`poll_interval_s` is how often an idle worker polls without notifications."""
 
     def __init__(self, poll_interval_s: float) -> None:
         self.poll = Timer(poll_interval_s)
@@ -29,20 +29,20 @@ class Schedule:
         """Poll less often while notifications arrive."""
         self.poll.every_s = self._poll_interval_s * (POLL_LESS_OFTEN if is_listening else 1)
 
-    def look_now(self) -> None:
+    def poll_now(self) -> None:
         """Something happened that may have made work."""
         self._may_have_work = True
 
     def notified(self) -> None:
-        """A notification came: look now, or yield first after many that brought nothing."""
+        """A notification came: poll now, or yield first after several that brought nothing."""
         if self._fruitless < YIELD_AFTER:
-            self.look_now()
+            self.poll_now()
         else:
             self.poll.bring_forward(HEAD_START_S)
         self._fruitless += 1
 
-    def is_time_to_look(self, has_work: Callable[[], bool]) -> bool:
-        """True if there may be work; `has_work` asks the database, once per poll."""
+    def is_time_to_poll(self, has_work: Callable[[], bool]) -> bool:
+        """True if there may be work; `has_work` asks the database, once per interval."""
         if self._may_have_work:
             return True
         if not self.poll.is_due():
@@ -57,8 +57,8 @@ class Schedule:
         self.poll.restart()
         return True
 
-    def looked(self, *, has_claimed: bool, has_backlog: bool, has_more: bool) -> None:
-        """Note what a look brought: jobs, full claims only, and whether the next look may bring more."""
+    def polled(self, *, has_claimed: bool, has_backlog: bool, has_more: bool) -> None:
+        """Note what a poll brought: jobs, full claims only, and whether the next poll may bring more."""
         if has_claimed:
             self._fruitless = 0
         self._has_backlog = has_backlog

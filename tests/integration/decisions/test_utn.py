@@ -4,6 +4,7 @@ import pytest
 from django.db import transaction
 
 from decisions.models import SendIntegration
+from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from tests.support.cases import active, affirmed, answer, approved, chain, fresh, packet, statuses, utn, utn_fail
@@ -97,7 +98,7 @@ def test_the_same_utn_again_makes_no_version_and_no_letter():
 def test_several_answers_of_one_case_in_one_batch_make_one_version():
     case = affirmed()
     utn(), utn(text="UTN-FAKE-000002")
-    assert drain() == {"DONE": 2}
+    assert drain() == JobCounts(done=2)
     assert active(case).utn == "UTN-FAKE-000002"
     assert len(chain(case)) == 3
 

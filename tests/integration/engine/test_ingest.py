@@ -221,11 +221,11 @@ def test_a_flood_of_rows_does_not_keep_the_lookback_away_for_ever(monkeypatch):
         send({})
     ingester = Ingester([SOURCE])
     look_back_was_due(1)
-    assert ingester.poll()
+    assert ingester.ingest()
     assert ingester.sweep_on() == 0
     assert late not in messages_with_a_job()
     look_back_was_due(300)
-    assert ingester.poll()
+    assert ingester.ingest()
     assert ingester.sweep_on() == 1
     assert late in messages_with_a_job()
 

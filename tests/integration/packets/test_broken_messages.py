@@ -2,6 +2,7 @@
 
 import pytest
 
+from inbox.job_counts import JobCounts
 from packets.models import IntegrationMessage, Packet
 from tests.support.drain import drain
 from tests.support.intakes import CASE, assert_neighbours_are_done, send_amid_neighbours, without
@@ -113,7 +114,7 @@ DEAD = {
 @pytest.mark.parametrize(("arrives", "reason"), DEAD.values(), ids=DEAD)
 def test_it_is_dead_at_once_with_its_reason_and_harms_no_neighbour(arrives, reason, caplog):
     job = send_amid_neighbours(arrives)
-    assert drain() == {"DONE": 199, "DEAD": 1}
+    assert drain() == JobCounts(done=199, dead=1)
     job.refresh_from_db()
     assert (job.status, job.attempt_count, job.error_kind) == ("DEAD", 1, "BadMessage")
     assert job.last_error == reason
@@ -129,7 +130,7 @@ def test_it_is_dead_at_once_with_its_reason_and_harms_no_neighbour(arrives, reas
 def test_a_message_that_lost_its_meaning_after_it_was_taken_in_is_dead():
     job = send_amid_neighbours(esmd(CASE, message_type=MARKER))
     IntegrationMessage.objects.filter(pk=job.message_id).update(payload=[MARKER])
-    assert drain() == {"DONE": 199, "DEAD": 1}
+    assert drain() == JobCounts(done=199, dead=1)
     job.refresh_from_db()
     assert job.last_error == f"message_type is null, not one of {KNOWN_TEXTS}"
 
@@ -155,7 +156,7 @@ def test_a_broken_row_that_was_deleted_is_no_error(is_gone):
 
 
 def assert_done_without_effect(job, note):
-    assert drain() == {"DONE": 200}
+    assert drain() == JobCounts(done=200)
     job.refresh_from_db()
     assert (job.status, job.note, job.errors, job.attempt_count) == ("DONE", note, [], 1)
     assert not Packet.objects.filter(decision_tracking_id=CASE).exists()

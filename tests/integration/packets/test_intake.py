@@ -2,6 +2,7 @@
 
 import pytest
 
+from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from packets.codes import CLOSED_STATUSES
 from packets.models import Packet, PacketDocument
@@ -36,10 +37,10 @@ def test_an_intake_without_documents_makes_a_flagged_packet_that_a_later_one_fil
     payload = esmd(CASE)
     del payload["documents"]
     send(payload | documents, CASE, created_at=seconds_ago(10))
-    assert drain() == {"DONE": 1}
+    assert drain() == JobCounts(done=1)
     assert (packet().has_documents, document_ids()) == (False, [])
     send(esmd(CASE), CASE)
-    assert drain() == {"DONE": 1}
+    assert drain() == JobCounts(done=1)
     assert (packet().has_documents, document_ids()) == (True, ["DOC-FAKE-1"])
 
 
@@ -61,7 +62,7 @@ def test_an_older_intake_is_ignored():
     send(intake("TXN-FAKE-2", document(2)), CASE, created_at=seconds_ago(10))
     drain()
     older = send(intake("TXN-FAKE-1", document(1)), CASE, created_at=seconds_ago(20))
-    assert drain() == {"DONE": 1}
+    assert drain() == JobCounts(done=1)
     assert (packet().case_id, document_ids()) == ("TXN-FAKE-2", ["DOC-FAKE-2"])
     assert job_of(older).note == OLDER
     ignored = packet().events.get(what="intake_ignored")
@@ -71,7 +72,7 @@ def test_an_older_intake_is_ignored():
 def test_an_older_intake_of_the_same_batch_is_ignored():
     newer = send(intake("TXN-FAKE-2", document(2)), CASE, created_at=seconds_ago(10))
     older = send(intake("TXN-FAKE-1", document(1)), CASE, created_at=seconds_ago(20))
-    assert drain() == {"DONE": 2}
+    assert drain() == JobCounts(done=2)
     assert (packet().case_id, document_ids()) == ("TXN-FAKE-2", ["DOC-FAKE-2"])
     assert (job_of(older).note, job_of(newer).note) == (OLDER, None)
 
@@ -82,7 +83,7 @@ def test_of_two_intakes_of_the_same_time_the_one_with_the_greater_message_id_cou
     lower = send(intake("TXN-FAKE-1", document(1)), CASE, created_at=when)
     higher = send(intake("TXN-FAKE-2", document(2)), CASE, created_at=when, message_id=lower + 10)
     between = send(intake("TXN-FAKE-3", document(3)), CASE, created_at=when, message_id=lower + 5)
-    assert drain(batch_size) == {"DONE": 3}
+    assert drain(batch_size) == JobCounts(done=3)
     assert (packet().intake_message_id, document_ids()) == (higher, ["DOC-FAKE-2"])
     assert job_of(higher).note is None
     # One at a time, ingest's order lets `between` be the newest for a while.
@@ -110,7 +111,7 @@ def test_the_same_intake_again_changes_nothing():
         decision_tracking_id=CASE,
         source_created_at=first.source_created_at,
     )
-    assert drain() == {"DONE": 1}
+    assert drain() == JobCounts(done=1)
     again.refresh_from_db()
     assert again.note == "this intake has been applied already"
     assert Packet.objects.values().get() == before
@@ -123,7 +124,7 @@ def test_a_closed_packet_is_not_opened_again(status):
     drain()
     Packet.objects.update(detailed_status=status)
     later = send(intake("TXN-FAKE-2", document(2)), CASE)
-    assert drain() == {"DONE": 1}
+    assert drain() == JobCounts(done=1)
     assert (packet().detailed_status, packet().case_id, document_ids()) == (status, "TXN-FAKE-1", ["DOC-FAKE-1"])
     assert job_of(later).note == f"the case is closed ({status})"
     assert packet().events.get(what="intake_ignored").reason == f"the case is closed ({status})"
@@ -149,6 +150,6 @@ def test_a_newer_intake_does_not_undo_a_validation_that_has_begun(begun, expecte
 
 def test_two_identical_documents_are_stored_once_and_the_last_counts():
     send(intake("TXN-FAKE-1", document(1), document(2), document(1, fileName="last.pdf")), CASE)
-    assert drain() == {"DONE": 1}
+    assert drain() == JobCounts(done=1)
     assert document_ids() == ["DOC-FAKE-1", "DOC-FAKE-2"]
     assert packet().documents.get(document_unique_identifier="DOC-FAKE-1").file_name == "last.pdf"

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from inbox import registry
 from inbox.engine import work
 from inbox.engine.claim import claim
+from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet, PacketDocument
 from packets.order import order_key
@@ -130,7 +131,7 @@ def test_two_workers_with_the_same_cases_in_opposite_order_do_not_deadlock(monke
             for case in map(tracking_id, order):
                 expected[case] = send(esmd(documents=[document(number)]), case)
         take_in()
-        assert _work_in_two_threads(hold_up) == [{"DONE": CASES}, {"DONE": CASES}]
+        assert _work_in_two_threads(hold_up) == [JobCounts(done=CASES), JobCounts(done=CASES)]
         assert dict(Packet.objects.values_list("decision_tracking_id", "intake_message_id")) == expected
         found = PacketDocument.objects.values_list("document_unique_identifier", flat=True)
         assert list(found) == [f"DOC-FAKE-{number}"] * CASES
@@ -144,7 +145,7 @@ def _work_in_two_threads(hold_up):
 
     def run(number):
         try:
-            outcomes[number] = +work.work(claims[number])
+            outcomes[number] = work.work(claims[number])
         finally:
             connection.close()
 

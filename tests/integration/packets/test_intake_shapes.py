@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from inbox.job_counts import JobCounts
 from packets.models import Packet
 from packets.samples.messages import good_messages, insert
 from packets.samples.shapes import SHAPES
@@ -92,5 +93,5 @@ def test_the_samples_cover_every_shape_and_are_all_good():
     messages = list(good_messages(100, seed=1))
     assert {message.shape for message in messages} == set(SHAPES)
     insert(messages)
-    assert drain() == {"DONE": 100}
+    assert drain() == JobCounts(done=100)
     assert Packet.objects.filter(has_documents=True).count() == 100

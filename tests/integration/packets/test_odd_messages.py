@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from inbox.job_counts import JobCounts
 from packets.models import Packet
 from tests.support.drain import drain
 from tests.support.intakes import CASE, assert_neighbours_are_done, documents_of, portal, send_amid_neighbours, without
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def packet_amid_neighbours(payload, **columns):
     job = send_amid_neighbours((payload, columns))
-    assert drain() == {"DONE": 200}
+    assert drain() == JobCounts(done=200)
     job.refresh_from_db()
     assert (job.status, job.errors, job.attempt_count, job.note) == ("DONE", [], 1, None)
     assert_neighbours_are_done(job)
