@@ -1,21 +1,22 @@
-"""How long the admin's pages take with 1,000,000 jobs, and the stock admin beside them, in one run.
+"""How long the admin's pages take with 1,000,000 jobs, and those of a plain Django admin beside them, in one run.
 
     .venv/bin/python -m benchmarks.admin [--rounds 7] [--jobs 1000000] [--open 20000] [--dead 10000] [--stale] [--keep]
 
-Of the jobs, `--open` are NEW, 200 PROCESSING, `--dead` DEAD, 1 % each FAILED and WAITING, the rest DONE; a packet with
-an event for each fifth. One job has 2,000 failed attempts. The tables are vacuumed and analyzed; with `--stale` only
-the first twentieth was there when the statistics were made. `--keep` leaves the database, and takes it again.
-Each figure is the server's time of a whole request through Django's test client, as a superuser. A process keeps the
-head of the list for 5 s; "anew" is a request that has to look, "CPU" what that takes of it, here and at the server,
-which tells more than the time when the machine is busy with other work. "stock" is a plain ModelAdmin with the same
-columns, filters on the plain fields and the same fields to search. Exits with 1 if the median of a page is over 100 ms.
+`--open` jobs are NEW, 200 PROCESSING, `--dead` DEAD, 1 % FAILED, 1 % WAITING and the rest DONE. 1 in 5 has a packet
+with an event, and one has 2,000 failed attempts. The tables are vacuumed and analyzed; with `--stale`, the statistics
+are those of the first twentieth of the rows. `--keep` leaves the database for the next run, which uses it as it is.
+Each figure is the server's time for a whole request through Django's test client, as a superuser. A process keeps the
+banner of the job list for 5 s; "anew" is a request that takes a new one. "CPU" is the CPU time of such a request, here
+and at the server, which means more than the time when the machine is busy. "stock" is a plain ModelAdmin with the same
+columns and search fields, and filters on the plain fields. Exits with 1 if the median of a page is over 100 ms.
 """
 
 import sys
 import types
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks import database
+from benchmarks.admin_pages import Page, list_pages
 
 AIM_MS = 100
 NAME = "serviceops_bench_admin"
@@ -40,7 +41,7 @@ SELECT CASE WHEN n %% 10 = 0 THEN 'clinical_decision' ELSE 'integration' END, n,
           FROM generate_series(%(first)s::bigint, %(last)s) AS n) AS made,
        LATERAL (SELECT status IN ('FAILED', 'DEAD') AS is_bad, status = 'PROCESSING' AS is_held) AS said
 """
-# What a flood leaves behind.
+# A job as a flood of failures leaves it.
 TRIED = """
 UPDATE integration_inbox SET errors = (
     SELECT jsonb_agg(jsonb_build_object('attempt', n, 'worker', 'host:1', 'at', now(), 'kind', 'Kind',
@@ -78,7 +79,7 @@ def main() -> None:
 
 
 def _seed(url: str, options: Any) -> None:
-    """Nothing, if a kept database has its rows."""
+    """Fill the tables, unless a kept database has its rows."""
     import psycopg
 
     jobs, counts = options.jobs, {"jobs": options.jobs, "open": options.open, "dead": options.dead}
@@ -104,12 +105,12 @@ def _seed(url: str, options: Any) -> None:
 
 
 def _add_stock_admin() -> None:
-    """A second site, at /stock/, as Django makes it without any of our options."""
+    """Add a second site, at /stock/, with none of our options."""
     from django.conf import settings
     from django.contrib import admin
     from django.urls import include, path
 
-    from inbox.admin_pages.job_page.admin import InboxJobAdmin
+    from inbox.admin_pages.job_admin import InboxJobAdmin
     from inbox.models import InboxJob
 
     class StockAdmin(admin.ModelAdmin):
@@ -151,7 +152,7 @@ def _measure(options: Any) -> None:
     print(f"{options}; {database.noise()}")
     print(f"{'page, ms':<42}{'p50':>7}{'min':>7}{'anew p50':>10}{'min':>7}{'CPU':>6}{'stock p50':>11}{'x ours':>8}")
     slow = 0
-    for page in _pages(options.jobs):
+    for page in list_pages(options.jobs):
         took_ms(page)
         kept = [took_ms(page) for _ in range(options.rounds)]
         began_ms = database.cpu_ms()
@@ -160,7 +161,7 @@ def _measure(options: Any) -> None:
         p50s = [database.percentile(figures, 50) for figures in (kept, anew)]
         line = f"{page.title:<42}{p50s[0]:>7.0f}{min(kept):>7.0f}{p50s[1]:>10.0f}{min(anew):>7.0f}{cpu_ms:>6.0f}"
         if page.stock_path:
-            # It is slow, so a few rounds tell enough.
+            # It is slow, so a few rounds are enough.
             stock = database.percentile([took_ms(page, is_stock=True) for _ in range(min(options.rounds, 3))], 50)
             line += f"{stock:>11.0f}{stock / p50s[0]:>8.0f}"
         else:
@@ -170,116 +171,6 @@ def _measure(options: Any) -> None:
         print(line + f"  over {AIM_MS} ms" * is_slow, flush=True)
     print(f"{slow} pages over {AIM_MS} ms; {database.noise()}")
     sys.exit(1 if slow else 0)
-
-
-class Page(NamedTuple):
-    """`stock_path` is the same page of the stock admin; `data` makes it a POST, that asks and does nothing."""
-
-    title: str
-    path: str
-    stock_path: str = ""
-    data: dict[str, str] | None = None
-
-
-def _pages(jobs: int) -> list[Page]:
-    """Every filter by itself, pairs, searches, forms, and the other lists."""
-    from decisions.models import DecisionMessage, PacketDecision
-    from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark, SourcePause
-    from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
-
-    tracking_id = InboxJob.objects.get(pk=jobs // 2).decision_tracking_id
-    dead = InboxJob.objects.filter(status="DEAD").order_by("pk")
-    packet = Packet.objects.order_by("pk")[100]
-    pages = [_list(*page) for page in JOB_LISTS]
-    pages += [
-        _list("search: tracking id", f"q={tracking_id}"),
-        _list("search: a number", f"q={jobs // 3}"),
-        _list("search: a packet", f"q={packet.external_id}"),
-        _list("search: what is not there", "q=SVC-2031-000001"),
-        _list("search and filter", f"q={tracking_id}&status__exact=DEAD"),
-    ]
-    for title, job in (("a DONE job", 500), ("a claimed job", jobs - 5), ("2,000 failed attempts", dead[0].pk)):
-        pages.append(Page(f"page of {title}", f"{JOBS}{job}/change/", f"{STOCK}{job}/change/"))
-    pages.append(Page("form: requeue", f"{JOBS}{dead[1].pk}/requeue/"))
-    for query in CONFIRMED:
-        action = "mark-dead" if "NEW" in query else "release-lease" if "locked" in query else "requeue"
-        data = {"action": action, "select_across": "1", "index": "0", "_selected_action": "1"}
-        pages.append(Page(f"ask: {action}, {query or 'no filter'}", f"{JOBS}?{query}", "", data))
-    pages.append(Page("front page", "/admin/"))
-    lists = [Packet, PacketEvent, PacketDocument, IntegrationMessage, PacketDecision, DecisionMessage]
-    for model in (*lists, InboxWorker, InboxAudit, SourcePause, PollWatermark):
-        pages.append(Page(f"list of {model._meta.verbose_name_plural}", _url(model)))
-    pages += [
-        Page("packets, page 100", f"{_url(Packet)}?p=100"),
-        Page("packets, a status", f"{_url(Packet)}?detailed_status__exact={packet.detailed_status}"),
-        Page("packets, a status of none", f"{_url(Packet)}?detailed_status__exact=Decision+Complete"),
-        Page("packets, search", f"{_url(Packet)}?q={packet.external_id}"),
-        Page("packets, search by case", f"{_url(Packet)}?q=no-such-case"),
-        Page("events, search by packet", f"{_url(PacketEvent)}?q={packet.external_id}"),
-        Page("audit, search by object", f"{_url(InboxAudit)}?q=job:17"),
-        Page("audit, search by name", f"{_url(InboxAudit)}?q=ada"),
-        Page("workers, a state", f"{_url(InboxWorker)}?state=STOPPED"),
-        Page("page of a packet", f"/admin/packets/packet/{packet.pk}/change/"),
-    ]
-    return pages
-
-
-def _list(title: str, query: str, stock: str | None = None) -> Page:
-    """A list of jobs; `stock` is the query of the stock admin where it is another, and empty where it has none."""
-    stock_query = query if stock is None else stock
-    return Page(title, f"{JOBS}?{query}", f"{STOCK}?{stock_query}" if stock_query or not query else "")
-
-
-def _url(model: Any) -> str:
-    return f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
-
-
-JOBS, STOCK = "/admin/inbox/inboxjob/", "/stock/inbox/inboxjob/"
-JOB_LISTS: list[tuple[str, ...]] = [
-    ("the list", ""),
-    ("page 100", "p=100"),
-    ("the last page", "p=200"),
-    ("an order that is not offered", "o=6", ""),
-    ("status NEW", "status__exact=NEW"),
-    ("status PROCESSING", "status__exact=PROCESSING"),
-    ("status FAILED", "status__exact=FAILED"),
-    ("status WAITING", "status__exact=WAITING"),
-    ("status DEAD", "status__exact=DEAD"),
-    ("status DEAD, page 100", "status__exact=DEAD&p=100", ""),
-    ("status DONE", "status__exact=DONE"),
-    ("source integration", "source=integration"),
-    ("source clinical_decision", "source=clinical_decision"),
-    ("source of no job", "source=json_generator"),
-    ("message type utn_success", "message_type=utn_success"),
-    ("message type of no job", "message_type=utn_fail"),
-    ("error kind", "error_kind=Kind3"),
-    ("owner", "locked_by=host:1"),
-    ("open for more than 5 minutes", "open_for=300", ""),
-    ("open for more than 1 hour", "open_for=3600", ""),
-    ("open for more than 1 week", "open_for=604800", ""),
-    ("NEW, source", "status__exact=NEW&source=clinical_decision"),
-    ("NEW, message type of no job", "status__exact=NEW&message_type=utn_fail"),
-    ("NEW, open for more than 1 week", "status__exact=NEW&open_for=604800", ""),
-    ("FAILED, open for more than 1 hour", "status__exact=FAILED&open_for=3600", ""),
-    ("DEAD, source", "status__exact=DEAD&source=clinical_decision"),
-    ("DEAD, message type", "status__exact=DEAD&message_type=utn_success"),
-    ("DEAD, message type of no job", "status__exact=DEAD&message_type=utn_fail"),
-    ("DEAD, error kind", "status__exact=DEAD&error_kind=Kind3"),
-    ("DONE, source of no job", "status__exact=DONE&source=json_generator"),
-    ("DONE, message type of no job", "status__exact=DONE&message_type=utn_fail"),
-    ("source, message type of no job", "source=integration&message_type=utn_fail"),
-    ("source, open for more than 1 hour", "source=integration&open_for=3600", ""),
-    ("error kind, source", "error_kind=Kind3&source=integration"),
-]
-CONFIRMED = [
-    "",
-    "status__exact=DEAD",
-    "status__exact=NEW",
-    "source=integration",
-    "error_kind=Kind3",
-    "locked_by=host:1",
-    "status__exact=DEAD&message_type=utn_fail",
-]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What a claim of 200 jobs costs in a small and in a large table, in one run.
+"""How long a claim of 200 jobs takes in a small and in a large table, in one run.
 
     .venv/bin/python -m benchmarks.claim [--rounds 200] [--scale 1]
 
     small      1,000 due jobs
     large      1,000,000 due, 100,000 FAILED and not due yet, 5,000,000 DONE
-    unhandled  1,000 due, and before them 100,000 due jobs of a type that this process has no handler for
+    unhandled  1,000 due, behind 100,000 due jobs of a type that this process has no handler for
 
-Tables are seeded and then vacuumed and analyzed; shapes take turns. Each is measured in two ways: claims that are
-rolled back (without COMMIT, always of the same 200 jobs), and claims as in life: committed, and then, outside of the
-measure, the jobs are DONE and 200 new ones come at the end. `--scale 0.01` makes the large shapes smaller, to try out.
+Tables are seeded, vacuumed and analyzed; the shapes take turns. Each is measured in two ways: "rolled back" claims the
+same 200 jobs again and again without a COMMIT; "as in life" commits each claim and then, unmeasured, ends its jobs and
+adds 200 new ones. `--scale 0.01` makes the large shapes smaller, for a trial.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from benchmarks import database
 
 LIMIT = 200
 
-# What the jobs of one kind are, in order: how many (of which only what is not small is scaled), status, type, when due.
+# Groups of jobs in the order of their ids: count (scaled if above 1,000), status, message type, due time.
 SMALL = [(1_000, "NEW", "intake", "now() - interval '1 hour' + n * interval '1 ms'")]
 LARGE = [
     (5_000_000, "DONE", "intake", "now() - interval '40 days' + n * interval '500 ms'"),

@@ -1,4 +1,4 @@
-"""What benchmarks share: a scratch database, made anew and dropped at the end, options, and how figures are told."""
+"""Shared by all benchmarks: a scratch database that is dropped at the end, options, timing and percentiles."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 
 def options(doc: str | None, **defaults: Any) -> argparse.Namespace:
-    """The options of the command line, each with a default, which also says its type; sets up Django."""
+    """Parse the command line, whose options have the types of these defaults, and set up Django."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
         kind: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
@@ -27,7 +27,7 @@ def options(doc: str | None, **defaults: Any) -> argparse.Namespace:
 
 
 def set_up_django() -> None:
-    """To be called before anything of Django is imported."""
+    """Set up Django. Call this before importing any model."""
     import django
     from django.conf import settings
 
@@ -38,9 +38,9 @@ def set_up_django() -> None:
 
 @contextmanager
 def scratch(database: str, *, keep: bool = False) -> Iterator[str]:
-    """The address of a new, migrated database on the configured server; it is dropped in the end.
+    """Yield the URL of a new, migrated database on the configured server, and drop it at the end.
 
-    With `keep` it stays, and one that is there is taken as it is.
+    With `keep`, an existing database is used as it is, and it is not dropped.
     """
     import psycopg
     from django.conf import settings
@@ -66,19 +66,19 @@ def scratch(database: str, *, keep: bool = False) -> Iterator[str]:
 
 
 def url(database: str) -> str:
-    """The address of `database` on the configured server."""
+    """The URL of `database` on the configured server."""
     from django.conf import settings
 
     return urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path="/" + database))
 
 
 def environment(url: str) -> dict[str, str]:
-    """The environment in which a command works on the database with this address."""
+    """The environment of a command that uses the database at `url`."""
     return os.environ | {"DATABASE_URL": url, "DATABASE_DIRECT_URL": ""}
 
 
 def use(database: str) -> None:
-    """Have Django in this process work on `database`; each keeps a connection of its own."""
+    """Have Django in this process use `database`. Each database keeps its own connection."""
     from django.db import DEFAULT_DB_ALIAS, connections
 
     if database not in _wrappers:
@@ -91,14 +91,14 @@ _wrappers: dict[str, Any] = {}
 
 
 def timed_ms(call: Callable[[], object]) -> float:
-    """How long the call took."""
+    """How long the call takes, in milliseconds."""
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000
 
 
 def cpu_ms() -> float:
-    """CPU time of this process and of its session at the server, NaN if that runs elsewhere."""
+    """CPU time in ms of this process and of its session at the server; NaN if the server runs elsewhere."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -112,15 +112,15 @@ def cpu_ms() -> float:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of 100 don't exceed; 50 is the median."""
+    """The percentile of the values; 50 is the median."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
 
 
 def noise() -> str:
-    """How busy the machine is; a part of every figure."""
+    """How busy the machine is, to be printed beside the figures."""
     return "load average " + ", ".join(f"{load:.1f}" for load in os.getloadavg())
 
 
 def progress(text: str) -> None:
-    """Say what goes on, apart from the figures."""
+    """Print progress to stderr, apart from the figures."""
     print(text, file=sys.stderr, flush=True)

@@ -1,12 +1,12 @@
-"""How fast messages become packets, beside the raw-SQL bound and beside one message at a time, in one run.
+"""How fast messages become packets, compared with raw SQL and with one message at a time, in one run.
 
     .venv/bin/python -m benchmarks.drain [--messages 20000] [--rounds 5] [--processes 1 2]
 
-Each shape drains the same messages: source rows become jobs, packets, documents, events, and DONE (benchmarks/race.py).
+Each shape drains the same messages: source rows become DONE jobs, packets, documents and events (benchmarks/race.py).
 
     ours        the engine and the intake handler, as run_inbox_worker --drain runs them
     no-op       the engine with a handler that does nothing
-    raw SQL     the same rows by set SQL through psycopg: same batch size, same commits, nothing parsed in Python
+    raw SQL     the same rows by SQL on whole batches through psycopg: same batch size and commits, no parsing in Python
     one by one  one message at a time through the ORM, two commits each (a tenth of the messages)
 """
 
@@ -57,7 +57,7 @@ def measure(url: str, processes: int, shape: str, messages: int) -> float:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         connection.execute(FILL, [messages])
-        # Not the empty tables: vacuumed while empty, a foreign key's cached plan would scan them all for a minute.
+        # Not the empty tables: after a vacuum while empty, a foreign key's cached plan would scan them for a minute.
         connection.execute("VACUUM ANALYZE integration_send_serviceops")
         took_s = race.seconds_of("benchmarks.drain", shape, url, processes)
         row = connection.execute(

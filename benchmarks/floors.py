@@ -1,11 +1,11 @@
-"""What looking costs when there is nothing to find: polls, looks and sweeps over 1,000,000 settled rows, in one run.
+"""What polls and sweeps cost when there is nothing to find among 1,000,000 settled rows, in one run.
 
     .venv/bin/python -m benchmarks.floors [--rows 1000000] [--rounds 200]
 
-Every source row has its job, which is DONE, and lies behind the watermark, within the lookback (for the reconcile:
-behind it); 20 other workers are on the roll. Tables are vacuumed and analyzed after seeding. `look, stale` is a look
-with the statistics of a moment when 1 job in 20 was due. `longest lock` is how long the watermark's row was locked, in
-ms: from the start of the statement that locks it until COMMIT.
+Every source row has a DONE job and lies behind the watermark, within the lookback (for the reconcile: behind it). 20
+other workers are registered. Tables are vacuumed and analyzed after seeding. A `look` asks whether there is any work;
+`look, stale` does so with statistics of a moment when 1 job in 20 was due. `roll call` finds workers that are gone.
+`longest lock` is how long the row of the watermark is locked, in ms, from the start of the locking statement to COMMIT.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ INSERT INTO inbox_worker (instance_id, worker_id, command, host, pid, has_presen
 SELECT gen_random_uuid(), 'worker ' || n, 'run_inbox_worker', 'here', n, true FROM generate_series(1, %s) AS n
 RETURNING pg_advisory_lock(%s, id::int)
 """
-# Statistics of a moment when 1 job in 20 was due; then the moment passes. The guard of moves is not asked.
+# Statistics of a moment when 1 job in 20 was due, which then end. `replica` switches the trigger off that guards moves.
 STALE = """
 SET session_replication_role = replica;
 UPDATE integration_inbox SET status = 'NEW' WHERE inbox_id % 20 = 0;
@@ -103,7 +103,7 @@ def _each_step(steps: Iterator[int]) -> Times:
 
 
 def _time(call: Callable[[], Any]) -> tuple[float, float]:
-    """How long it took, and for how long of that the watermark's row was locked, in milliseconds."""
+    """How long the call takes, and how long of that the row of the watermark is locked, in milliseconds."""
     from django.db import connection
 
     locked_at: list[float] = []

@@ -1,10 +1,10 @@
-"""What the front page and /metrics cost with 1,000,000 jobs, part by part, and what an index on finished_at would.
+"""How long the parts of the front page and /metrics take with 1,000,000 jobs, and what an index on finished_at costs.
 
     .venv/bin/python -m benchmarks.front [--jobs 1000000] [--rounds 20]
 
-1 job in 4 of the newest 200,000 is open, 1 in 50 dead, of 20 reasons; 20 workers have tallies of 48 hours. Tables are
-vacuumed and analyzed after seeding. In ms, median and slowest. The index is made and measured at the end: its size, and
-a count of 6 hours by it.
+1 in 4 of the newest 200,000 jobs is open, 1 in 50 of all is dead, for 20 reasons. 20 workers have tallies of 48 hours.
+Tables are vacuumed and analyzed after seeding. Figures are the median and the slowest in ms. At the end the index is
+made: its size, and how long a count of 6 hours takes with it.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,10 @@
-"""How fast each handler works through its messages, stage by stage of the same cases, in one run and one process.
+"""How fast each handler works through its messages, in one run and one process.
 
     .venv/bin/python -m benchmarks.handlers [--cases 4000] [--batch 200] [--kilobytes 2]
 
-Every case is taken from intake to letter request: an intake, a clinical answer, a generated payload of `--kilobytes`,
-a UTN. `claim` is the time of a batch's claim, `work` from its locks to its COMMIT: effects, history, wakes and DONE.
-The requests to the generator are not made.
+Every case goes from intake to letter request, one stage at a time: an intake, a clinical answer, a generated payload of
+`--kilobytes`, a UTN. `claim` is the time to claim a batch, `work` the time from its locks to its COMMIT: effects,
+history, wakes and DONE. No request is sent to the generator.
 """
 
 import json
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _stage(name: str, sql: str, values: dict, batch: int) -> tuple[list[float], list[float]]:
-    """The times of all claims and of the work on them, ms."""
+    """The times of all claims, and of the work on each, in ms."""
     from django.db import connection
 
     from inbox import registry

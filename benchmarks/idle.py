@@ -1,15 +1,14 @@
-"""What an idle worker costs: queries a second, shares of a core, memory; when new, and after 20,000 messages.
+"""What an idle worker costs in queries, CPU and memory: just started, and after 20,000 messages.
 
     .venv/bin/python -m benchmarks.idle [--seconds 30] [--messages 20000]
 
-One process with presence and LISTEN runs the worker command. libpq's trace, switched on in it, counts what it sends:
-queries, and BEGIN and COMMIT apart from them. `server CPU` is that of its two backends.
+One process with presence and LISTEN runs the worker command. A libpq trace in it counts what it sends: queries, and
+separately BEGIN and COMMIT. `server CPU` is the CPU time of its two backends.
 """
 
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,14 +17,15 @@ from typing import Any
 
 from benchmarks import database
 from benchmarks.drain import FILL
+from benchmarks.processes import running
 
 DATABASE = "serviceops_bench_idle"
-SETTLE_S = 12  # the first sweeps, and what the last batch still has to tell
+SETTLE_S = 12  # for the first sweeps, and for what follows the last batch
 BACKENDS = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
-# Lines of the trace: F is what the client sends, the SQL stands in quotes. A Parse comes before each Execute.
+# Lines of the trace: F marks what the client sends, with the SQL in quotes. A Parse comes before each Execute.
 SENT = re.compile(rb'\tF\t\d+\t(?:Query|Parse)\t[^"\n]*(?:"" )?"\s*(\w+)')
 TRACE_TO = "BENCHMARK_TRACE"
 
@@ -43,19 +43,14 @@ def main() -> None:
         tempfile.NamedTemporaryFile() as trace,
     ):
         environment = database.environment(url) | {TRACE_TO: trace.name}
-        command = [sys.executable, "-m", "benchmarks.idle"]
-        worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         print(f"\nidle for {options.seconds:g} s; {database.noise()}")
         print(f"{'worker':<24}{'queries/s':>10}{'BEGIN, COMMIT/s':>17}{'CPU %':>7}{'server CPU %':>14}{'RSS MB':>8}")
-        try:
+        with running([["-m", "benchmarks.idle"]], environment) as [worker]:
             _print_row("new", worker, connection, Path(trace.name), options.seconds)
             connection.execute(FILL, [options.messages])
             while connection.execute("SELECT count(*) FROM packet").fetchone() != (options.messages,):
                 time.sleep(0.5)
             _print_row(f"after {options.messages:,} messages", worker, connection, Path(trace.name), options.seconds)
-        finally:
-            worker.terminate()
-            worker.wait()
 
 
 def _run_traced_worker(path: str) -> None:

@@ -1,26 +1,24 @@
-"""How long it takes from the COMMIT of a source row to the COMMIT of its packet, with real idle workers, in one run.
+"""The time from the COMMIT of a source row to the COMMIT of its packet, with real idle workers, in one run.
 
     .venv/bin/python -m benchmarks.latency [--seconds 20] [--rate 50] [--processes 2]
 
 A client commits one esMD intake at a time, `--rate` a second. A trigger of this benchmark notifies of each packet, and
-a notification is delivered at COMMIT; both moments are read from the clock of this one process. The parts are the
-database's: until the ingest begins, until the claim, until DONE is written; what is left is the last COMMIT.
+PostgreSQL delivers notifications at COMMIT. Both moments are read from the clock of this process. The parts come from
+the database's clock: until ingest begins, until the claim, until DONE is written. The rest is the last COMMIT.
 """
 
 import json
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from benchmarks import database
+from benchmarks.processes import run_workers
 
 DATABASE = "serviceops_bench_latency"
 WARM_UP = 100
-# Whoever has not become a packet so long after the last COMMIT is missing.
+# A message without a packet so long after the last COMMIT is missing.
 PATIENCE_S = 10
 
 TELL = """
@@ -47,28 +45,8 @@ def main() -> None:
     print(f"{'workers':<9}{'sent':>6}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}{'missing':>9}", end="")
     print(f"{'ingest':>8}{'claim':>8}{'done':>8}", flush=True)
     for processes in range(1, options.processes + 1):
-        with database.scratch(DATABASE) as url, _workers(url, processes):
+        with database.scratch(DATABASE) as url, run_workers(url, processes):
             _measure(url, processes, options.rate, int(options.rate * options.seconds))
-
-
-@contextmanager
-def _workers(url: str, processes: int) -> Any:
-    """So many worker processes that have registered and found nothing to do."""
-    import psycopg
-
-    command = [sys.executable, "manage.py", "run_inbox_worker"]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    workers = [subprocess.Popen(command, env=database.environment(url), **quiet) for _ in range(processes)]
-    try:
-        with psycopg.connect(url, autocommit=True) as connection:
-            while connection.execute("SELECT count(*) FROM inbox_worker").fetchone() != (processes,):
-                time.sleep(0.1)
-        yield workers
-    finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait()
 
 
 def _measure(url: str, processes: int, rate: float, count: int) -> None:
@@ -100,7 +78,7 @@ def _measure(url: str, processes: int, rate: float, count: int) -> None:
 
 
 def _send(client: Any, rate: float, count: int) -> dict[str, float]:
-    """Commit so many rows, evenly; returns when each COMMIT had its answer, by tracking id."""
+    """Commit `count` rows at an even rate; return when each COMMIT returned, by tracking id."""
     sent: dict[str, float] = {}
     began = time.perf_counter()
     for number in range(count):

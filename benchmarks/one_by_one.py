@@ -1,4 +1,4 @@
-"""The plain way: one message at a time through the ORM. One commit to claim, one for the effects and DONE."""
+"""One message at a time through the ORM, with one commit for the claim and one for the effects and DONE."""
 
 import os
 from uuid import uuid4
@@ -15,7 +15,7 @@ from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEve
 
 
 def drain() -> None:
-    """Until nothing is left."""
+    """Work until nothing is left."""
     passed = 0
     while True:
         message = IntegrationMessage.objects.filter(message_id__gt=passed).order_by("message_id").first()

@@ -1,15 +1,14 @@
-"""How fast other job queues on PostgreSQL drain a backlog that does nothing, beside this one, in one run.
+"""How fast this project and other PostgreSQL job queues drain a backlog of no-op jobs, in one run.
 
     .venv/bin/python -m pip install -r requirements-peers.txt
     .venv/bin/python -m benchmarks.peers [--messages 20000] [--rounds 5] [--processes 1 2]
 
-Each drains as many jobs as there are messages, of a payload of some 900 bytes, by a task that does nothing
-(benchmarks/race.py). The others find their jobs enqueued in bulk, which is left out; ours finds source rows and has to
-make the jobs first.
+Each drains `--messages` jobs with payloads of about 900 B and a task that does nothing (benchmarks/race.py). The jobs
+of the others are enqueued in bulk before, which is not measured; ours starts from source rows and makes the jobs first.
 
     ours                the engine with a handler that does nothing, batches of 200
     pgqueuer, quickest  asyncpg, uvloop, batches of 500
-    pgqueuer            as it comes: batches of 10
+    pgqueuer            default settings: batches of 10
     procrastinate       10 jobs at a time (a tenth of the messages)
 """
 
@@ -66,7 +65,7 @@ def _measure(url: str, processes: int, shape: str, messages: int) -> float:
     return messages / took_s
 
 
-# How to empty the tables, how to fill them, how many jobs are left, how many have been done.
+# SQL that empties the tables, fills them, counts the jobs that are left, and counts those that are done.
 BACKLOGS = {
     "pgqueuer": (
         "TRUNCATE pgqueuer, pgqueuer_log, pgqueuer_statistics",

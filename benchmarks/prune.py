@@ -1,10 +1,10 @@
-"""What a message takes on disk after it was worked on, and how fast old jobs are pruned.
+"""The disk space that a handled message takes, and how fast old jobs are pruned.
 
     .venv/bin/python -m benchmarks.prune [--rows 20000] [--batch 500]
 
-Real intake messages are taken in and worked on by one worker; sizes are those of each table with its indexes and TOAST,
-as they are then, with the room that updates have left. Then all is 100 days old and pruned. `longest` is that of a
-transaction, for which ingest has to wait.
+One worker ingests and handles real intake messages. Sizes are those of each table with its indexes and TOAST, including
+the free space that updates have left. Then all rows are made 100 days old and pruned. `longest` is the longest
+transaction: ingest has to wait for it.
 """
 
 import subprocess
@@ -51,7 +51,7 @@ def main() -> None:
         for batch in old_jobs(older_than_s=86400.0, batch_size=options.batch):
             took.append(database.timed_ms(partial(prune, batch, older_than_s=86400.0, who="a benchmark")))
         rate = (jobs - InboxJob.objects.count()) / (perf_counter() - began)
-        print(f"{jobs:,} jobs, {InboxJob.objects.count():,} stay: {rate:,.0f} pruned/s, batches of {options.batch}")
+        print(f"{jobs:,} jobs, {InboxJob.objects.count():,} left: {rate:,.0f} pruned/s, batches of {options.batch}")
         print(f"a transaction: median {database.percentile(took, 50):.0f} ms, longest {max(took):.0f} ms")
         print(database.noise())
         connection.close()

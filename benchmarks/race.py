@@ -1,6 +1,6 @@
-"""A race: so many processes of one shape are made ready, started together and waited for; then the next shape's turn.
+"""A race: starts the processes of one shape together and waits for all of them; then the next shape takes its turn.
 
-Shapes take turns, so that a slow moment of the machine hits all of them; read the ratios, not the figures.
+Shapes take turns so that a slow moment of the machine hits all of them. Read the ratios, not the figures.
 """
 
 import argparse
@@ -16,7 +16,7 @@ Rates = dict[str, list[float]]
 
 
 def options(doc: str | None, children: Collection[str]) -> argparse.Namespace:
-    """The options of the command line; `child` is set in a child only. Sets up Django."""
+    """Parse the command line and set up Django; `child` is set only in a child process."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -28,7 +28,7 @@ def options(doc: str | None, children: Collection[str]) -> argparse.Namespace:
 
 
 def run_child(drain: Callable[[], object]) -> None:
-    """In a child: say that it is ready, wait for "go", drain, say that it is done."""
+    """In a child process: print "ready", wait for "go", drain, print "done"."""
     print("ready", flush=True)
     sys.stdin.readline()
     drain()
@@ -36,7 +36,7 @@ def run_child(drain: Callable[[], object]) -> None:
 
 
 def seconds_of(module: str, shape: str, url: str, processes: int) -> float:
-    """How long so many `python -m module --child shape` take together; their start-up is left out."""
+    """How many seconds `processes` runs of `python -m module --child shape` take together, without their start-up."""
     children = [
         subprocess.Popen(
             [sys.executable, "-m", module, "--child", shape],
@@ -65,7 +65,7 @@ def seconds_of(module: str, shape: str, url: str, processes: int) -> float:
 
 
 def take_turns(shapes: dict[str, int], rounds: int, measure: Callable[[str, int], float]) -> Rates:
-    """`measure(shape, messages)` gives jobs a second; each shape with its number of messages, round after round."""
+    """The rates of each shape, in jobs a second, as `measure(shape, messages)` returns them; shapes take turns."""
     rates: Rates = {shape: [] for shape in shapes}
     for number in range(rounds):
         for shape, messages in shapes.items():
@@ -75,7 +75,7 @@ def take_turns(shapes: dict[str, int], rounds: int, measure: Callable[[str, int]
 
 
 def print_table(processes: int, rates: Rates, *bases: str) -> None:
-    """Medians, and the medians of the ratios to each of `bases` within a round."""
+    """Print medians, and the medians of the ratios to each of `bases` within a round."""
     width = max(map(len, rates)) + 2
     rounds = len(next(iter(rates.values())))
     print(f"\n{processes} process{'es' if processes > 1 else ''}, median of {rounds}")

@@ -1,4 +1,4 @@
-"""The bound: the rows of an esMD intake by hand-written set SQL, with the same batches and commits as the engine."""
+"""The upper bound: an esMD intake in hand-written SQL, with the same batches and commits as the engine."""
 
 import os
 from collections.abc import Callable
@@ -43,7 +43,7 @@ UPDATE integration_inbox AS job
 RETURNING job.inbox_id
 """
 
-# The same checks of the lease, then packets, documents, events and DONE in one statement.
+# The same check of the lease, then packets, documents, events and DONE in one statement.
 WORK = """
 WITH held AS MATERIALIZED (
     SELECT inbox_id, message_id, decision_tracking_id, source_created_at FROM integration_inbox
@@ -77,9 +77,9 @@ UPDATE integration_inbox AS job
 
 
 def prepare(url: str) -> Callable[[], None]:
-    """Connect; the function returned drains."""
+    """Connect, and return a function that drains."""
     connection = psycopg.connect(url)
-    # Plans made on an empty table would be kept: the bound is given fresh ones, like the engine.
+    # A plan made on an empty table would be kept, so statements are planned each time, as in the engine.
     connection.prepare_threshold = None
 
     def drain() -> None:

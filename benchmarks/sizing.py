@@ -1,12 +1,11 @@
-"""What a deployment of some size does and takes: workers x batch size, and processes of the web x pool size.
+"""Throughput, connections and memory by size of deployment: workers x batch size, and web processes x pool size.
 
     .venv/bin/python -m benchmarks.sizing [--messages 10000] [--rounds 2] [--seconds 5]      # some 2 minutes
 
-Workers are real `run_inbox_worker` processes, with presence, that idle until all messages are committed at once; the
-time ends with the last job that is DONE, by the database's clock. The web is gunicorn as deploy/ runs it; 8 people who
-are logged in ask for the list of jobs again and again for `seconds`, each time by a new connection, as a proxy does.
-Connections are the most that were seen, memory is the largest RSS of a process at the end. Each figure is the median of
-`rounds`.
+Workers are real `run_inbox_worker` processes with presence. They idle until all messages are committed at once; the
+time ends when the last job is DONE, by the database's clock. The web is gunicorn as deploy/ runs it. 8 logged-in users
+load the list of jobs again and again for `--seconds`, each time over a new connection, as a proxy does. Connections are
+the most at any moment, memory is the largest RSS of a process at the end. Each figure is the median of `--rounds`.
 """
 
 import os
@@ -16,23 +15,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from benchmarks import database
 from benchmarks.drain import FILL, TABLES
+from benchmarks.processes import GIVE_UP_AFTER_S, run_workers, running, wait_until
 
 DATABASE = "serviceops_bench_sizing"
 WORKERS = (1, 2, 4)
 BATCHES = (20, 200, 1000)
-# Processes of the web, and sessions of each.
+# Web processes, and the pool size of each.
 WEBS = ((1, 2), (1, 4), (2, 2), (2, 4))
 PEOPLE = 8
 PASSWORD = "only-for-benchmarks"  # noqa: S105 of a database that is dropped in the end
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 DONE = "SELECT count(*), extract(epoch FROM max(finished_at)) FROM integration_inbox WHERE status = 'DONE'"
-GIVE_UP_AFTER_S = 120.0
 
 
 def main() -> None:
@@ -41,7 +40,7 @@ def main() -> None:
 
     with database.scratch(DATABASE) as url, psycopg.connect(url, autocommit=True) as connection:
         print(f"{os.cpu_count()} cores that the server shares; {database.noise()}\n")
-        # The first round of all finds cold caches.
+        # A round to warm the caches.
         measure_workers(connection, url, 1, 200, options.messages // 5)
         print("| workers | batch | jobs/s | connections | MB a process |\n|--:|--:|--:|--:|--:|")
         for workers in WORKERS:
@@ -67,17 +66,9 @@ def medians(rounds: list[tuple[float, ...]]) -> list[float]:
 
 
 def measure_workers(connection: Any, url: str, workers: int, batch: int, messages: int) -> tuple[float, ...]:
-    """Jobs a second, the most connections, megabytes of the largest process."""
+    """Jobs a second, the most connections, and megabytes of the largest process."""
     connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
-    command = [sys.executable, "manage.py", "run_inbox_worker", "--batch-size", str(batch)]
-    environment = database.environment(url) | {"LOG_LEVEL": "WARNING"}
-    processes = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(workers)
-    ]
-    try:
-        registered = "SELECT count(*) FROM inbox_worker"
-        wait_until(lambda: connection.execute(registered).fetchone() == (workers,), processes)
+    with run_workers(url, workers, "--batch-size", str(batch), LOG_LEVEL="WARNING") as processes:
         connection.execute(FILL, [messages])
         [[began]] = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchall()
         most = 0
@@ -90,8 +81,6 @@ def measure_workers(connection: Any, url: str, workers: int, batch: int, message
         wait_until(is_done, processes)
         [[_, ended]] = connection.execute(DONE).fetchall()
         return messages / float(ended - began), most, largest_mb(processes)
-    finally:
-        end(processes)
 
 
 def make_person(url: str) -> None:
@@ -102,7 +91,7 @@ def make_person(url: str) -> None:
 
 @contextmanager
 def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The address of a gunicorn that answers, and its process."""
+    """Run gunicorn; yield its address and its process once it answers."""
     import httpx
 
     with socket.socket() as free:
@@ -110,9 +99,6 @@ def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.P
         port = free.getsockname()[1]
     settings = {"DEBUG": "off", "HTTPS": "off", "ALLOWED_HOSTS": "127.0.0.1", "DB_WEB_POOL_SIZE": str(pool)}
     settings |= {"WEB_BIND": f"127.0.0.1:{port}", "WEB_WORKERS": str(processes)}
-    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "config.wsgi"]
-    environment = database.environment(url) | settings
-    gunicorn = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -120,15 +106,14 @@ def web(url: str, processes: int, pool: int) -> Iterator[tuple[str, subprocess.P
             return httpx.get(f"{base}/healthz", timeout=10).is_success
         return False
 
-    try:
+    command = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "config.wsgi"]
+    with running([command], database.environment(url) | settings) as [gunicorn]:
         wait_until(answers, [gunicorn])
         yield base, gunicorn
-    finally:
-        end([gunicorn])
 
 
 def measure_web(connection: Any, base: str, gunicorn: subprocess.Popen, seconds: float) -> tuple[float, ...]:
-    """Pages a second, their p95 in milliseconds, the most connections, megabytes of the largest process."""
+    """Pages a second, their p95 in ms, the most connections, and megabytes of the largest process."""
     took: list[float] = []
     gate = threading.Barrier(PEOPLE + 1)
     people = [threading.Thread(target=look, args=(base, seconds, gate, took), daemon=True) for _ in range(PEOPLE)]
@@ -143,7 +128,7 @@ def measure_web(connection: Any, base: str, gunicorn: subprocess.Popen, seconds:
 
 
 def look(base: str, seconds: float, gate: threading.Barrier, took: list[float]) -> None:
-    """One person: log in, wait for the others, ask for the list of jobs again and again."""
+    """One user: log in, wait for the others, then load the list of jobs again and again."""
     import httpx
 
     limits = httpx.Limits(max_keepalive_connections=0)
@@ -162,31 +147,12 @@ def look(base: str, seconds: float, gate: threading.Barrier, took: list[float]) 
 
 
 def largest_mb(processes: list[subprocess.Popen]) -> float:
-    """Of the processes and their children."""
+    """The largest RSS of the processes and their children, in megabytes."""
     import psutil
 
     roots = [psutil.Process(process.pid) for process in processes]
     family = [member for root in roots for member in (root, *root.children(recursive=True))]
     return max(member.memory_info().rss for member in family) / 1e6
-
-
-def wait_until(is_so: Callable[[], bool], processes: list[subprocess.Popen]) -> None:
-    deadline = time.monotonic() + GIVE_UP_AFTER_S
-    while not is_so():
-        assert time.monotonic() < deadline, f"it did not happen within {GIVE_UP_AFTER_S:g} s"
-        assert all(process.poll() is None for process in processes), "a process has ended"
-        time.sleep(0.05)
-
-
-def end(processes: list[subprocess.Popen]) -> None:
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Admin pages of decisions and of what is exchanged about them."""
+"""Admin pages of decisions and of the messages about them."""
 
 from django.contrib import admin
 
@@ -9,6 +9,10 @@ from inbox.admin_pages.read_only import ReadOnlyAdmin
 __all__ = ["DecidedPacketAdmin"]
 
 
+STATUSES = ["decision_type", "operational_decision", "clinical_decision", "esmd_request_status", "utn_status"]
+OUTBOX = ["message_id", "decision_tracking_id", "dedupe_key", "message_status_id"]
+
+
 @admin.register(PacketDecision)
 class PacketDecisionAdmin(ReadOnlyAdmin):
     list_display = [
@@ -16,23 +20,11 @@ class PacketDecisionAdmin(ReadOnlyAdmin):
         "packet",
         "decision_round",
         "is_active",
-        "decision_type",
-        "operational_decision",
-        "clinical_decision",
-        "esmd_request_status",
-        "utn_status",
+        *STATUSES,
         "requires_utn_fix",
         "created_at",
     ]
-    list_filter = [
-        "is_active",
-        "requires_utn_fix",
-        "decision_type",
-        "operational_decision",
-        "clinical_decision",
-        "esmd_request_status",
-        "utn_status",
-    ]
+    list_filter = ["is_active", "requires_utn_fix", *STATUSES]
     list_select_related = ["packet"]
     search_fields = ["packet_decision_id", "packet__external_id", "packet__decision_tracking_id", "correlation_id"]
     search_help_text = "A decision's number, a packet id, a decision tracking id or a correlation id, in full."
@@ -73,25 +65,10 @@ class OutboxAdmin(ReadOnlyAdmin):
 
 @admin.register(SendIntegration)
 class SendIntegrationAdmin(OutboxAdmin):
-    list_display = [
-        "message_id",
-        "decision_tracking_id",
-        "dedupe_key",
-        "message_status_id",
-        "attempt_count",
-        "created_at",
-    ]
+    list_display = [*OUTBOX, "attempt_count", "created_at"]
 
 
 @admin.register(SendClinicalOps)
 class SendClinicalOpsAdmin(OutboxAdmin):
-    list_display = [
-        "message_id",
-        "decision_tracking_id",
-        "dedupe_key",
-        "message_status_id",
-        "is_picked",
-        "error_reason",
-        "created_at",
-    ]
+    list_display = [*OUTBOX, "is_picked", "error_reason", "created_at"]
     list_filter = ["message_status_id", "is_picked", "is_deleted"]

@@ -2,11 +2,13 @@
 
 from django.contrib import admin
 
-from inbox.admin_pages.job_page.admin import InboxJobAdmin
+from inbox.admin_pages.job_admin import InboxJobAdmin
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxAudit, InboxCorrection, InboxWorker, PollWatermark, SourcePause
 
 __all__ = ["InboxJobAdmin"]
+
+COUNTS = ["done_count", "failed_count", "dead_count"]
 
 admin.site.site_header = "ServiceOps"
 admin.site.site_title = "ServiceOps"
@@ -25,16 +27,7 @@ class SourcePauseAdmin(ReadOnlyAdmin):
 
 @admin.register(InboxWorker)
 class InboxWorkerAdmin(ReadOnlyAdmin):
-    list_display = [
-        "worker_id",
-        "command",
-        "state",
-        "started_at",
-        "last_seen_at",
-        "done_count",
-        "failed_count",
-        "dead_count",
-    ]
+    list_display = ["worker_id", "command", "state", "started_at", "last_seen_at", *COUNTS]
     list_filter = ["state", "command"]
     search_fields = ["worker_id", "instance_id"]
     search_help_text = "A worker id or an instance id, in full."

@@ -1,7 +1,9 @@
-"""A job's statuses and the moves between them: the one table. The trigger of migration 0002 refuses all other moves.
+"""The statuses of a job and the one table of allowed moves. The trigger of migration 0002 refuses all other moves.
 
-`docs/state_machine.md` draws it; a test keeps table and trigger equal.
+`docs/state_machine.md` draws the table; a test keeps table and trigger equal.
 """
+
+from itertools import product
 
 from django.db import models
 
@@ -15,35 +17,22 @@ class Status(models.TextChoices):
     DEAD = "DEAD", "Dead"
 
 
-# Claimable as soon as next_attempt_at has come.
+# Claimed once next_attempt_at is reached.
 DUE_STATUSES = (Status.NEW, Status.FAILED, Status.WAITING)
-# Something went wrong, or is missing; few among many.
+# Something failed or is missing. Few jobs have these.
 TROUBLED_STATUSES = (Status.FAILED, Status.WAITING, Status.DEAD)
-# Nothing acts on these by itself.
+# No worker acts on these.
 ENDED_STATUSES = (Status.DONE, Status.DEAD)
 
 ALLOWED_MOVES: frozenset[tuple[Status, Status]] = frozenset(
     [
-        # claim
-        (Status.NEW, Status.PROCESSING),
-        (Status.FAILED, Status.PROCESSING),
-        (Status.WAITING, Status.PROCESSING),
-        # finish, fail
-        (Status.PROCESSING, Status.DONE),
-        (Status.PROCESSING, Status.FAILED),
-        (Status.PROCESSING, Status.WAITING),
-        (Status.PROCESSING, Status.DEAD),
-        # give back, reclaim
-        (Status.PROCESSING, Status.NEW),
-        # requeue, wake
-        (Status.FAILED, Status.NEW),
-        (Status.WAITING, Status.NEW),
-        # an operator ends a job that can't succeed
-        (Status.NEW, Status.DEAD),
-        (Status.FAILED, Status.DEAD),
-        (Status.WAITING, Status.DEAD),
+        *product(DUE_STATUSES, [Status.PROCESSING]),  # claim
+        *product([Status.PROCESSING], [Status.DONE, Status.FAILED, Status.WAITING, Status.DEAD]),  # finish, fail
+        (Status.PROCESSING, Status.NEW),  # give back, reclaim, release a lease
+        *product([Status.FAILED, Status.WAITING], [Status.NEW]),  # requeue, wake
+        *product(DUE_STATUSES, [Status.DEAD]),  # mark dead
     ]
 )
 
-# Allowed only in a transaction that says why: set_config('inbox.recorded_move', <reason>, is_local => true).
+# Allowed only in a transaction that gives a reason: set_config('inbox.recorded_move', <reason>, is_local => true).
 RECORDED_MOVES: frozenset[tuple[Status, Status]] = frozenset([(Status.DEAD, Status.NEW)])

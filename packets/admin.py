@@ -1,4 +1,4 @@
-"""Admin pages of packets. Nothing is edited by hand; a packet can be opened for a case whose intake has not come."""
+"""Admin pages of packets. Nothing can be edited; a packet can be opened for a case whose intake has not arrived."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ from inbox.admin_pages.read_only import ReadOnlyAdmin, ReadOnlyInline
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet
+
+STATUSES = ["detailed_status", "validation_status"]
 
 
 class DocumentInline(ReadOnlyInline):
@@ -35,25 +37,18 @@ class OpenPacketForm(forms.ModelForm):
         labels = {"channel_type_id": "Channel"}
 
     def clean(self) -> dict[str, Any]:
-        """Without the parent's check that the packet is new: one that exists is shown, not refused."""
+        """Skip the parent's check that the packet is new: an existing packet is shown, not refused."""
         return self.cleaned_data
 
 
 @admin.register(Packet)
 class PacketAdmin(ReadOnlyAdmin):
+    form = OpenPacketForm
     inlines = [DocumentInline, EventInline]
-    list_display = [
-        "external_id",
-        "decision_tracking_id",
-        "detailed_status",
-        "validation_status",
-        "channel",
-        "due_date",
-        "documents",
-    ]
-    list_filter = ["detailed_status", "validation_status", "channel_type_id", "has_documents"]
+    list_display = ["external_id", "decision_tracking_id", *STATUSES, "channel", "due_date", "documents"]
+    list_filter = [*STATUSES, "channel_type_id", "has_documents"]
     search_fields = ["external_id", "packet_id", "decision_tracking_id", "case_id"]
-    search_help_text = "A packet id or a decision tracking id, in full; a case id for whoever sees people's data."
+    search_help_text = "A packet id or a decision tracking id, in full; also a case id if you may see people's data."
 
     @admin.display(description="channel")
     def channel(self, packet: Packet) -> str:
@@ -75,11 +70,8 @@ class PacketAdmin(ReadOnlyAdmin):
     def get_inlines(self, request: HttpRequest, obj: Packet | None) -> Any:
         return self.inlines if obj else []
 
-    def get_form(self, request: HttpRequest, obj: Packet | None = None, change: bool = False, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, change, **kwargs | ({} if obj else {"form": OpenPacketForm}))
-
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
-        """Opens the packet; whatever else there is to answer (the form, its errors, a refusal) is the parent's."""
+        """Open the packet; the parent shows the form and its errors, and refuses users without the permission."""
         form = OpenPacketForm(request.POST or None)
         if request.method != "POST" or not self.has_add_permission(request) or not form.is_valid():
             only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
@@ -95,7 +87,7 @@ class PacketAdmin(ReadOnlyAdmin):
             self.log_addition(request, packet, [{"added": {}}])
             text, level = 'The packet <a href="{}">{}</a> was opened.', messages.SUCCESS
         else:
-            text, level = 'The case has a packet already: <a href="{}">{}</a>. Nothing was changed.', messages.WARNING
+            text, level = 'The case already has a packet: <a href="{}">{}</a>. Nothing was changed.', messages.WARNING
         self.message_user(request, format_html(text, url, packet), level)
         return HttpResponseRedirect(url if self.has_view_permission(request, packet) else reverse("admin:index"))
 
@@ -106,7 +98,7 @@ class PacketDocumentAdmin(ReadOnlyAdmin):
     list_select_related = ["packet"]
     search_fields = ["document_unique_identifier", "packet__external_id", "packet__decision_tracking_id"]
     search_help_text = (
-        "A packet id or a decision tracking id, in full; a document's identifier for whoever sees people's data."
+        "A packet id or a decision tracking id, in full; also a document identifier if you may see people's data."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from inbox.operations.correct import corrected_texts
+from inbox.engine.corrections import corrected_texts
 from inbox.outcomes import Outcome, dead, ignored
 from inbox.registry import LockedJob
 

@@ -1,173 +1,134 @@
 """What staff can do to a packet, as buttons and forms of its page; the verbs themselves check everything again."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from decisions.case import Case
-from decisions.codes import ClinicalDecision, DenialReason, OperationalDecision
+from decisions.codes import ClinicalDecision
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
-from decisions.packet_page.forms import ActionForm, ClinicalForm, DismissForm, MoveForm, OperationalForm
+from decisions.packet_page.forms import ClinicalForm, DismissForm, MoveForm, OperationalForm
 from decisions.packet_page.permissions import DECIDE, MOVE
 from decisions.staff.affirm import affirm, refuse_affirmation
 from decisions.staff.approve import approve, refuse_approval
 from decisions.staff.dismiss import dismiss, refuse_dismissal
 from decisions.staff.update_clinical_decision import refuse_if_closed, update_clinical_decision
 from decisions.staff.update_operational_decision import operational_targets, update_operational_decision
-from decisions.versions import version_of_request
+from inbox.admin_pages.guarded_form import ReasonForm
+from inbox.operations.operation import Asked
 from packets.codes import DetailedStatus
-from packets.models import PacketEvent
+from packets.models import Packet
 from packets.move_packet import move_packet
 from packets.moves import STAFF_STEPS
 
 
-class Action:
-    """An action that makes a decision version. `does` says to the person what will happen."""
-
-    name: str
-    label: str
-    does: str
-    permission = DECIDE
-    form: type[ActionForm] = ActionForm
-
-    def choices(self, case: Case) -> list[str]:
-        """What the person can choose from. Raises NotAllowedNow if the action makes no sense as the case is."""
-        raise NotImplementedError
-
-    def seen(self, case: Case) -> Any:
-        """What a person who looks at the case now decides upon."""
-        return case.active.pk if case.active else None
-
-    def perform(self, case: Case, data: dict[str, Any], by: str) -> bool:
-        """Do it in the caller's transaction, which has locked the case; False if that changes nothing.
-
-        Raises DecisionRefused or MoveRefused.
-        """
-        request = {name: data[name] for name in ("reason", "correlation_id", "seen")}
-        version = self.decide(case.packet.pk, data, by=by, **request)
-        return version.correlation_id == data["correlation_id"]
-
-    def decide(self, packet_id: int, data: dict[str, Any], **request: Any) -> PacketDecision:
-        """Make the version."""
-        raise NotImplementedError
-
-    def is_done(self, case: Case, data: dict[str, Any], by: str) -> bool:
-        """True if this very request was carried out before."""
-        return version_of_request(case, data["correlation_id"]) is not None
+def _seen_version(case: Case) -> str:
+    return str(case.active.pk) if case.active else ""
 
 
-class Approve(Action):
-    name, label = "approve", "Approve"
-    does = "Sends the packet to clinical review."
+def _version_of(text: str) -> int | None:
+    """None if no decision was seen; 0, which no version has, for a text that no form carries."""
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
-    def choices(self, case: Case) -> list[str]:
-        refuse_approval(case)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action(Asked):
+    """A verb of staff. It takes the packet's key, who, the request's id, what was seen, and what the form asks for."""
+
+    verb: Callable[..., PacketDecision | Packet]
+    # What the person can choose from, if anything. Raises NotAllowedNow if the action makes no sense as the case is.
+    choices: Callable[[Case], list[str]]
+    permission: str = DECIDE
+    form: type[ReasonForm] = ReasonForm
+    # What a person who looks at the case decides upon, as a text for the form, and back.
+    seen: Callable[[Case], str] = _seen_version
+    read_seen: Callable[[str], Any] = _version_of
+
+
+def _unless(refuse: Callable[[Case], None]) -> Callable[[Case], list[str]]:
+    def choices(case: Case) -> list[str]:
+        refuse(case)
         return []
 
-    def decide(self, packet_id: int, data: dict[str, Any], **request: Any) -> PacketDecision:
-        return approve(packet_id, **request)
+    return choices
 
 
-class Dismiss(Action):
-    name, label = "dismiss", "Dismiss"
-    does = "Turns the packet down before any clinical answer, for a reason with its details."
-    form = DismissForm
-
-    def choices(self, case: Case) -> list[str]:
-        refuse_dismissal(case)
-        return []
-
-    def decide(self, packet_id: int, data: dict[str, Any], **request: Any) -> PacketDecision:
-        return dismiss(
-            packet_id,
-            denial_reason=DenialReason(data["denial_reason"]),
-            denial_details=data["denial_details"],
-            **request,
-        )
+def _clinical_choices(case: Case) -> list[str]:
+    refuse_if_closed(case)
+    current = case.active.clinical_decision if case.active else None
+    return [answer for answer in ClinicalDecision.values if answer not in (ClinicalDecision.PENDING, current)]
 
 
-class Affirm(Action):
-    name, label = "affirm", "Affirm"
-    does = "Affirms without a clinical review; the payload for CMS is generated next."
-
-    def choices(self, case: Case) -> list[str]:
-        refuse_affirmation(case)
-        return []
-
-    def decide(self, packet_id: int, data: dict[str, Any], **request: Any) -> PacketDecision:
-        return affirm(packet_id, **request)
-
-
-class SetClinicalDecision(Action):
-    name, label = "clinical-decision", "Set clinical decision"
-    does = (
-        "Gives the answer that ClinicalOps would give, or corrects it. Another answer than before begins a new round."
+def _operational_choices(case: Case) -> list[str]:
+    if targets := operational_targets(case):
+        return [str(target) for target in targets]
+    decision = f"is {case.active.operational_decision}" if case.active else "has not been made yet"
+    raise NotAllowedNow(
+        f"the operational decision {decision} and the packet is at {case.packet.detailed_status}; "
+        "it can't be changed here"
     )
-    form = ClinicalForm
-
-    def choices(self, case: Case) -> list[str]:
-        refuse_if_closed(case)
-        current = case.active.clinical_decision if case.active else None
-        return [
-            answer for answer in ClinicalDecision.values if answer != ClinicalDecision.PENDING and answer != current
-        ]
-
-    def decide(self, packet_id: int, data: dict[str, Any], **request: Any) -> PacketDecision:
-        return update_clinical_decision(packet_id, answer=ClinicalDecision(data["to"]), **request)
 
 
-class SetOperationalDecision(Action):
-    name, label = "operational-decision", "Set operational decision"
-    does = "Closes a case whose work is done, or opens a closed one again (PENDING)."
-    form = OperationalForm
-
-    def choices(self, case: Case) -> list[str]:
-        if targets := operational_targets(case):
-            return [str(target) for target in targets]
-        decision = case.active.operational_decision if case.active else "not there yet"
-        raise NotAllowedNow(
-            f"the operational decision is {decision}, the packet is at {case.packet.detailed_status}; "
-            "it can't be changed here"
-        )
-
-    def decide(self, packet_id: int, data: dict[str, Any], **request: Any) -> PacketDecision:
-        return update_operational_decision(packet_id, to=OperationalDecision(data["to"]), **request)
+def _move_choices(case: Case) -> list[str]:
+    status = case.packet.detailed_status
+    if targets := [str(to) for to in DetailedStatus if (status, to) in STAFF_STEPS]:
+        return targets
+    raise NotAllowedNow(f"no step leads by hand from {status}")
 
 
-class Move(Action):
-    """Makes no version, so its repetition is known by the packet's event of the same request."""
-
-    name, label = "move", "Move"
-    does = "Sets the packet's status by hand."
-    permission = MOVE
-    form = MoveForm
-
-    def choices(self, case: Case) -> list[str]:
-        status = case.packet.detailed_status
-        if targets := [str(to) for to in DetailedStatus if (status, to) in STAFF_STEPS]:
-            return targets
-        raise NotAllowedNow(f"no step leads by hand from {status}")
-
-    def seen(self, case: Case) -> Any:
-        return case.packet.detailed_status
-
-    def perform(self, case: Case, data: dict[str, Any], by: str) -> bool:
-        to = DetailedStatus(data["to"])
-        request = {name: data[name] for name in ("reason", "correlation_id", "seen")}
-        move_packet(case.packet.pk, to=to, by=by, **request)
-        return True
-
-    def is_done(self, case: Case, data: dict[str, Any], by: str) -> bool:
-        moves = case.packet.events.filter(what=PacketEvent.What.MOVED, correlation_id=data["correlation_id"])
-        return moves.filter(from_status=data["seen"], to_status=data["to"]).exists()
-
-
-ACTIONS: tuple[Action, ...] = (
-    Approve(),
-    Affirm(),
-    Dismiss(),
-    SetClinicalDecision(),
-    SetOperationalDecision(),
-    Move(),
+ACTIONS = (
+    Action(
+        name="approve",
+        label="Approve",
+        does="Sends the packet to clinical review.",
+        verb=approve,
+        choices=_unless(refuse_approval),
+    ),
+    Action(
+        name="affirm",
+        label="Affirm",
+        does="Affirms without a clinical review. The payload for CMS is generated next.",
+        verb=affirm,
+        choices=_unless(refuse_affirmation),
+    ),
+    Action(
+        name="dismiss",
+        label="Dismiss",
+        does="Turns the packet down before any clinical answer, with a denial reason and its details.",
+        verb=dismiss,
+        choices=_unless(refuse_dismissal),
+        form=DismissForm,
+    ),
+    Action(
+        name="clinical-decision",
+        label="Set clinical decision",
+        does="Gives the answer that ClinicalOps would give, or corrects it. A different answer starts a new round.",
+        verb=lambda packet_id, to, **request: update_clinical_decision(packet_id, answer=to, **request),
+        choices=_clinical_choices,
+        form=ClinicalForm,
+    ),
+    Action(
+        name="operational-decision",
+        label="Set operational decision",
+        does="Closes a case whose work is done, or opens a closed one again (PENDING).",
+        verb=update_operational_decision,
+        choices=_operational_choices,
+        form=OperationalForm,
+    ),
+    Action(
+        name="move",
+        label="Move",
+        does="Sets the packet's status by hand.",
+        verb=move_packet,
+        choices=_move_choices,
+        permission=MOVE,
+        form=MoveForm,
+        seen=lambda case: str(case.packet.detailed_status),
+        read_seen=str,
+    ),
 )
 
 

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 
 from decisions.models import PacketDecision
-from decisions.packet_page.act import act, read_case
 from decisions.packet_page.actions import ACTIONS, possible_actions
 from decisions.packet_page.history import history
+from decisions.packet_page.packet_form import PacketForm, read_case
 from decisions.packet_page.permissions import sees_decisions, sees_events
 from inbox.admin_pages.privacy import masked, withheld
 from packets.admin import DocumentInline, PacketAdmin
@@ -20,7 +20,7 @@ admin.site.unregister(Packet)
 
 @admin.register(Packet)
 class DecidedPacketAdmin(PacketAdmin):
-    # The history above takes the place of the list of events.
+    # The history replaces the list of events.
     inlines = [DocumentInline]
     change_form_template = "admin/decisions/packet_page.html"
 
@@ -36,31 +36,19 @@ class DecidedPacketAdmin(PacketAdmin):
         ] + super().get_urls()
 
     def action_view(self, request: HttpRequest, packet_id: int, action: Any) -> HttpResponse:
-        return act(self, request, packet_id, action)
+        return PacketForm(self, request, packet_id, action).answer()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Packet | None = None,
-    ) -> Any:
-        decision = self._decision_context(request, obj) if obj else {}
-        return super().render_change_form(request, context | decision, add, change, form_url, obj)
-
-    def _decision_context(self, request: HttpRequest, packet: Packet) -> dict[str, Any]:
-        case = read_case(packet)
-        return {
-            "packet": packet,
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        case = read_case(row)
+        return super().page_context(request, row) | {
+            "packet": row,
             "decision": masked(case.active, request),
             "actions": [
-                (action, reverse(f"admin:packets_packet_{action.name}", args=[packet.pk]))
+                (action, reverse(f"admin:packets_packet_{action.name}", args=[row.pk]))
                 for action in possible_actions(case)
                 if request.user.has_perm(action.permission)
             ],
-            "history": history(packet, withheld(request, PacketDecision)),
+            "history": history(row, withheld(request, PacketDecision)),
             "sees_decisions": sees_decisions(request.user),
             "sees_events": sees_events(request.user),
         }

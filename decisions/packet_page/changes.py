@@ -1,4 +1,4 @@
-"""What a version of a decision changed against the one before: every field that a version copies is compared."""
+"""What a version of a decision changed from the one before. Every field that a version copies is compared."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -11,20 +11,20 @@ from django.utils.text import Truncator
 
 from decisions.models import PacketDecision
 from decisions.versions import BEGINNING, COPIED
-from inbox.admin_pages.read_only import time_text
+from inbox.admin_pages.columns import time_text
 
 MAX_VALUE_LENGTH = 200
 NOTHING = "—"
-# Of a payload it is only told that it changed, and only its digest is fetched: a chain of payloads can be megabytes.
+# A payload is shown as changed, no more, and only its digest is fetched: a chain of payloads can be megabytes.
 PAYLOAD = "esmd_request_payload"
 PAYLOAD_DIGEST = "payload_digest"
-# A first version tells its decisions, and what is not as it always begins.
+# A first version shows its decisions, and whatever differs from how versions begin.
 DECISIONS = ("decision_type", "operational_decision", "clinical_decision")
 FIRST: Mapping[str, Any] = {name: value for name, value in BEGINNING.items() if name not in DECISIONS}
 
 
 class Change(NamedTuple):
-    """A field, and its values before and after as texts; both None if only the fact is told."""
+    """A field, and its values before and after as texts; both None if only the fact is shown."""
 
     field: str
     before: str | None
@@ -40,7 +40,7 @@ def comparable(versions: models.QuerySet[PacketDecision]) -> models.QuerySet[Pac
 def changes(before: PacketDecision | None, after: PacketDecision, withheld: Collection[str] = ()) -> list[Change]:
     """The fields in which `after` differs from the version before it, in the model's order; both `comparable`.
 
-    Of `withheld` fields it is only told that they changed.
+    For `withheld` fields it says only that they changed.
     """
     changed = []
     for field in PacketDecision._meta.concrete_fields:
@@ -50,9 +50,9 @@ def changes(before: PacketDecision | None, after: PacketDecision, withheld: Coll
         old = getattr(before, name) if before else FIRST.get(name)
         new = getattr(after, name)
         if old != new:
-            is_told = field.name != PAYLOAD and field.name not in withheld
-            told = (_text(old), _text(new)) if is_told else (None, None)
-            changed.append(Change(str(field.verbose_name), *told))
+            is_shown = field.name != PAYLOAD and field.name not in withheld
+            shown = (_text(old), _text(new)) if is_shown else (None, None)
+            changed.append(Change(str(field.verbose_name), *shown))
     return changed
 
 

@@ -24,7 +24,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happened; `has_earlier_…` if there is more than is shown."""
+    """What happened; `has_earlier_…` if there is more than this."""
 
     steps: list[Step]
     has_earlier_steps: bool
@@ -33,8 +33,8 @@ class History:
 
 
 def history(packet: Packet, withheld: Collection[str] = ()) -> History:
-    """Read the packet's history; what became of `withheld` fields is not told."""
-    # The one more is there to compare with, and to know that there is more.
+    """Read the packet's history; the values of `withheld` fields are left out."""
+    # One more than LIMIT: to compare the first with, and to know that there are earlier ones.
     versions = list(comparable(PacketDecision.objects.filter(packet=packet)).order_by("-pk")[: LIMIT + 1])[::-1]
     events = list(PacketEvent.objects.filter(packet=packet).order_by("-pk")[: LIMIT + 1])[::-1]
     # Both have the time of their transaction, which makes at most one version of a packet.

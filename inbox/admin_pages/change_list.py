@@ -1,17 +1,18 @@
-"""Lists of the admin that stay quick, however many rows there are and whatever is asked for.
+"""Lists of the admin that stay quick, however many rows a table has and whatever the address asks for.
 
-Keys are looked for once, in a bounded part of the table, and give the count and all pages; then the rows of one page
-are fetched by key. A filter, or a search in a column without an index, looks through the newest rows, and the list says
-so if there are more. What can go wrong: a row that matches is older than those. Then its ids, which are searched in
-full, find it.
+One query finds the keys, in a bounded part of the table; they give the count and all pages. Another fetches the rows of
+one page. A filter, or a search in a column without an index, searches the newest rows only, and the list says so.
+What can go wrong: a row that matches is older. A search for one of its ids finds it, as ids have indexes.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import InvalidPage, Paginator
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Max
 from django.http import HttpRequest
@@ -25,39 +26,46 @@ NEWEST_ROWS = 100_000
 
 
 class BoundedPaginator(Paginator):
-    """Over rows, or over keys; one key more than `bounded_count.LIMIT` means that there are more."""
+    """Pages of rows, or of keys, of which one more than `bounded_count.LIMIT` stands for all that were not read."""
 
     @cached_property
     def count(self) -> int:
         rows = self.object_list
-        return (
-            bounded_count.count_bounded(rows) if isinstance(rows, models.QuerySet) else bounded_count.bounded(len(rows))
-        )
+        if isinstance(rows, models.QuerySet):
+            return bounded_count.count_bounded(rows)
+        return bounded_count.bounded(len(rows))
+
+
+class Keys(list):
+    """Keys that Django pages as it does a queryset."""
+
+    def _clone(self) -> "Keys":
+        return self
 
 
 class QuietChangeList(ChangeList):
-    """Its order is that of its admin; an address that asks for another has no say: few columns have an index for it."""
+    """A list in the order of its admin, whatever the address asks for, as few columns have an index to sort by."""
 
     model_admin: Any
-    # Which rows were looked through, if not all.
-    says = ""
+    # For people: which rows were searched, if not all.
+    scope = ""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """All rows that match, of those that are looked through."""
-        return self.cut(request, super().get_queryset(request, exclude_parameters))
+        return self.searched(request, super().get_queryset(request, exclude_parameters))
 
-    def cut(self, request: HttpRequest, rows: models.QuerySet) -> models.QuerySet:
-        """Those of `rows` that are looked through."""
-        is_cut = bool(self.get_filters_params()) and not self.query
-        if is_cut:
+    def searched(self, request: HttpRequest, rows: models.QuerySet) -> models.QuerySet:
+        """Those of `rows` that this list searches; sets `scope` if that leaves any out."""
+        if self.query:
+            is_cut = not all(has_index(self.model, path) for path in self.model_admin.get_search_fields(request))
+        elif is_cut := bool(self.get_filters_params()):
             rows = newest(rows)
-        if (is_cut or (self.query and self.model_admin.searches_newest(request))) and has_older(self.model):
-            self.says = f"Looked through: the newest {NEWEST_ROWS:,} rows. There may be more that match."
+        if is_cut and has_older(self.model):
+            self.scope = f"Searched only the newest {NEWEST_ROWS:,} rows. There may be more matches."
         return rows
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Only what a filter offers: any other lookup would read the whole table."""
-        filters = super().get_filters(request)  # refuses what may not be looked up at all
+        """Only lookups that a filter offers: any other would read the whole table."""
+        filters = super().get_filters(request)  # refuses lookups that are not allowed at all
         offered = {getattr(item, "parameter_name", item) for item in self.list_filter}
         for name in self.get_filters_params():
             if name.removesuffix("__exact").removesuffix("__isnull") not in offered:
@@ -65,7 +73,7 @@ class QuietChangeList(ChangeList):
         return filters
 
     def get_keys(self) -> list[Any]:
-        """The keys of all pages, in order, at most one more than `bounded_count.LIMIT`."""
+        """The keys of all pages, in order; one more than `bounded_count.LIMIT` if there are more."""
         keys = self.queryset.values_list("pk", flat=True)[: bounded_count.LIMIT + 1]
         if not self.query and not self.get_filters_params():
             return list(keys)
@@ -76,73 +84,62 @@ class QuietChangeList(ChangeList):
         return self.model_admin.get_ordering(request)
 
     def get_results(self, request: HttpRequest) -> None:
-        keys = self.get_keys()
-        self.paginator = self.model_admin.get_paginator(request, keys, self.list_per_page)
-        self.result_count = self.paginator.count
-        self.show_full_result_count, self.full_result_count = False, None
-        self.show_admin_actions = True
-        self.can_show_all = self.result_count <= self.list_max_show_all
-        self.multi_page = self.result_count > self.list_per_page
-        if self.multi_page and not (self.show_all and self.can_show_all):
-            try:
-                keys = self.paginator.page(self.page_num).object_list
-            except InvalidPage as error:
-                raise IncorrectLookupParameters from error
+        """Have Django page the keys, then fetch the rows of one page."""
+        self.queryset = Keys(self.get_keys())
+        super().get_results(request)
+        keys = self.result_list
         # No list shows JSON: a page of payloads can be many megabytes.
         payloads = [field.name for field in self.lookup_opts.concrete_fields if isinstance(field, models.JSONField)]
         rows = self.apply_select_related(self.root_queryset).defer(*payloads).in_bulk(keys)
         self.result_list = [rows[key] for key in keys if key in rows]
 
 
-def by_keys(rows: models.QuerySet, keys: Iterable[Any]) -> models.QuerySet:
-    """Those of `rows` with these keys."""
+def search(rows: models.QuerySet, paths: Iterable[str], term: str) -> models.QuerySet:
+    """Those of `rows` that have exactly this value in a field of `paths`, at most `bounded_count.LIMIT` for each field.
+
+    One query for each field, as an OR over two tables has no index. A field without an index is searched among the
+    newest rows only.
+    """
+    keys: set[Any] = set()
+    with by_index():
+        for path in paths:
+            try:
+                value = get_fields_from_path(rows.model, path)[-1].to_python(term)
+            except ValidationError:
+                continue
+            found = rows.model._default_manager.filter(**{path: value})
+            found = found if has_index(rows.model, path) else newest(found)
+            keys.update(found.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
     is_number = isinstance(rows.model._meta.pk, models.BigAutoField | models.BigIntegerField)
     return rows.filter(**{"pk__any_of" if is_number else "pk__in": keys})
 
 
+def has_index(model: type[models.Model], path: str) -> bool:
+    """True if an index of the field's table begins with it."""
+    field = get_fields_from_path(model, path)[-1]
+    if field.primary_key or field.unique or field.db_index:  # type: ignore[attr-defined]
+        return True
+    indexes = [
+        index
+        for index in [*field.model._meta.indexes, *field.model._meta.constraints]
+        if isinstance(index, models.Index | models.UniqueConstraint) and index.condition is None
+    ]
+    return any(list(index.fields)[:1] == [field.name] for index in indexes)
+
+
 def newest(rows: models.QuerySet) -> models.QuerySet:
-    """Those of `rows` that are among the newest of their table; all, if its keys are no numbers."""
-    highest = _highest(rows.model)
+    """Those of `rows` that are among the newest of their table; all, if its keys are not numbers."""
+    highest = _highest_key(rows.model)
     return rows if highest is None else rows.filter(pk__gt=highest - NEWEST_ROWS)
 
 
 def has_older(model: type[models.Model]) -> bool:
-    """There are rows that `newest` leaves out."""
-    highest = _highest(model)
+    """True if there are rows that `newest` leaves out."""
+    highest = _highest_key(model)
     return highest is not None and model._default_manager.filter(pk__lte=highest - NEWEST_ROWS).exists()
 
 
-def _highest(model: type[models.Model]) -> int | None:
+def _highest_key(model: type[models.Model]) -> int | None:
     if not isinstance(model._meta.pk, models.IntegerField):
         return None
     return model._default_manager.aggregate(highest=Max("pk"))["highest"]
-
-
-def search(model: type[models.Model], values: dict[str, Any]) -> set[Any]:
-    """The keys of rows that have one of these values, by path of their field; at most `bounded_count.LIMIT` for each.
-
-    A query for each, as an OR over two tables has no index.
-    """
-    keys: set[Any] = set()
-    with by_index():
-        for path, value in values.items():
-            rows = model._default_manager.filter(**{path: value})
-            rows = rows if has_index(model, path) else newest(rows)
-            keys.update(rows.order_by().values_list("pk", flat=True)[: bounded_count.LIMIT])
-    return keys
-
-
-def has_index(model: type[models.Model], path: str) -> bool:
-    """An index of the field's table begins with it."""
-    *relations, name = path.split("__")
-    for relation in relations:
-        model = model._meta.get_field(relation).related_model  # type: ignore[assignment]
-    field = model._meta.get_field(name)
-    if field.primary_key or field.unique or field.db_index:  # type: ignore[union-attr]
-        return True
-    indexes = [*model._meta.indexes, *model._meta.constraints]
-    return any(index.condition is None and list(index.fields)[:1] == [name] for index in indexes if _has_fields(index))
-
-
-def _has_fields(index: Any) -> bool:
-    return bool(getattr(index, "fields", ())) and hasattr(index, "condition")

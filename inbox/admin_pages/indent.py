@@ -1,7 +1,6 @@
-"""Indent: lays out a JSON text for a person without reading it.
+"""Indent: lays out JSON text from the database without decoding it.
 
-Only the space between its tokens changes, so each number stays as it is stored, which Python would round, and any depth
-will do. The text is JSON that the database gave.
+Only the space between tokens changes, so numbers keep the digits that Python would round, and any depth works.
 """
 
 import re
@@ -12,9 +11,9 @@ OPENS, CLOSES = frozenset("[{"), frozenset("]}")
 
 
 def indented(text: str, at_most: int) -> str:
-    """The text, indented; as it is, if it would be longer than `at_most` characters.
+    """The text, indented; unchanged if it would then have more than `at_most` characters.
 
-    With a thousand levels, the space alone is a thousand times the text.
+    A thousand levels of nesting can make the text a thousand times longer.
     """
     pieces, length = [], 0
     for piece in _pieces(text):
@@ -26,7 +25,7 @@ def indented(text: str, at_most: int) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """The tokens with the space before each."""
+    """The tokens, each with the space before it."""
     before, depth = "", 0
     for match in TOKEN.finditer(text):
         token = match[0]

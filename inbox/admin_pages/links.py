@@ -1,4 +1,4 @@
-"""Where a person goes on from a job, and what else finds a job. Other apps fill this in their AppConfig.ready()."""
+"""Links on the page of a job, and searches that find the jobs of a case. Apps register them in AppConfig.ready()."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from inbox.models import InboxJob
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page that has to do with a job: `what` it is, its `text`, the address, and who may see it."""
+    """A link to a page that is related to a job; `what` is its label, `permission` what a user needs to see it."""
 
     what: str
     text: str
@@ -18,30 +18,28 @@ class Link:
 
 
 Finder = Callable[[InboxJob], Iterable[Link]]
-# From a text that a person typed to the tracking ids of cases; for any other text nothing. Never raises.
+# Takes what a person typed and returns the tracking ids of the cases it names, if any. Never raises.
 Search = Callable[[str], Iterable[UUID]]
 
 _finders: list[Finder] = []
 _searches: list[Search] = []
 
 
-def register_links(finder: Finder) -> Finder:
-    """Have the page of every job show what `finder` gives for it."""
+def register_links(finder: Finder) -> None:
+    """Show the links that `finder` returns for a job on its page."""
     _finders.append(finder)
-    return finder
 
 
-def register_search(search: Search) -> Search:
-    """Have the list of jobs find the jobs of the cases that `search` gives for a text."""
+def register_search(search: Search) -> None:
+    """Find the jobs of the cases that `search` returns in the list of jobs."""
     _searches.append(search)
-    return search
 
 
 def links_of(job: InboxJob, may: Callable[[str], bool]) -> list[Link]:
-    """All links of a job whose permission `may` says yes to."""
+    """The links of a job that a user may see; `may` says whether the user has a permission."""
     return [link for finder in _finders for link in finder(job) if may(link.permission)]
 
 
 def cases_of(text: str) -> list[UUID]:
-    """The tracking ids of the cases that the text names."""
+    """The tracking ids of the cases that a text names."""
     return [tracking_id for search in _searches for tracking_id in search(text)]

@@ -1,8 +1,8 @@
-"""Private: what of a row only some may see, and the one place that decides whether a page shows it to this request.
+"""Privacy: decides, for all pages, whether a request shows the private columns of a row.
 
-A model names its private columns: texts that came with a message or tell of one, as they may name a person. Whoever
-has their permission sees them, on all pages. Whoever may reveal sees them, and the payload, in the answer to one POST,
-which is logged. All others see that there is something, and not what.
+A model names its private columns: texts of or about a message, which may name a person. Users with the model's
+permission see them on every page. Users with REVEAL see them, and the payload, in the answer to one logged POST. Others
+see only that there is a value.
 """
 
 from copy import copy
@@ -19,20 +19,23 @@ NOT_SHOWN = "not shown"
 R = TypeVar("R", bound=models.Model | None)
 
 
+def private_fields(model: type[models.Model]) -> frozenset[str]:
+    """The fields that the model names as private."""
+    return model.private.fields if hasattr(model, "private") else frozenset()
+
+
 def withheld(request: HttpRequest, model: type[models.Model]) -> frozenset[str]:
     """The private fields of the model that this request does not show."""
-    private = getattr(model, "private", None)
-    if private is None or is_revealed(request) or request.user.has_perm(private.permission):
+    fields = private_fields(model)
+    if not fields or is_revealed(request) or request.user.has_perm(model.private.permission):  # type: ignore[attr-defined]
         return frozenset()
-    return private.fields
+    return fields
 
 
 def masked(row: R, request: HttpRequest) -> R:
-    """The row as this request may see it, a copy that is to be shown and not to be saved."""
-    fields = withheld(request, type(row)) if row is not None else frozenset()
-    if not fields:
-        return row
-    shown = copy(row)
+    """The row as this request may see it. Show it, but never save it: it is a copy if anything is hidden."""
+    fields = withheld(request, type(row)) if row is not None else ()
+    shown = copy(row) if fields else row
     for name in fields:
         if getattr(shown, name) is not None:
             setattr(shown, name, NOT_SHOWN)
@@ -40,14 +43,14 @@ def masked(row: R, request: HttpRequest) -> R:
 
 
 def reveal(request: HttpRequest, name: str, why: str) -> None:
-    """Have the answer to this request show everything of an object, such as `job:17`; writes down who looks.
+    """Have the answer to this request show everything of an object, such as `job:17`, and record that in the audit.
 
-    The caller has checked REVEAL, and that it is a POST.
+    The caller has checked REVEAL, and that the request is a POST.
     """
     record([Change(name, None, None)], who=request.user.get_username(), verb="reveal", reason=why)
     request.is_revealed = True  # type: ignore[attr-defined]
 
 
 def is_revealed(request: HttpRequest) -> bool:
-    """True if this request has revealed what it is about."""
+    """True if `reveal` was called for this request."""
     return getattr(request, "is_revealed", False)

@@ -1,14 +1,14 @@
-"""Redact: JSON without its values. Keys, structure, types and lengths stay, so that one sees what is wrong with it.
+"""Redact: JSON without its values, but with the keys, structure, types and lengths that show what is wrong with it.
 
-A key can be a value itself, such as a person's name as sent by a broken program. So only keys of known words are shown,
-which other apps name in their AppConfig.ready().
+A broken program can send a value, such as a person's name, as a key. So keys are shown only if they are made of known
+words, which other apps register in their AppConfig.ready().
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any
 
-# As in `fileName`, `file_name` and `Facility Provider NPI`; nothing else may stand in a key that is shown.
+# Words as in `fileName`, `file_name` and `Facility Provider NPI`. A key that is shown holds nothing else.
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 BETWEEN = re.compile(r"[ _-]*")
 
@@ -16,12 +16,12 @@ _words: set[str] = set()
 
 
 def know_words(words: Iterable[str]) -> None:
-    """Have keys that are made of these words, in lower case, shown."""
+    """Show keys that are made of these words, which are given in lower case."""
     _words.update(words)
 
 
 def redacted(value: Any) -> Any:
-    """The same value with each text, number and truth replaced by what it is. Raises RecursionError."""
+    """The value with each text, number and boolean replaced by its type. Raises RecursionError if nested too deeply."""
     match value:
         case dict():
             return {_key(key, number): redacted(inner) for number, (key, inner) in enumerate(value.items(), start=1)}

@@ -1,4 +1,4 @@
-"""Who did what to a job, when and why. Append-only: a trigger refuses UPDATE and DELETE."""
+"""The audit: what people did to jobs, when and why. Append-only: a trigger refuses UPDATE and DELETE."""
 
 from django.db import models
 
@@ -18,7 +18,7 @@ class InboxAudit(models.Model):
         db_table = "inbox_audit"
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
-        # The page of a job shows what was done to it.
+        # For the page of a job.
         indexes = [models.Index(fields=["object", "id"], name="inbox_audit_object")]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A corrected message, kept beside the original, which stays as it came. The newest of a job is what is handled."""
+"""A corrected message. The original stays unchanged beside it; the newest correction of a job is handled."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from inbox.models.job import InboxJob
 
 
 class InboxCorrection(models.Model):
-    # The database's own key, of migration 0006, deletes the corrections of a job that is pruned.
+    # The foreign key made in migration 0006 deletes the corrections of a pruned job.
     job = models.ForeignKey(InboxJob, on_delete=models.CASCADE, related_name="corrections", db_constraint=False)
     content = ReadableJsonField(help_text="Takes the place of the payload of the source row.")
     made_at = models.DateTimeField(db_default=now())

@@ -1,4 +1,4 @@
-"""One row per message to work on: what arrived, who has it, how it ended."""
+"""A job: one row per message, with what arrived, which worker has it and how it ended."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -10,35 +10,35 @@ from django.db.models.functions import Now
 from inbox.fields import ReadableDateTimeField, now
 from inbox.statuses import DUE_STATUSES, TROUBLED_STATUSES, Status
 
-# The guard of every write of a worker, on the row `job`: this lease still holds it. JobQuerySet.held is the same.
+# Guards every write of a worker: the lease still holds the row `job`. JobQuerySet.held is the same.
 HELD_BY_LEASE = "job.lease_id = %(lease_id)s AND job.status = 'PROCESSING'"
 
 
 class JobQuerySet(models.QuerySet["InboxJob"]):
     def due(self, source: str, message_types: Iterable[str]) -> "JobQuerySet":
-        """Jobs of `source` whose time has come, by the database's clock, of the given types only."""
+        """Jobs of these types of a source that are due by the database's clock."""
         return self.filter(
             source=source, status__in=DUE_STATUSES, next_attempt_at__lte=Now(), message_type__in=sorted(message_types)
         )
 
     def held(self, lease_id: UUID, inbox_ids: Iterable[int]) -> "JobQuerySet":
-        """Those of `inbox_ids` that this lease still holds."""
+        """The jobs among `inbox_ids` that this lease still holds."""
         return self.filter(inbox_id__any_of=inbox_ids, lease_id=lease_id, status=Status.PROCESSING)
 
     def lock_keys(self, limit: int | None = None) -> list[int]:
-        """Lock at most `limit` of these jobs, in key order, past those that others hold; returns their keys."""
+        """Lock at most `limit` of these jobs in key order, skip those that are locked, and return their keys."""
         rows = self.order_by("inbox_id").select_for_update(skip_locked=True).values_list("inbox_id", flat=True)
         return list(rows[:limit])
 
     def stale(self, age_s: float) -> "JobQuerySet":
-        """Claimed jobs whose claim is older than `age_s` seconds, or from the future, by the database's clock."""
+        """Jobs whose claim is older than `age_s` seconds, or that far in the future, by the database's clock."""
         age = timedelta(seconds=age_s)
         return self.filter(
             models.Q(locked_at__lt=Now() - age) | models.Q(locked_at__gt=Now() + age), status=Status.PROCESSING
         )
 
     def claimed_by(self, presence_ids: Iterable[int]) -> "JobQuerySet":
-        """Claimed jobs of the worker processes with these inbox_worker ids."""
+        """Jobs that the worker processes with these ids have claimed."""
         return self.filter(presence_id__any_of=presence_ids, status=Status.PROCESSING)
 
 
@@ -103,7 +103,7 @@ class InboxJob(models.Model):
             models.CheckConstraint(condition=models.Q(attempt_count__gte=0), name="inbox_attempts_not_negative"),
         ]
         indexes = [
-            # The claim reads this in order; rows not yet due and ended rows cost it nothing.
+            # A claim reads it in order, and never reads jobs that are not due or have ended.
             models.Index(
                 fields=["source", "next_attempt_at", "inbox_id"],
                 condition=models.Q(status__in=DUE_STATUSES),
@@ -112,7 +112,7 @@ class InboxJob(models.Model):
             models.Index(
                 fields=["locked_at", "inbox_id"], condition=models.Q(status=Status.PROCESSING), name="inbox_claimed"
             ),
-            # For lists of few among many; whoever goes from NEW over PROCESSING to DONE has no entry in either.
+            # For lists of few jobs among many. A job that goes from NEW to PROCESSING to DONE enters neither index.
             models.Index(
                 fields=["status", "inbox_id"], condition=models.Q(status__in=TROUBLED_STATUSES), name="inbox_troubled"
             ),
@@ -121,7 +121,7 @@ class InboxJob(models.Model):
                 condition=models.Q(error_kind__isnull=False),
                 name="inbox_error_kind",
             ),
-            # For the wake, and for whoever asks what became of a case.
+            # For wake, and for searches by case.
             models.Index(fields=["decision_tracking_id"], name="inbox_tracking"),
         ]
 

@@ -1,4 +1,4 @@
-"""A source whose service is not there: a row while it pauses, none otherwise."""
+"""A pause of a source whose service is down. The row exists only while the source is paused."""
 
 from django.db import models
 

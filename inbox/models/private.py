@@ -1,10 +1,10 @@
-"""How a model names the columns that only some people may see. admin_pages/privacy.py decides what a page shows."""
+"""How a model names its private columns. admin_pages/privacy.py decides what a page shows of them."""
 
 from typing import NamedTuple
 
 
 class Private(NamedTuple):
-    """Stands in a model as `private`: its private fields, and the permission to see them."""
+    """The attribute `private` of a model: its private fields, and the permission to see them."""
 
     permission: str
     fields: frozenset[str]

@@ -1,4 +1,4 @@
-"""What each worker process had done at the end of each minute: the inbox's throughput without a look at its jobs."""
+"""What each worker process had done by the end of each minute: gives the throughput without reading jobs."""
 
 from django.db import models
 

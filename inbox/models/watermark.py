@@ -1,4 +1,4 @@
-"""How far a source has been read: where the next look may start, not proof that nothing older is missing."""
+"""How far a source has been read: where the next ingest starts. Sweeps look behind it for rows that committed late."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""A worker process: who it is, and what it has done."""
+"""A worker process: its identity, its state and how many jobs it has ended."""
 
 from django.db import models
 
@@ -34,7 +34,7 @@ class InboxWorker(models.Model):
                 condition=models.Q(state__in=["RUNNING", "STOPPED", "GONE"]), name="inbox_worker_state_known"
             )
         ]
-        # The roll call reads this every second; ended processes cost it nothing.
+        # The check for lost workers reads it every second, without the rows of processes that have ended.
         indexes = [models.Index(fields=["id"], condition=models.Q(state="RUNNING"), name="inbox_worker_running")]
 
     def __str__(self) -> str:

@@ -1,29 +1,37 @@
-"""In batches: does a verb to many jobs, a batch per transaction, so that no lock is held for long."""
+"""Applies an operation to many jobs in batches, each a transaction, so that no lock is held for long."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from django.db.models import Max
 
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
+from inbox.operations.operation import Operation, apply
 
-# Jobs per transaction: locks of some 50 ms, which no claim has to wait for anyway.
+# Jobs per transaction: locks are held for some 50 ms, and claims skip them anyway.
 BATCH = 500
 
 
 @dataclass(slots=True)
 class Done:
-    """The keys of the jobs that it was done to, and of those that somebody else had, or had changed, by then."""
+    """The keys of the jobs that it was done to, and of those that others held, or had changed by then."""
 
     inbox_ids: list[int] = field(default_factory=list)
     left_alone: list[int] = field(default_factory=list)
 
 
-def in_batches(jobs: JobQuerySet, verb: Callable[..., list[int]], batch_size: int = BATCH) -> Iterator[Done]:
-    """Call `verb(jobs, limit=…)`, which returns the keys it took, for batches of `jobs`; yields what became of each."""
+def apply_in_batches(
+    operation: Operation, jobs: JobQuerySet, *, who: str, reason: str, batch_size: int = BATCH
+) -> Iterator[Done]:
+    """Do it to all of `jobs` that it takes, in batches that are transactions of their own; yields each one's result.
+
+    Looks at each job once, up to the newest at the start, so a job that fails again is not requeued for ever.
+    """
+    jobs = operation.possible(jobs)
     for inbox_ids in _batches(jobs, batch_size):
-        taken = verb(jobs.filter(inbox_id__any_of=inbox_ids), limit=batch_size)
+        of_batch = jobs.filter(inbox_id__any_of=inbox_ids)
+        taken = apply(operation, of_batch, who=who, reason=reason, limit=batch_size)
         yield Done(taken, sorted(set(inbox_ids).difference(taken)))
 
 

@@ -58,7 +58,7 @@ def test_an_editor_corrects_what_died_and_watches_it_end(visit, run_command):
     message.fill("{" + json.dumps(corrected))
     page.get_by_label("Reason").fill("the sender says the list was lost")
     page.get_by_role("button", name="Correct and requeue").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was done yet")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing has been changed")
     expect(message).to_have_value("{" + json.dumps(corrected))
     keep(page, "job-correct")
     message.fill(json.dumps(corrected, indent=2))
@@ -107,11 +107,11 @@ def test_an_operator_requeues_one_and_then_many_with_a_reason(visit, run_command
     page.get_by_label("Action:").select_option(label="Requeue")
     keep(page, "job-list-selected")
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_label("What will be changed")).to_contain_text("3 of the jobs you selected")
+    expect(page.get_by_label("What will be changed")).to_contain_text("3 jobs that you selected")
     page.get_by_label("Reason").fill("all of them")
     keep(page, "job-many")
-    page.get_by_role("button", name="Requeue: 3").click()
-    expect(page.locator(".messagelist")).to_contain_text("3 requeued")
+    page.get_by_role("button", name="Requeue 3 jobs").click()
+    expect(page.locator(".messagelist")).to_contain_text("3 jobs requeued")
     assert InboxAudit.objects.filter(reason="all of them", who="oda").count() == 3
 
 
@@ -128,7 +128,7 @@ def test_of_two_operators_the_second_is_told_and_loses_nothing(visit):
     expect(ada.locator(".messagelist")).to_contain_text("done")
 
     bob.get_by_role("button", name="Mark dead").click()
-    expect(bob.get_by_role("alert")).to_contain_text("changed meanwhile")
+    expect(bob.get_by_role("alert")).to_contain_text("has changed since this form was shown")
     expect(bob.get_by_label("Reason")).to_have_value("it can't work\nand I typed this")
     expect(bob.get_by_label("Job now")).to_contain_text("2031-02-03 04:05:06")
     made.refresh_from_db()

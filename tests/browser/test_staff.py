@@ -54,7 +54,7 @@ def test_staff_approve_one_packet_and_dismiss_another(visit):
     page.get_by_label("Denial reason").select_option("INVALID_PECOS")
     page.get_by_label("Reason:", exact=True).fill("the provider is not enrolled")
     page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was done yet")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing has been changed")
     expect(page.get_by_label("Reason:", exact=True)).to_have_value("the provider is not enrolled")
     keep(page, "packet-dismiss-incomplete")
     page.get_by_label("Explanation").fill("no enrollment on record")
@@ -80,7 +80,7 @@ def test_of_two_reviewers_the_second_is_told_what_is_decided_and_loses_nothing(v
     expect(sam.get_by_label("Decision now")).to_contain_text("APPROVE")
 
     tea.get_by_role("button", name="Dismiss").click()
-    expect(tea.get_by_role("alert")).to_contain_text("Nothing was done")
+    expect(tea.get_by_role("alert")).to_contain_text("Nothing has been changed")
     expect(tea.get_by_label("Decision now")).to_contain_text("by sam")
     expect(tea.get_by_label("Denial reason")).to_have_value("OTHER")
     expect(tea.get_by_label("Reason in the denial")).to_have_value("twice sent")

@@ -14,7 +14,8 @@ from inbox.engine import audit
 from inbox.engine.finish import finish
 from inbox.engine.heartbeat import renew_claims
 from inbox.models import InboxAudit, InboxJob
-from inbox.operations.reschedule import reschedule
+from inbox.operations.operation import apply
+from inbox.operations.verbs import RESCHEDULE
 from inbox.outcomes import retry
 from inbox.registry import LockedJob
 from tests.support.probe import in_threads
@@ -69,7 +70,7 @@ def test_two_clicks_at_once_do_it_once_and_both_are_told_so(verb, monkeypatch):
         time.sleep(0.3)
         return record(*arguments, **named)
 
-    monkeypatch.setattr(f"inbox.operations.{verb}.record", slowly)
+    monkeypatch.setattr("inbox.operations.operation.record", slowly)
     answers = in_threads(*[lambda one=one: one.post(page(made, verb), data).status_code for one in clients])
     assert answers == [302, 302]
     assert InboxAudit.objects.count() == 1
@@ -87,7 +88,7 @@ def test_a_job_that_a_worker_has_locked_is_left_alone_and_the_operator_is_told()
         InboxJob.objects.select_for_update().get(pk=made.pk)
         [answer] = in_threads(post)
     assert answer.status_code == 409
-    assert "has the job locked just now" in answer.content.decode()
+    assert "a worker has the job locked" in answer.content.decode()
     assert InboxJob.objects.get().status == "PROCESSING"
 
 
@@ -110,7 +111,7 @@ def test_a_job_that_failed_after_the_page_is_left_alone_though_its_transaction_b
         [shown] = in_threads(lambda: ask_of_all(client, "requeue", "?source=test"))
         fields = (running.message_id, 1, "probe", None, None, None, 1, 0.0)
         finish(running.lease_id, "somebody", [(LockedJob(running.pk, *fields), retry("no answer"))])
-    assert "Requeue: 1 requeued." in confirm(client, shown, "?source=test")
+    assert "1 job requeued." in confirm(client, shown, "?source=test")
     assert statuses(counted, running) == ["NEW", "FAILED"]
 
 
@@ -119,10 +120,11 @@ def test_what_was_written_before_the_page_and_committed_after_it_is_left_alone()
     changed, other = job(status="FAILED"), job(status="FAILED")
     client = operator("ada")
     with transaction.atomic():
-        reschedule(InboxJob.objects.filter(pk=changed.pk), to=None, who="bob", reason="it is up again", limit=1)
+        jobs = InboxJob.objects.filter(pk=changed.pk)
+        apply(RESCHEDULE, jobs, to=None, who="bob", reason="it is up again", limit=1)
         [shown] = in_threads(lambda: ask_of_all(client, "mark-dead", "?status__exact=FAILED"))
     text = confirm(client, shown, "?status__exact=FAILED")
-    assert "Mark dead: 1 marked dead. Changed meanwhile and left alone: 1." in text
+    assert "1 job marked dead. Skipped because they changed after the page was shown: 1." in text
     assert statuses(changed, other) == ["FAILED", "DEAD"]
 
 
@@ -135,7 +137,7 @@ def test_a_lease_that_a_heartbeat_renews_is_released_unless_somebody_has_the_row
     with transaction.atomic():
         InboxJob.objects.select_for_update().get(pk=locked.pk)
         [text] = in_threads(lambda: confirm(client, shown, query))
-    assert "Release lease: 1 released. In use at that moment and left alone: 1." in text
+    assert "1 job released. Skipped because they were in use: 1." in text
     assert statuses(beating, locked) == ["NEW", "PROCESSING"]
 
 

@@ -1,6 +1,6 @@
-"""The head of the job list: does the inbox run, is it idle or stalled, why, what to type; and the jobs by status.
+"""The head of the job list: is the inbox running, idle or stalled, why, what to type; and the number of jobs by status.
 
-Looked at anew every KEPT_S seconds per process; a look reads a bounded number of rows, however many jobs there are.
+Each process keeps a banner for KEPT_S seconds. To take one reads a bounded number of rows, however many jobs there are.
 """
 
 import time
@@ -17,16 +17,15 @@ KEPT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many jobs have a status, as text, since it may be more than were counted; the age of the oldest, in words.
+    """How many jobs have a status, and how old the oldest is, both as text.
 
-    Of NEW it is how long it is due, of PROCESSING since the claim, of the others since it was taken in.
+    The age is the time since a NEW job became due, since a PROCESSING job was claimed, since others were ingested.
     """
 
     status: str
-    label: str
     count: str
     oldest: str | None
-    is_bad: bool
+    is_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Banner:
 
     at: str
     state: str
-    says: str
+    summary: str
     stalls: list[Stall]
     pauses: list[str]
     counts: list[Count]
@@ -45,7 +44,7 @@ _kept: tuple[float, Banner] | None = None
 
 
 def banner() -> Banner:
-    """The banner of now, or of at most KEPT_S seconds ago."""
+    """A banner that is at most KEPT_S seconds old."""
     global _kept
     if _kept is None or time.monotonic() - _kept[0] > KEPT_S:
         _kept = (time.monotonic(), take_banner())
@@ -53,52 +52,53 @@ def banner() -> Banner:
 
 
 def forget() -> None:
-    """The next look is a new one, since something was just done."""
+    """Have the next call of `banner` take a new one, as something was just changed."""
     global _kept
     _kept = None
 
 
 def take_banner() -> Banner:
-    """Look now."""
+    """A banner of this moment."""
     seen = take_overview(bounded_count.LIMIT, is_brief=True, is_bounded=True)
     stalls = find_stalls(seen)
-    said = [] if any("pauses" in stall.why for stall in stalls) else [text for _, text in pauses(seen)]
+    # A pause that stalls the inbox is already among the stalls.
+    told = {stall.why for stall in stalls}
+    paused = [text for _, text in pauses(seen) if text not in told]
     state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
-    return Banner(seen.at, state, _says(seen, state), stalls, said, _counts(seen))
+    return Banner(seen.at, state, _summary(seen, state), stalls, paused, _counts(seen))
 
 
-def _says(seen: Overview, state: str) -> str:
-    alive = seen.owners.alive()
-    workers = "1 worker is alive" if alive == 1 else f"{alive} workers are alive" if alive else "no worker is alive"
+def _summary(seen: Overview, state: str) -> str:
+    count = seen.owners.alive()
+    workers = "1 worker is running" if count == 1 else f"{count or 'no'} workers are running"
     match state:
         case "Stalled":
             return workers
         case "Running":
-            return f"{seen.due:,}{'+' * seen.is_due_at_least} due, {seen.jobs[Status.PROCESSING]:,} in hand; {workers}"
+            return f"{seen.due:,}{'+' * seen.is_due_at_least} due, {seen.jobs[Status.PROCESSING]:,} claimed; {workers}"
     return f"nothing is due; {workers}"
 
 
 def _counts(seen: Overview) -> list[Count]:
-    oldest = _oldest(seen)
-    counts = [
-        Count(str(status), status.value, _text(seen, status), oldest.get(status), is_bad=False)
+    assert seen.by_status  # noqa: S101 for mypy: a bounded overview has it
+    dead = seen.by_status.counts[Status.DEAD]
+    counts = {
+        status: f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
         for status in (Status.NEW, Status.PROCESSING, Status.FAILED, Status.WAITING)
+    }
+    counts[Status.DEAD] = f"{dead:,}{'+' * (Status.DEAD in seen.by_status.at_least)}"
+    counts[Status.DONE] = f"{seen.ended.counts[Status.DONE]:,}"
+    if seen.ended.is_partial:
+        counts[Status.DONE] += f" of the newest {bounded_count.LIMIT:,}"
+    oldest = _oldest(seen)
+    return [
+        Count(status.value, count, oldest.get(status), is_bad=status == Status.DEAD and dead > 0)
+        for status, count in counts.items()
     ]
-    assert seen.by_status  # noqa: S101 for mypy: it was taken for a page
-    dead, has_more = seen.by_status.counts[Status.DEAD], Status.DEAD in seen.by_status.at_least
-    counts.append(Count("DEAD", "DEAD", f"{dead:,}{'+' * has_more}", oldest.get(Status.DEAD), is_bad=dead > 0))
-    done = f"{seen.ended.counts[Status.DONE]:,}" + (
-        f" of the newest {bounded_count.LIMIT:,}" if seen.ended.is_partial else ""
-    )
-    return [*counts, Count("DONE", "DONE", done, None, is_bad=False)]
-
-
-def _text(seen: Overview, status: Status) -> str:
-    return f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
 
 
 def _oldest(seen: Overview) -> dict[str, str]:
-    """How long the oldest job of each status is due or claimed; of what is not due, since it was taken in."""
+    """The age of the oldest job of each status that has any."""
     ages: dict[str, float] = {}
     for group in seen.open:
         if group.oldest_s is not None:

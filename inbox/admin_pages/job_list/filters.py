@@ -1,5 +1,6 @@
-"""Filters of the job list. None asks the table for its values by reading all of it; how far each looks: `pick`."""
+"""The filters of the job list. No filter reads the whole table for its choices; `pick` finds the jobs that match."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -14,59 +15,43 @@ from inbox.db.distinct_values import error_kinds_seen, sources_seen
 from inbox.models import InboxJob
 from inbox.statuses import DUE_STATUSES, Status
 
+# Owners that the filter offers.
 OWNERS = 50
 
 
-class OneOf(admin.SimpleListFilter):
-    """A filter on a text column."""
+def one_of(column: str, names: Callable[[], Iterable[str]], title: str = "", **more: str) -> type:
+    """A filter for one value of a text column, and `more`; `names` gives the values to choose from."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
+    class OneOf(admin.SimpleListFilter):
+        parameter_name = column
 
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+            return [(name, name) for name in sorted(names())]
 
-class SourceFilter(OneOf):
-    title = parameter_name = "source"
+        def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+            return queryset.filter(**{column: self.value(), **more}) if self.value() else queryset
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = {source.name for source in registry.sources()} | set(sources_seen())
-        return [(name, name) for name in sorted(names)]
-
-
-class MessageTypeFilter(OneOf):
-    title = "message type"
-    parameter_name = "message_type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        types = {name for source in registry.sources() for name in source.message_types}
-        return [(name, name) for name in sorted(types)]
+    OneOf.title = title or column.replace("_", " ")
+    return OneOf
 
 
-class ErrorKindFilter(OneOf):
-    title = "error kind"
-    parameter_name = "error_kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind, kind) for kind in error_kinds_seen()]
+def _sources() -> set[str]:
+    return {source.name for source in registry.sources()} | set(sources_seen())
 
 
-class OwnerFilter(admin.SimpleListFilter):
-    """Who has it now; whoever has nothing can't be chosen."""
+def _message_types() -> set[str]:
+    return {name for source in registry.sources() for name in source.message_types}
 
-    title = "owner"
-    parameter_name = "locked_by"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        claimed = InboxJob.objects.filter(status=Status.PROCESSING).order_by().values_list("locked_by", flat=True)
-        return [(name, name) for name in sorted(filter(None, claimed.distinct()[:OWNERS]))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(status=Status.PROCESSING, locked_by=self.value()) if self.value() else queryset
+def _owners() -> list[str]:
+    claimed = InboxJob.objects.filter(status=Status.PROCESSING).order_by()
+    return list(filter(None, claimed.values_list("locked_by", flat=True).distinct()[:OWNERS]))
 
 
 class OpenForFilter(admin.SimpleListFilter):
-    """Jobs that have not ended, by how long ago they were taken in."""
+    """Jobs that have not ended, by their age since ingest."""
 
-    title = "age, of open jobs"
+    title = "age of open jobs"
     parameter_name = "open_for"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -75,6 +60,15 @@ class OpenForFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() not in OPEN_FOR:
             return queryset
-        # In two parts, as each has an index of its own.
+        # Two conditions, as each has its own index.
         is_open = Q(status__in=DUE_STATUSES) | Q(status=Status.PROCESSING)
         return queryset.filter(is_open, created_at__lt=Now() - timedelta(seconds=int(self.value() or 0)))
+
+
+FILTERS = [
+    one_of("source", _sources),
+    one_of("message_type", _message_types),
+    OpenForFilter,
+    one_of("error_kind", error_kinds_seen),
+    one_of("locked_by", _owners, "owner", status=Status.PROCESSING),
+]

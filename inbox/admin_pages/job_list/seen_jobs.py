@@ -1,9 +1,9 @@
-"""Seen, of many jobs: those that a page counted, and how they were, as a text that its form carries and none can forge.
+"""Seen, of many jobs: those that a page counted and how they were, as a signed text that its form carries.
 
-Keys alone would not do: a job may have moved since. Nor would the time of the page: `updated_at` is of before the
+Keys alone would not do: a job may have moved since. Nor would the time of the page: `updated_at` is set before the
 commit, so a handler that runs long writes a time that was over when the page was made. So each job has a mark: when it
 was last written, or while a worker has it its lease, as a heartbeat writes the time too.
-What can go wrong: the text is of another person, action or list, or somebody wrote it by hand. Then it says nothing.
+What can go wrong: the text belongs to another person, operation or list, or was written by hand. Then it is not read.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ IN_HAND = Q(status=Status.PROCESSING)
 
 @dataclass(frozen=True, slots=True)
 class SeenJobs:
-    """The mark of each job by its key, and for a person what was left out, if anything was."""
+    """The mark of each job by its key; `says` tells a person what was left out, if anything was."""
 
     marks: dict[int, str]
     says: str = ""
@@ -42,7 +42,7 @@ class SeenJobs:
 
     @classmethod
     def from_text(cls, text: str, of: str) -> Self | None:
-        """What `as_text` made of it for the same `of`; None if that was not so."""
+        """What was seen, from a text that `as_text` made for the same `of`; None for any other text."""
         try:
             found = signing.loads(text, salt=_salt(of))
         except signing.BadSignature:
@@ -80,7 +80,7 @@ def look(jobs: JobQuerySet, says: str = "") -> SeenJobs:
     with by_index():
         rows = list(columns[: bounded_count.LIMIT + 1])
     if len(rows) > bounded_count.LIMIT:
-        says = f"{says} There are more than {bounded_count.LIMIT:,}: the first are meant.".lstrip()
+        says = f"{says} More than {bounded_count.LIMIT:,} match; only the first are affected.".lstrip()
     marks = {
         key: f"{LEASE}{lease_id}" if status == Status.PROCESSING else written(updated_at)
         for key, status, lease_id, updated_at in rows[: bounded_count.LIMIT]

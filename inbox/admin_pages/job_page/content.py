@@ -1,20 +1,20 @@
-"""Content: the message of a job as text, as it came and as it was corrected."""
+"""Content: the message of a job as JSON text, as received and as corrected."""
 
 from dataclasses import dataclass
 
 from django.db import connection
 
 from inbox import registry
+from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxJob
-from inbox.operations.correct import corrected_texts
 from inbox.registry import ByFlag, ByWatermark
 
-READ = "SELECT {content}::text, {revision}, is_deleted FROM {table} WHERE message_id = %s"
+SELECT_CONTENT = "SELECT {content}::text, {revision}, is_deleted FROM {table} WHERE message_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """JSON texts: `original` None if the source has no row any more. `is_newer`: the row has been changed since."""
+    """`original` is None if the source row is gone; `is_newer` says that the row has changed since the job was made."""
 
     original: str | None
     corrected: str | None
@@ -23,17 +23,17 @@ class Content:
 
     @property
     def handled(self) -> str | None:
-        """What a handler reads."""
+        """The text that a handler reads."""
         return self.corrected if self.corrected is not None else self.original
 
     @property
     def why_ignored(self) -> str | None:
-        """Why a handler would ignore it, whatever it says or is corrected to; None if it would not."""
+        """Why a handler would ignore the message, even a corrected one; None if it would not."""
         if self.is_newer:
-            return "the source row has been changed since, and has another job for that"
+            return "the source row has changed since, and a newer job covers it"
         if self.is_deleted:
             return "the source row was deleted"
-        return "the source row is gone, or holds no message" if self.original is None else None
+        return "the source row is gone or holds no message" if self.original is None else None
 
 
 def has_content(job: InboxJob) -> bool:
@@ -48,7 +48,7 @@ def content_of(job: InboxJob) -> Content | None:
         return None
     quote = connection.ops.quote_name
     revision = quote(reads.revision) if isinstance(reads, ByFlag) else "1"
-    sql = READ.format(content=quote(reads.content), revision=revision, table=quote(reads.table))
+    sql = SELECT_CONTENT.format(content=quote(reads.content), revision=revision, table=quote(reads.table))
     with connection.cursor() as cursor:
         cursor.execute(sql, [job.message_id])
         text, revision_now, is_deleted = cursor.fetchone() or (None, job.revision, False)

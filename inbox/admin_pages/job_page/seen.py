@@ -7,7 +7,7 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.statuses import Status
 
-# Of a time that Python has not; every move makes it a good one.
+# For a time outside Python's range; every move replaces it with one inside.
 UNREADABLE = "?"
 
 
@@ -21,17 +21,17 @@ def seen(job: InboxJob) -> str:
 
 
 def written(updated_at: datetime | None) -> str:
-    """When a job was last written, as a text that is told from that of any other move."""
+    """When a job was last written, as a text that is different after any other move."""
     return updated_at.isoformat() if updated_at else UNREADABLE
 
 
 def as_seen(inbox_id: int, text: str) -> JobQuerySet:
-    """The job, if it still is as `seen` said; a text that `seen` never gives finds nothing."""
+    """The job, if it is still as `seen` said; a text that `seen` never gives finds nothing."""
     job = InboxJob.objects.filter(pk=inbox_id).first()
     if job is None or seen(job) != text:
         return InboxJob.objects.none()
     jobs = InboxJob.objects.filter(pk=inbox_id, status=job.status, lease_id=job.lease_id)
-    # What is written between this look and the lock is found by these conditions, under the lock.
+    # These conditions are checked again under the lock, so they find what is written in between.
     if job.status == Status.PROCESSING:
         return jobs
     return jobs.filter(updated_at=job.updated_at) if job.updated_at else jobs.exclude(updated_at__range=(FIRST, LAST))

@@ -1,4 +1,8 @@
-"""manage.py requeue_jobs: DEAD, FAILED or WAITING jobs go back to NEW, for a reason that is kept in the audit."""
+"""manage.py requeue_jobs: runs DEAD, FAILED or WAITING jobs again, for a reason that is kept in the audit.
+
+What can go wrong: the database refuses, or the command is stopped. Each batch is a transaction, so nothing is left half
+done and the same command does the rest.
+"""
 
 import getpass
 import json
@@ -18,40 +22,46 @@ from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.monitoring.terminal import say
-from inbox.operations.batches import Done
-from inbox.operations.requeue import REQUEUEABLE, requeue_all, requeueable
+from inbox.operations.batches import Done, apply_in_batches
+from inbox.operations.verbs import REQUEUE
 from inbox.statuses import Status
 from inbox.worker.signals import Stop, StopNow
 
-# Lines about single jobs; more than these nobody reads.
+# Lines about single jobs; nobody reads more.
 SHOWN = 20
+WHY_NOT = {
+    Status.NEW: "is NEW already",
+    Status.PROCESSING: "is PROCESSING, a worker has it: skipped",
+    Status.DONE: "has become DONE",
+}
+OTHER = "does not match the other options: skipped"
 
 
 class Command(DatabaseCommand):
     help = (
-        "Send DEAD, FAILED or WAITING jobs back to NEW: they begin anew, with all attempts. Options that choose jobs "
-        "are combined with AND; one of --id, --tracking-id, --message-type and --error-text is needed."
+        "Run DEAD, FAILED or WAITING jobs again, with a fresh set of attempts. Options that choose jobs are combined "
+        "with AND; at least one of --id, --tracking-id, --message-type and --error-text is needed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--id", type=inbox_id, nargs="+", action="extend", metavar="N", help="these inbox ids")
-        parser.add_argument("--tracking-id", type=UUID, metavar="UUID", help="jobs of this case")
+        parser.add_argument("--tracking-id", type=UUID, metavar="UUID", help="the jobs of this case")
         parser.add_argument("--message-type", type=some_text, metavar="T", help="jobs of this message type")
         parser.add_argument(
-            "--error-text", type=some_text, metavar="TEXT", help="jobs whose last error has this text in it"
+            "--error-text", type=some_text, metavar="TEXT", help="jobs whose last error contains this text"
         )
         parser.add_argument("--source", type=some_text, metavar="S", help="of these, only jobs of this source")
         parser.add_argument(
             "--status",
             type=str.upper,
-            choices=[str(status) for status in REQUEUEABLE],
+            choices=[str(status) for status in REQUEUE.takes],
             help="of these, only jobs of this status",
         )
         parser.add_argument(
-            "--reason", type=some_text, required=True, metavar="TEXT", help="why; kept in the audit, no patient data"
+            "--reason", type=some_text, required=True, metavar="TEXT", help="why; kept in the audit, so no patient data"
         )
         parser.add_argument("--who", type=some_text, metavar="NAME", help="kept in the audit (default user@host)")
-        parser.add_argument("--dry-run", action="store_true", help="only say how many jobs it would be")
+        parser.add_argument("--dry-run", action="store_true", help="only say how many jobs would be requeued")
         parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -64,7 +74,7 @@ class Command(DatabaseCommand):
             self._requeue(options)
 
     def _say_what_it_would_be(self, options: dict[str, Any]) -> None:
-        rows = requeueable(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
+        rows = REQUEUE.possible(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
         by_status = dict(rows)
         count = sum(by_status.values())
         if options["json"]:
@@ -82,20 +92,20 @@ class Command(DatabaseCommand):
         except (Error, StopNow) as error:
             self._say_how_many(done, options)
             why = "stopped at once" if isinstance(error, StopNow) else f"the database refused: {error_text(error)}"
-            raise CommandError(f"{why}; nothing is left half done, type it again for the rest") from None
+            raise CommandError(f"{why}; nothing is left half done, run it again for the rest") from None
         self._say_how_many(done, options)
-        left_alone = [f"job {number} was in use at that moment: left alone" for number in done.left_alone]
-        for line in shortened(left_alone + _why_not(options["id"] or [], done)):
+        in_use = [f"job {number} was in use: skipped" for number in done.left_alone]
+        for line in shortened(in_use + _why_not(options["id"] or [], done)):
             self.stderr.write(line)
         if stop.is_asked:
-            raise CommandError("stopped; type it again for the rest")
+            raise CommandError("stopped; run it again for the rest")
 
     def _requeue_until(self, stop: Stop, done: Done, options: dict[str, Any]) -> None:
-        """Fills `done` as it goes, so that it is known whatever happens."""
+        """Fill `done` on the way, so that it is known whatever happens."""
         jobs = chosen(options)
         who = options["who"] or user_at_host()
-        with Progress(is_shown=True, label="jobs", count_total=requeueable(jobs).count) as progress:
-            for batch in requeue_all(jobs, who=who, reason=options["reason"]):
+        with Progress(is_shown=True, label="jobs", count_total=REQUEUE.possible(jobs).count) as progress:
+            for batch in apply_in_batches(REQUEUE, jobs, who=who, reason=options["reason"]):
                 done.inbox_ids += batch.inbox_ids
                 done.left_alone += batch.left_alone
                 progress.advance(len(batch.inbox_ids))
@@ -142,7 +152,7 @@ def _status_of(inbox_ids: Iterable[int]) -> dict[int, str]:
 
 
 def _refuse_wrong_ids(inbox_ids: list[int]) -> None:
-    """An id that can't be meant makes the whole list suspect: nothing is changed."""
+    """Raise CommandError: one wrong id makes the whole list suspect, so nothing is changed."""
     known = _status_of(inbox_ids)
     wrong = [f"there is no job {number}" for number in dict.fromkeys(inbox_ids) if number not in known]
     wrong += [f"job {number} is DONE, and DONE is final" for number, status in known.items() if status == Status.DONE]
@@ -153,15 +163,5 @@ def _refuse_wrong_ids(inbox_ids: list[int]) -> None:
 def _why_not(inbox_ids: list[int], done: Done) -> list[str]:
     """A line for each named job that was not requeued, and was not in use either."""
     others = set(inbox_ids).difference(done.inbox_ids, done.left_alone)
-    return [f"job {number} {_as_it_is(status)}" for number, status in sorted(_status_of(others).items())]
-
-
-def _as_it_is(status: str) -> str:
-    match status:
-        case Status.NEW:
-            return "is NEW already"
-        case Status.PROCESSING:
-            return "is PROCESSING, a worker has it: left alone"
-        case Status.DONE:
-            return "has become DONE"
-    return "does not match the other options: left alone"
+    reasons = {number: WHY_NOT.get(Status(status), OTHER) for number, status in _status_of(others).items()}
+    return [f"job {number} {why}" for number, why in sorted(reasons.items())]

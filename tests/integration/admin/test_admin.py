@@ -296,7 +296,7 @@ def test_a_case_that_has_a_packet_is_said_and_linked_and_nothing_is_overwritten(
     packet, _ = open_packet(CASE, channel=Channel.ESMD, by="ada", reason="first")
     answer = client.post(url(Packet, "add"), NEW_PACKET, follow=True)
     text = answer.content.decode()
-    assert "has a packet already" in text
+    assert "already has a packet" in text
     assert f'<a href="{url(Packet, "change", packet.pk)}">{packet.external_id}</a>' in text
     packet.refresh_from_db()
     assert packet.channel_type_id == Channel.ESMD

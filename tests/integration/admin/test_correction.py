@@ -5,8 +5,8 @@ import json
 import pytest
 from django.db import connection, transaction
 
+from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxAudit, InboxCorrection
-from inbox.operations.correct import corrected_texts
 from packets.models import IntegrationMessage, Packet
 from tests.support.pages.job_page import (
     CASE,
@@ -77,7 +77,7 @@ def test_a_bad_message_is_corrected_handled_and_stays_as_it_came(client):
     assert Packet.objects.get().case_id == MARKED
     assert IntegrationMessage.objects.get().payload == {"documents": "none"}
     text = text_of(client.get(page(made)))
-    assert "Corrected, and handled" in text
+    assert "As corrected; this version is handled" in text
     assert MARKED not in text
     entry = InboxAudit.objects.get(verb="correct")
     assert entry.after["characters"] == len(json.dumps(good, indent=2))

@@ -11,9 +11,9 @@ from django.http import QueryDict
 
 from inbox.admin_pages.job_list.bulk_action import act_on_many, ask_about_many
 from inbox.admin_pages.job_list.seen_jobs import look
-from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
 from inbox.admin_pages.job_page.seen import seen
 from inbox.models import InboxAudit, InboxJob
+from inbox.operations.verbs import OPERATIONS
 from tests.support.pages.forged_posts import LIST, operator, page, text_of
 from tests.support.rows import job
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_an_action_on_many_asks_for_its_permission_itself():
-    jobs, action = site.get_model_admin(InboxJob), JOB_ACTIONS[0]
+    jobs, action = site.get_model_admin(InboxJob), OPERATIONS[0]
     request = SimpleNamespace(user=User.objects.create_user("nobody"), POST={}, GET=QueryDict())
     with pytest.raises(PermissionDenied):
         ask_about_many(jobs, request, InboxJob.objects.all(), action)
@@ -102,10 +102,10 @@ def test_of_what_is_not_the_page_of_this_person_and_action_nothing_is_done(forge
     assert InboxJob.objects.get().status == "DEAD"
 
 
-@pytest.mark.parametrize("name", [action.name for action in JOB_ACTIONS])
+@pytest.mark.parametrize("name", [action.name for action in OPERATIONS])
 def test_on_many_too_an_action_takes_only_what_it_can_be_done_to(name):
     made = [job(status=status) for status in ("NEW", "PROCESSING", "FAILED", "WAITING", "DEAD", "DONE")]
-    [action] = [action for action in JOB_ACTIONS if action.name == name]
+    [action] = [action for action in OPERATIONS if action.name == name]
     possible = set(action.possible(InboxJob.objects.all()).values_list("pk", flat=True))
     client = operator()
     shown = client.post(LIST, {"action": name, ACTION_CHECKBOX_NAME: [one.pk for one in made], "select_across": "1"})

@@ -86,10 +86,10 @@ def test_what_somebody_elses_program_said_is_shown_by_a_reveal_only():
     made = job(errors=[error | {"said": "no such SECRET"}], last_error="answered 422", error_kind="Refused", **fields)
     for client in (somebody("view_inboxjob", "operate_job"), editor := somebody("view_inboxjob", "reveal_payload")):
         text = text_of(client.get(page(made)))
-        assert "Refused: answered 422. It said: not shown" in text
+        assert "Refused: answered 422. Response: not shown" in text
         assert "SECRET" not in text
     assert "Reveal (this is logged)" in text
-    assert "It said: no such SECRET" in text_of(editor.post(page(made, "reveal")))
+    assert "Response: no such SECRET" in text_of(editor.post(page(made, "reveal")))
     assert InboxAudit.objects.get().object == f"job:{made.pk}"
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from inbox.admin_pages.job_page.actions import ACTIONS
 from inbox.engine.audit import recorded_move
 from inbox.engine.claim import claim
 from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
+from inbox.operations.verbs import OPERATIONS
 from tests.support.pages.job_page import (
     AFTER,
     CLAIMED,
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 def test_the_page_offers_what_is_possible_and_each_does_what_it_says(client, status):
     made = job(status=status)
     text = text_of(client.get(page(made)))
-    offered = {action.name for action in ACTIONS if f'href="{page(made, action.name)}"' in text}
+    offered = {action.name for action in OPERATIONS if f'href="{page(made, action.name)}"' in text}
     assert offered == {name for name, statuses in POSSIBLE.items() if status in statuses}
     for name in offered:
         one = job(status=status)
@@ -84,7 +84,7 @@ def test_a_job_claimed_since_the_form_was_shown_is_left_alone_and_nothing_typed_
     typed = {"content": '{"corrected": 1}', "message_type": "intake", "reason": "kept & typed"}
     answer = post(client, made, name, before, **typed)
     assert answer.status_code == 409
-    assert "has changed meanwhile" in text_of(answer)
+    assert "the job has changed since this form was shown" in text_of(answer)
     assert "kept &amp; typed" in text_of(answer)
     assert "worker B" in text_of(answer)
     assert InboxJob.objects.filter(pk=made.pk).values().get() == row
@@ -131,7 +131,7 @@ def test_an_edit_of_a_form_that_was_carried_out_is_no_second_click_and_is_kept(c
     row = InboxJob.objects.values().get()
     answer = post_again(client, made, name, shown, **second)
     assert answer.status_code == 409
-    assert "submitted before, with other entries, and that was carried out" in text_of(answer)
+    assert "submitted before with other entries, and those were carried out" in text_of(answer)
     assert all(answer.context["form"][field].value() == value for field, value in second.items())
     assert InboxJob.objects.values().get() == row
     assert InboxAudit.objects.exclude(verb="reveal").count() == 1
@@ -153,7 +153,7 @@ def test_the_same_reason_in_a_new_form_is_no_second_click(client):
     InboxJob.objects.filter(pk=made.pk).update(**CLAIMED | {"locked_at": seconds_ago(0)})
     answer = post_again(client, made, "requeue", shown, reason="retry")
     assert answer.status_code == 409
-    assert "has changed meanwhile" in text_of(answer)
+    assert "the job has changed since this form was shown" in text_of(answer)
     assert InboxAudit.objects.count() == 1
 
 

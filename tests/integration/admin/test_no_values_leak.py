@@ -19,10 +19,10 @@ from django.urls import reverse
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
 from inbox import registry
-from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
 from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob, InboxTally, InboxWorker, PollWatermark, SourcePause
-from inbox.operations.requeue import requeue
+from inbox.operations.operation import apply
+from inbox.operations.verbs import OPERATIONS, REQUEUE
 from inbox.worker.loop import Worker
 from packets.intake import handler as intake
 from packets.models import Packet, PacketDocument, PacketEvent
@@ -250,8 +250,8 @@ def look_at(client, models):
     pages = [reverse("admin:inbox_inboxjob_change", args=[pk]) for pk in refused]
     pages += [page for model in models for page in pages_of(model)]
     answers = [(page, client.get(page)) for page in pages]
-    forged = {"reason": "x", "seen": "DEAD -", "post": "yes", "open": "yes", "correlation_id": tracking_id(9)}
-    for page in forms_of(InboxJob, JOB_ACTIONS, "correct", "reveal") + forms_of(Packet, PACKET_ACTIONS):
+    forged = {"reason": "x", "seen": "DEAD -", "post": "yes", "open": "yes", "request_id": tracking_id(9)}
+    for page in forms_of(InboxJob, OPERATIONS, "correct", "reveal") + forms_of(Packet, PACKET_ACTIONS):
         answers += [(page, answer) for answer in (client.get(page), client.post(page, {}), client.post(page, forged))]
     for model, field in ((PacketDocument, "packet"), (InboxCorrection, "job")):
         query = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field}
@@ -286,8 +286,8 @@ def acts(client):
     shown = ""
     for to in ("NON_AFFIRM", "AFFIRM"):
         address = reverse("admin:packets_packet_clinical-decision", args=[of.pk])
-        form = client.get(address).context["form"]
-        hidden = {field.name: field.value() or "" for field in form.hidden_fields()}
+        context = client.get(address).context
+        hidden = {name: context[name] for name in ("seen", "request_id")}
         answer = client.post(address, hidden | {"to": to, "reason": "a test"}, follow=True)
         shown += answer.content.decode()
     assert shown.count("done. The packet is at") == 2
@@ -319,7 +319,7 @@ def test_no_value_of_a_message_leaves_its_place(log_format, boss, settings, monk
             drain_all()
         crashes()
         generator_answers(settings)
-        requeue(InboxJob.objects.all(), who="ada", reason="a test", limit=1000)
+        apply(REQUEUE, InboxJob.objects.all(), who="ada", reason="a test", limit=1000)
         drain_all()
         pages(boss)
         with monkeypatch.context() as broken:

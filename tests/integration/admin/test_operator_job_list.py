@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list import bulk_action as many
-from inbox.admin_pages.job_page.admin import JobList
+from inbox.admin_pages.job_list.change_list import JobList
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.monitoring import overview
@@ -123,7 +123,7 @@ def test_a_filter_without_an_index_looks_through_the_newest_and_says_so(client, 
     monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
     jobs = [job(status="DEAD") for _ in range(3)]
     assert len(found(client, message_type="probe")) == 2
-    says = "Looked through: the newest 2 jobs. There may be more that match."
+    says = "Searched only the newest 2 jobs. There may be more matches."
     assert says in text_of(client.get(LIST, {"message_type": "probe"}))
     assert len(found(client, message_type="probe", status__exact="DEAD")) == len(found(client)) == len(jobs)
 
@@ -139,11 +139,11 @@ def test_a_search_finds_by_the_number_of_the_packet(client):
 def test_the_selected_are_requeued_after_a_page_with_the_count_and_a_reason(client):
     keys = [*dead(3), job(status="DONE").pk]
     shown = ask(client, "requeue", keys[1:])
-    assert "<strong>2</strong> of the jobs you selected" in text_of(shown)
+    assert "<strong>2 jobs</strong> that you selected" in text_of(shown)
     assert statuses(keys) == ["DEAD", "DEAD", "DEAD", "DONE"]
     assert "errorlist" in text_of(answer_form(client, shown, reason=" "))
     assert not InboxAudit.objects.exists()
-    assert "Requeue: 2 requeued." in text_of(answer_form(client, shown))
+    assert "2 jobs requeued." in text_of(answer_form(client, shown))
     assert statuses(keys) == ["DEAD", "NEW", "NEW", "DONE"]
     assert set(InboxAudit.objects.values_list("who", "reason", "verb")) == {("boss", REASON, "requeue")}
 
@@ -153,12 +153,12 @@ def test_all_that_match_the_filter_are_taken_and_nothing_else(client):
     query = "?error_kind=Odd"
     shown = ask(client, "requeue", keys[:1], query, select_across="1")
     text = text_of(shown)
-    assert "<strong>5</strong> of the jobs that match <code>error_kind=Odd</code>" in text
-    assert "none that comes to match later" in text
-    assert "After 15 s" in text
+    assert "<strong>5 jobs</strong> that match <code>error_kind=Odd</code>" in text
+    assert "Only these 5 jobs are affected." in text
+    assert "over 15 s" in text
     assert "At most" not in text
     late = dead(1)
-    assert "Requeue: 5 requeued.<" in text_of(answer_form(client, shown, query))
+    assert "5 jobs requeued.<" in text_of(answer_form(client, shown, query))
     assert statuses([*keys, other, *late]) == ["NEW"] * 5 + ["DEAD"] * 2
 
 
@@ -168,13 +168,12 @@ def test_of_more_than_the_limit_the_first_are_taken_and_the_page_says_so(client,
     for is_last, count in ((False, 3), (True, 2)):
         shown = ask(client, "requeue", keys[:1], "?status__exact=DEAD", select_across="1")
         text = text_of(shown)
-        assert f"<strong>{count}</strong> of the jobs that match" in text
-        assert (
-            "There are more than 3: the first are meant. At most 3 jobs can be requeued at once." in text
-        ) != is_last
+        assert f"<strong>{count} jobs</strong> that match" in text
+        says = "More than 3 match; only the first are affected. At most 3 jobs can be requeued at once."
+        assert (says in text) != is_last
         text = text_of(answer_form(client, shown, "?status__exact=DEAD"))
-        assert f"Requeue: {count} requeued." in text
-        assert ("the same can be done again" in text) != is_last
+        assert f"{count} jobs requeued." in text
+        assert ("do the same again" in text) != is_last
     assert statuses(keys) == ["NEW"] * 5
 
 
@@ -189,8 +188,10 @@ def test_a_second_click_takes_no_job_that_the_page_did_not_count(client, monkeyp
     monkeypatch.setattr(bounded_count, "LIMIT", 3)
     keys = failed(7)
     shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
-    assert "3 marked dead" in text_of(answer_form(client, shown, FAILED))
-    assert "0 marked dead. Changed meanwhile and left alone: 3." in text_of(answer_form(client, shown, FAILED))
+    assert "3 jobs marked dead" in text_of(answer_form(client, shown, FAILED))
+    assert "0 jobs marked dead. Skipped because they changed after the page was shown: 3." in text_of(
+        answer_form(client, shown, FAILED)
+    )
     assert sorted(statuses(keys)) == ["DEAD"] * 3 + ["FAILED"] * 4
 
 
@@ -202,7 +203,7 @@ def test_a_job_written_at_a_time_that_python_has_not_is_taken_as_it_was_seen(cli
         cursor.execute("UPDATE integration_inbox SET updated_at = %s WHERE inbox_id = ANY(%s)", [time, keys[:2]])
     shown = ask(client, "requeue", keys)
     InboxJob.objects.filter(pk=keys[1]).update(updated_at=seconds_ago(0))
-    assert "2 requeued" in text_of(answer_form(client, shown))
+    assert "2 jobs requeued" in text_of(answer_form(client, shown))
     assert statuses(keys) == ["NEW", "FAILED", "NEW"]
 
 
@@ -214,7 +215,7 @@ def test_the_rest_after_the_time_limit_is_of_those_that_the_page_counted(client,
     shown = ask(client, "mark-dead", keys[:1], FAILED, select_across="1")
     for left in (2, 1):
         shown = answer_form(client, shown, FAILED)
-        assert f"<strong>{left}</strong> of the jobs that match" in text_of(shown)
+        assert f"<strong>{left} job{'s' if left > 1 else ''}</strong> that match" in text_of(shown)
     # A page of before, sent again, has nothing more to do either.
     for _ in range(2):
         answer_form(client, shown, FAILED)
@@ -229,7 +230,7 @@ def test_what_another_operator_does_in_between_moves_nothing_up(client, monkeypa
     other.force_login(User.objects.create_superuser("other"))
     answer_form(other, ask(other, "mark-dead", keys[:1], FAILED, select_across="1"), FAILED)
     text = text_of(answer_form(client, shown, FAILED))
-    assert "0 marked dead. Changed meanwhile and left alone: 3." in text
+    assert "0 jobs marked dead. Skipped because they changed after the page was shown: 3." in text
     assert sorted(statuses(keys)) == ["DEAD"] * 3 + ["FAILED"] * 4
 
 
@@ -238,7 +239,7 @@ def test_what_comes_of_age_while_the_reason_is_typed_is_left_alone(client):
     shown = ask(client, "mark-dead", [old], "?open_for=300", select_across="1")
     # As two seconds later.
     InboxJob.objects.filter(pk=young).update(created_at=seconds_ago(301))
-    assert "Mark dead: 1 marked dead." in text_of(answer_form(client, shown, "?open_for=300"))
+    assert "1 job marked dead." in text_of(answer_form(client, shown, "?open_for=300"))
     assert statuses([old, young]) == ["DEAD", "FAILED"]
 
 
@@ -249,7 +250,7 @@ def test_a_lease_that_is_renewed_is_released_and_one_that_is_new_is_not(client):
     InboxJob.objects.filter(pk=beating.pk).update(locked_at=later, updated_at=later)
     InboxJob.objects.filter(pk=claimed_anew.pk).update(lease_id=uuid4())
     text = text_of(answer_form(client, shown, "?status__exact=PROCESSING"))
-    assert "Release lease: 1 released. Changed meanwhile and left alone: 1." in text
+    assert "1 job released. Skipped because they changed after the page was shown: 1." in text
     assert statuses([beating.pk, claimed_anew.pk]) == ["NEW", "PROCESSING"]
 
 
@@ -268,7 +269,7 @@ def test_what_has_changed_since_the_page_was_shown_is_left_alone_and_counted(cli
     later = seconds_ago(-60)
     InboxJob.objects.filter(pk=keys[0]).update(updated_at=later)
     text = text_of(answer_form(client, shown))
-    assert "Requeue: 1 requeued. Changed meanwhile and left alone: 1." in text
+    assert "1 job requeued. Skipped because they changed after the page was shown: 1." in text
     assert statuses(keys) == ["DEAD", "NEW"]
 
 
@@ -279,11 +280,11 @@ def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_othe
     query = "?message_type=probe"
     shown = ask(client, "requeue", keys[:1], query, select_across="1")
     text = text_of(shown)
-    assert "<strong>2</strong> of the jobs that match" in text
-    assert "Looked through: the newest 3 jobs. There may be more that match." in text
+    assert "<strong>2 jobs</strong> that match" in text
+    assert "Searched only the newest 3 jobs. There may be more matches." in text
     assert "At most 2 jobs can be requeued at once." in text
-    assert "the same can be done again" in text
-    assert "2 requeued. These may not be all that match" in text_of(answer_form(client, shown, query))
+    assert "do the same again" in text
+    assert "2 jobs requeued. More jobs may match." in text_of(answer_form(client, shown, query))
     assert statuses(keys) == ["DEAD"] * 3 + ["NEW"] * 2
 
 
@@ -313,8 +314,8 @@ def test_when_time_is_up_the_page_asks_again_for_the_rest(client, monkeypatch, n
         shown = answer_form(client, shown)
         text = text_of(shown)
         assert "Submit again for the rest" in text
-        assert f"<strong>{left}</strong>" in text
-        assert "Changed meanwhile" not in text
+        assert f"<strong>{left} job" in text
+        assert "Skipped" not in text
     answer_form(client, shown)
     assert InboxAudit.objects.count() == 3
 

@@ -98,7 +98,7 @@ def test_the_page_tells_the_story_of_a_job_and_what_goes_with_it(client):
     made = dead_message(esmd(CASE), errors=[*errors, {"at": "never"}, 7], finished_at=seconds_ago(1))
     other = job(decision_tracking_id=CASE)
     text = re.sub(r"\s+", " ", text_of(client.get(page(made))))
-    for part in ["Source row written", "Taken in", "Attempt 1 failed", "worker A", "Odd: broken", packet.external_id]:
+    for part in ["Source row written", "Ingested", "Attempt 1 failed", "worker A", "Odd: broken", packet.external_id]:
         assert part in text
     assert f'href="{page(other)}"' in text
     assert reverse("admin:packets_integrationmessage_change", args=[made.message_id]) in text

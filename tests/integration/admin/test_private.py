@@ -132,7 +132,7 @@ def test_a_page_says_that_there_is_something_and_not_what(as_role, marked_rows):
     assert text.count("not shown") >= len(Packet.private.fields) + len(PacketDocument.private.fields)
     # What was changed by a version is told, not to what.
     assert re.search(r"utn:</span> changed", text)
-    assert re.search(r"UTN</dt><dd>NONE: not shown, to be fixed: not shown not shown", text)
+    assert re.search(r"UTN</dt><dd>NONE: not shown, needs correction: not shown not shown", text)
     empty = packet(2)
     assert "not shown" not in text_of(as_role("other", "view_packet").get(url(Packet, "change", empty.pk)))
 

@@ -7,8 +7,8 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.urls import reverse
 
+from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxAudit
-from inbox.operations.correct import corrected_texts
 from packets.models import IntegrationMessage
 from tests.support.pages.job_page import CASE, MARKED, dead_message, open_form, page, post_again, text_of
 from tests.support.rows import esmd

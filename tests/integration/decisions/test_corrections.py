@@ -139,7 +139,10 @@ def remove(message_id):
 
 MARK = "MARKED-VALUE-7731"
 LATER = {
-    "changed": (lambda key: rewrite(key, clinical_ops_decision_json=decision(MARK)), "has been changed since, and"),
+    "changed": (
+        lambda key: rewrite(key, clinical_ops_decision_json=decision(MARK)),
+        "has changed since, and a newer job covers it",
+    ),
     "deleted": (lambda key: rewrite(key, is_deleted=True), "was deleted"),
     "gone": (remove, "is gone"),
 }
@@ -168,7 +171,7 @@ def test_what_would_be_ignored_is_not_corrected_and_the_reason_is_said(client, n
     hidden = {field: shown.context[field] for field in ("seen", "request_id")}
     got = client.post(page(dead, "correct"), hidden | typed)
     assert got.status_code == 409
-    assert "Nothing was done: the source row" in got.content.decode()
+    assert "Nothing has been changed: the source row" in got.content.decode()
     assert got.context["form"]["content"].value() == typed["content"]
     assert (InboxJob.objects.get(pk=dead.pk).status, InboxAudit.objects.count()) == ("DEAD", looks)
     assert not InboxCorrection.objects.exists()

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from decisions.case import Case, lock_case
+from decisions.case import Case
 from decisions.codes import ClinicalDecision, OperationalDecision
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
@@ -35,9 +35,8 @@ def test_the_buttons_are_what_the_verbs_allow(client, make):
         Packet.objects.filter(pk=of.pk).update(detailed_status=status)
         case = Case(fresh(of), active(of))
         for action in ACTIONS:
-            data = {"reason": "x", "correlation_id": uuid4(), "seen": action.seen(case)}
-            data |= {"denial_reason": "OTHER", "denial_details": {"reason": "TEST"}}
-            allowed = [to for to in TARGETS.get(action.name, [""]) if does(action, of, data | {"to": to})]
+            data = {"reason": "x", "denial_reason": "OTHER", "denial_text": "TEST"}
+            allowed = [to for to in TARGETS.get(action.name, [""]) if does(action, case, data | {"to": to})]
             offered = [] if why_not(action, case) else action.choices(case) or [""]
             assert sorted(offered) == sorted(allowed), (action.name, status)
 
@@ -49,14 +48,17 @@ TARGETS = {
 }
 
 
-def does(action, of, data):
+def does(action, case, data):
     """Whether the verb does it; it is undone."""
+    form, request_id = action.form(data), uuid4()
+    assert form.is_valid()
+    request = {"by": "ada", "correlation_id": request_id, "seen": action.read_seen(action.seen(case))}
     try:
         with transaction.atomic():
-            done = action.perform(lock_case(of.pk), data, "ada")
+            made = action.verb(case.packet.pk, **request, **form.cleaned_data)
             raise Undone
     except Undone:
-        return done
+        return getattr(made, "correlation_id", request_id) == request_id
     except (NotAllowedNow, MoveRefused):
         return False
 
@@ -118,7 +120,7 @@ def test_what_went_wrong_at_cms_is_shown_above_the_buttons(client):
     answer(of, fail, kind="utn", second=2, message_id=3)
     text = text_of(client.get(page(of)))
     assert "FAILED: TEST" in text
-    assert "FAILED, to be fixed: E1 Call" in text
+    assert "FAILED, needs correction: E1 Call" in text
 
 
 def test_a_first_version_tells_no_defaults():

@@ -149,7 +149,7 @@ def test_a_form_that_makes_no_sense_now_leads_back_and_says_why(client, action):
 def test_looking_at_a_form_changes_nothing(client, action):
     of = case_for(action)
     before = rows()
-    query = {"reason": REASON, "correlation_id": uuid4(), **TYPED[action]}
+    query = {"reason": REASON, "request_id": uuid4(), **TYPED[action]}
     for ask in (client.get, client.head):
         assert ask(page(of, action), query).status_code == 200
     assert client.put(page(of, action)).status_code == 405
@@ -190,10 +190,6 @@ def test_details_that_the_reason_does_not_require_are_kept_too(client):
         {"reason": "x" * 2001},
         {"to": "PENDING"},
         {"to": "nonsense"},
-        {"correlation_id": "x"},
-        {"correlation_id": ""},
-        {"seen": "x"},
-        {"seen": "9" * 30},
     ],
     ids=str,
 )
@@ -205,10 +201,26 @@ def test_a_mistake_in_the_form_is_shown_and_decides_nothing(client, wrong):
     assert not PacketDecision.objects.exists()
 
 
+@pytest.mark.parametrize("seen", ["x", "9" * 30, "9" * 5000, "1", "-1", "\x00", "٣"])
+def test_a_form_that_does_not_say_what_was_seen_decides_nothing(client, seen):
+    of = packet()
+    assert submit(client, of, "clinical-decision", to="AFFIRM", seen=seen).status_code == 409
+    assert not PacketDecision.objects.exists()
+
+
+@pytest.mark.parametrize("request_id", ["x", ""])
+def test_a_request_without_a_good_id_decides_once(client, request_id):
+    of = packet()
+    form = form_of(client, of, "clinical-decision") | {"request_id": request_id}
+    answers = [submit(client, of, "clinical-decision", form, follow=False, to="AFFIRM") for _ in range(2)]
+    assert [got.status_code for got in answers] == [302, 409]
+    assert PacketDecision.objects.count() == 1
+
+
 def test_what_is_so_already_is_said(client):
     of = affirmed()
     got = submit(client, of, "clinical-decision", to="AFFIRM")
-    assert "it is so already" in text_of(got)
+    assert "that is already the case" in text_of(got)
     assert not LogEntry.objects.exists()
 
 

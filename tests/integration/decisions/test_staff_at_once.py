@@ -81,6 +81,6 @@ def test_a_packet_that_is_being_worked_on_is_said_and_nothing_is_lost():
         lock_case(of.pk)
         told = pool.submit(submitted).result()
     assert told.status_code == 409
-    assert "is being worked on just now" in text_of(told)
+    assert "someone else is working on the packet" in text_of(told)
     assert REASON.replace("&", "&amp;") in text_of(told)
     assert "done. The packet" in text_of(submit(client, of, "approve", sent_by(told)))

@@ -65,7 +65,7 @@ def test_whoever_may_see_only_packets_sees_no_history(client):
 
 def test_nobody_acts_without_a_login():
     of = packet()
-    got = Client().post(page(of, "approve"), {"reason": REASON, "correlation_id": uuid4()})
+    got = Client().post(page(of, "approve"), {"reason": REASON, "request_id": uuid4()})
     assert got.status_code == 302
     assert "/login/" in got.url
     assert not PacketDecision.objects.exists()

@@ -8,6 +8,7 @@ from django.db import transaction
 from decisions.codes import OperationalDecision
 from decisions.staff.approve import approve
 from decisions.staff.update_operational_decision import update_operational_decision
+from inbox.models import InboxAudit
 from packets.codes import DetailedStatus
 from packets.move_packet import move_packet
 from tests.support.cases import active, chain, decided, fresh, packet
@@ -40,6 +41,35 @@ def test_a_double_click_does_it_once_and_says_so(client, action):
     assert rows() == before
 
 
+@pytest.mark.parametrize("action", NAMES)
+def test_the_audit_keeps_who_did_what_and_by_which_form(client, action):
+    of = case_for(action)
+    form = form_of(client, of, action)
+    submit(client, of, action, form, **TYPED[action])
+    entry = InboxAudit.objects.get()
+    assert (entry.object, entry.who, entry.reason) == (f"packet:{of.pk}", "boss", REASON)
+    assert entry.before == {"detailed_status": of.detailed_status}
+    assert entry.after == {
+        "detailed_status": fresh(of).detailed_status,
+        "request_id": form["request_id"],
+        "request_sha256": entry.after["request_sha256"],
+    }
+
+
+def test_a_form_that_was_refused_is_the_same_request_until_it_is_carried_out(client):
+    of = packet()
+    form = form_of(client, of, "approve")
+    decided(approve, of, by="grace")
+    told = sent_by(submit(client, of, "clinical-decision", form, to="AFFIRM"))
+    assert told["request_id"] == form["request_id"]
+    for _ in range(2):
+        assert submit(client, of, "clinical-decision", told, follow=False, to="AFFIRM").status_code == 302
+    late = submit(client, of, "clinical-decision", told, to="NON_AFFIRM")
+    assert "those were carried out" in text_of(late)
+    assert sent_by(late)["request_id"] != form["request_id"]
+    assert InboxAudit.objects.count() == 1
+
+
 def test_a_late_second_click_does_not_move_a_packet_that_is_back_where_it_was(client):
     of = packet()
     form = form_of(client, of, "move")
@@ -69,7 +99,7 @@ def test_a_form_that_is_sent_again_with_something_else_is_no_second_click(client
     before = rows()
     got = submit(client, of, action, form, **second)
     assert got.status_code == 409
-    assert "Nothing was done" in text_of(got)
+    assert "Nothing has been changed" in text_of(got)
     for name, value in second.items():
         assert got.context["form"][name].value() == value
     assert rows() == before
@@ -104,7 +134,7 @@ def test_a_stale_page_is_told_so_and_keeps_what_was_typed(client, action):
     got = submit(client, of, action, form, **TYPED[action])
     assert got.status_code == 409
     text = text_of(got)
-    assert f"Nothing was done: {now}" in text
+    assert f"Nothing has been changed: {now}" in text
     assert REASON.replace("&", "&amp;") in text
     assert re.search(r"Last event, 20[^<]*by\s+grace", text)
     assert rows() == before
@@ -147,5 +177,5 @@ def test_a_choice_that_is_not_possible_any_more_is_still_told(client):
     form = form_of(client, of, "operational-decision")
     decided(update_operational_decision, of, to=OperationalDecision.DISMISSAL_COMPLETE, by="grace")
     got = submit(client, of, "operational-decision", form, to="DISMISSAL_COMPLETE")
-    assert "You had chosen DISMISSAL_COMPLETE, which is not possible now." in text_of(got)
+    assert "You chose DISMISSAL_COMPLETE, which is no longer possible." in text_of(got)
     assert re.findall(r'type="radio" name="to" value="(\w+)"', text_of(got)) == ["PENDING"]

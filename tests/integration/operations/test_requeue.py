@@ -6,8 +6,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from inbox.models import InboxAudit, InboxJob
-from inbox.operations import requeue as requeue_module
-from inbox.operations.requeue import requeue, requeue_all
+from inbox.operations import operation
+from inbox.operations.batches import apply_in_batches
+from inbox.operations.operation import apply
+from inbox.operations.verbs import REQUEUE
 from tests.support.probe import claim_all, in_threads, probe_source
 from tests.support.requeues import REASON, dead_jobs, status_of
 from tests.support.rows import job, seconds_ago
@@ -18,11 +20,13 @@ LATER = seconds_ago(-3600)
 
 
 def requeued(jobs=None, limit=500):
-    return requeue(InboxJob.objects.all() if jobs is None else jobs, who="op@host", reason=REASON, limit=limit)
+    jobs = InboxJob.objects.all() if jobs is None else jobs
+    return apply(REQUEUE, jobs, who="op@host", reason=REASON, limit=limit)
 
 
 def requeued_all(batch_size=500):
-    return list(requeue_all(InboxJob.objects.all(), who="op@host", reason=REASON, batch_size=batch_size))
+    jobs = InboxJob.objects.all()
+    return list(apply_in_batches(REQUEUE, jobs, who="op@host", reason=REASON, batch_size=batch_size))
 
 
 @pytest.mark.parametrize("status", ["DEAD", "FAILED", "WAITING"])
@@ -106,7 +110,7 @@ def test_without_its_entry_no_job_moves(monkeypatch):
     def breaks(*args, **kwargs):
         raise RuntimeError("the audit is broken")
 
-    monkeypatch.setattr(requeue_module, "record", breaks)
+    monkeypatch.setattr(operation, "record", breaks)
     with pytest.raises(RuntimeError):
         requeued()
     assert status_of(made) == "DEAD"
@@ -125,7 +129,7 @@ def test_the_door_out_of_dead_is_closed_again_in_the_same_transaction():
 def test_a_requeue_needs_a_reason(reason):
     made = job(status="DEAD")
     with pytest.raises(ValueError, match="reason"):
-        requeue(InboxJob.objects.all(), who="op", reason=reason, limit=1)
+        apply(REQUEUE, InboxJob.objects.all(), who="op", reason=reason, limit=1)
     assert status_of(made) == "DEAD"
 
 
@@ -183,7 +187,7 @@ def test_requeue_and_claim_at_once_never_take_the_same_job():
 
 def test_it_goes_in_batches_that_are_transactions_of_their_own():
     keys = dead_jobs(7)
-    batches = requeue_all(InboxJob.objects.all(), who="op", reason=REASON, batch_size=3)
+    batches = apply_in_batches(REQUEUE, InboxJob.objects.all(), who="op", reason=REASON, batch_size=3)
     assert next(batches).inbox_ids == keys[:3]
     assert in_threads(lambda: InboxJob.objects.filter(status="NEW").count()) == [3]
     assert [batch.inbox_ids for batch in batches] == [keys[3:6], keys[6:]]
@@ -191,7 +195,7 @@ def test_it_goes_in_batches_that_are_transactions_of_their_own():
 
 def test_a_job_that_dies_again_meanwhile_is_not_requeued_for_ever():
     first, *others = dead_jobs(4)
-    batches = requeue_all(InboxJob.objects.all(), who="op", reason=REASON, batch_size=2)
+    batches = apply_in_batches(REQUEUE, InboxJob.objects.all(), who="op", reason=REASON, batch_size=2)
     next(batches)
     InboxJob.objects.filter(pk=first).update(status="DEAD")
     newer = job(status="DEAD")

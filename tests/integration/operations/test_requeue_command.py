@@ -117,7 +117,7 @@ def test_it_says_why_a_named_job_was_not_requeued(capsys):
     out, err = capsys.readouterr()
     assert out == "0 requeued\n"
     assert f"job {new.pk} is NEW already" in err
-    assert f"job {held.pk} is PROCESSING, a worker has it: left alone" in err
+    assert f"job {held.pk} is PROCESSING, a worker has it: skipped" in err
     assert f"job {other.pk} does not match the other options" in err
 
 
@@ -127,7 +127,7 @@ def test_it_names_the_jobs_that_were_in_use(run_command):
         list(InboxJob.objects.select_for_update())
         code, out, err = run_command("requeue_jobs", "--id", str(made.pk), "--reason", REASON, "--json")
     assert (code, json.loads(out)) == (0, {"requeued": 0, "left_alone": [made.pk]})
-    assert f"job {made.pk} was in use at that moment: left alone" in err
+    assert f"job {made.pk} was in use: skipped" in err
 
 
 def test_a_dry_run_counts_and_changes_nothing(capsys):
@@ -144,7 +144,10 @@ def test_a_dry_run_counts_and_changes_nothing(capsys):
 def test_the_entry_says_who_and_why(run_command):
     made = job(status="DEAD")
     code, out, err = run_command("requeue_jobs", "--id", str(made.pk), "--reason", REASON)
-    assert (code, out, err) == (0, "1 requeued\n", "")
+    assert (code, out) == (0, "1 requeued\n")
+    [line] = err.splitlines()
+    assert "operator changed jobs; verb: requeue; who: " in line
+    assert line.endswith("; count: 1")
     entry = InboxAudit.objects.get()
     assert (entry.reason, entry.who.count("@")) == (REASON, 1)
     InboxJob.objects.update(status="DEAD")
@@ -170,7 +173,7 @@ def test_sigterm_ends_it_after_the_batch_and_a_second_run_does_the_rest(start_co
         assert "Stopping after the batch" in process.stderr.readline()
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "500 requeued\n")
-    assert "type it again for the rest" in err
+    assert "run it again for the rest" in err
     assert InboxAudit.objects.count() == InboxJob.objects.filter(status=Status.NEW).count() == 500
     code, out, err = run_command("requeue_jobs", "--message-type", "probe", "--reason", REASON)
     assert (code, out) == (0, "700 requeued\n")

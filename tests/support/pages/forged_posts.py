@@ -8,14 +8,14 @@ from django.urls import reverse
 
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS as PACKET_ACTIONS
-from inbox.admin_pages.job_page.actions import ACTIONS as JOB_ACTIONS
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
+from inbox.operations.verbs import OPERATIONS
 from packets.models import Packet, PacketEvent
 from tests.support.rows import esmd, job, send, tracking_id
 
 CASE = tracking_id(1)
 LIST = reverse("admin:inbox_inboxjob_changelist")
-JOB_PAGES = [action.name for action in JOB_ACTIONS] + ["correct", "reveal"]
+JOB_PAGES = [action.name for action in OPERATIONS] + ["correct", "reveal"]
 PACKET_PAGES = [action.name for action in PACKET_ACTIONS]
 
 

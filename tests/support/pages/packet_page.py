@@ -9,6 +9,7 @@ from decisions.codes import DenialReason
 from decisions.models import PacketDecision
 from decisions.packet_page.actions import ACTIONS
 from decisions.staff.dismiss import dismiss
+from inbox.models import InboxAudit
 from packets.models import Packet, PacketEvent
 from tests.support.cases import affirmed, answer, decided, fresh, packet
 
@@ -35,9 +36,7 @@ def form_of(client, of, action):
 
 
 def sent_by(answer):
-    form = answer.context["form"]
-    hidden = {field.name: field.value() for field in form.hidden_fields()}
-    return {name: "" if value is None else value for name, value in hidden.items()}
+    return {name: answer.context[name] for name in ("seen", "request_id")}
 
 
 def submit(client, of, action, form=None, follow=True, **typed):
@@ -45,8 +44,11 @@ def submit(client, of, action, form=None, follow=True, **typed):
     return client.post(page(of, action), data, follow=follow)
 
 
+KEPT = (Packet, PacketEvent, PacketDecision, LogEntry, InboxAudit)
+
+
 def rows():
-    return [list(model.objects.order_by("pk").values()) for model in (Packet, PacketEvent, PacketDecision, LogEntry)]
+    return [list(model.objects.order_by("pk").values()) for model in KEPT]
 
 
 def buttons(client, of):

@@ -1,0 +1,31 @@
+"""Corrections: what a person put in place of the message of a job. The original is kept as it came.
+
+The newest correction counts; handlers read it instead of the payload of the source row. What can go wrong: the
+correction is as bad as the original. Then the job dies again, and can be corrected again.
+"""
+
+from collections.abc import Sequence
+
+from django.db import connection
+
+from inbox.db.storable import storable
+
+# In SQL, so that the JSON keeps its text: Python would round numbers.
+SELECT_NEWEST_CORRECTIONS = """
+SELECT DISTINCT ON (job_id) job_id, content::text
+  FROM inbox_correction WHERE job_id = ANY(%s) ORDER BY job_id, id DESC
+"""
+INSERT_CORRECTION = "INSERT INTO inbox_correction (job_id, content, made_by) VALUES (%s, %s::jsonb, %s)"
+
+
+def corrected_texts(inbox_ids: Sequence[int]) -> dict[int, str]:
+    """The newest correction of each of these jobs that has one, as JSON text, by key."""
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_NEWEST_CORRECTIONS, [list(inbox_ids)])
+        return dict(cursor.fetchall())
+
+
+def add_correction(inbox_id: int, text: str, *, who: str) -> None:
+    """Keep `text`, JSON, as the newest correction of the job. Raises DataError if it is not JSON."""
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_CORRECTION, [inbox_id, text, storable(who, 200)])
