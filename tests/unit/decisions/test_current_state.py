@@ -71,6 +71,11 @@ def test_a_different_answer_begins_a_round_and_leaves_behind_what_was_said_befor
     assert current_state([*messages, new_utn]).utn == "UTN-FAKE-2"
 
 
+def test_a_round_begins_with_the_first_of_its_equal_answers():
+    messages = [answer(1, "AFFIRM"), answer(3, "NON_AFFIRM"), utn(4), answer(5, "NON_AFFIRM")]
+    assert current_state(messages).utn == "UTN-FAKE-1"
+
+
 def test_what_was_said_before_the_first_answer_counts_for_the_first_round():
     assert current_state([utn(1), answer(2, "AFFIRM")]).utn == "UTN-FAKE-1"
 
