@@ -4,6 +4,7 @@ Whatever happens, a packet has one active version, its chain has no gap, the los
 """
 
 import random
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -26,7 +27,7 @@ from packets.models import Packet
 from tests.support.cases import BY, active, active_key, affirmed, approved, chain, decided, fresh, packet, utn
 from tests.support.clinical import write_decision
 from tests.support.drain import drain_all
-from tests.support.probe import in_threads
+from tests.support.probe import in_threads, lock_waiters, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -205,8 +206,6 @@ def test_who_waits_for_the_packet_reads_the_decision_that_was_made_meanwhile():
     case = packet()
     with transaction.atomic():
         assert lock_case(case.pk).active is None
-        from threading import Thread
-
         results = []
 
         def run():
@@ -217,8 +216,6 @@ def test_who_waits_for_the_packet_reads_the_decision_that_was_made_meanwhile():
 
         thread = Thread(target=run)
         thread.start()
-        from tests.support.probe import lock_waiters, wait_until
-
         wait_until(lock_waiters)
         winner = approve(case.pk, correlation_id=uuid4(), **BY)
     thread.join(10)

@@ -11,6 +11,7 @@ from inbox.models import InboxWorker
 from inbox.monitoring import take_overview
 from inbox.monitoring.diagnosis import find_stalls
 from inbox.monitoring.text_report import page
+from inbox.monitoring.transactions import OpenTransaction
 from tests.support.rows import job, seconds_ago
 
 INTAKE = {"source": "integration", "message_type": "intake"}
@@ -26,6 +27,21 @@ def worker(**fields):
     """A worker process without presence, so that its row alone says whether it lives."""
     defaults = {"instance_id": uuid4(), "worker_id": "worker A", "command": "run_inbox_worker", "host": "h", "pid": 1}
     return InboxWorker.objects.create(**defaults | fields)
+
+
+def open_transaction(**fields):
+    """A transaction that has been open for 90 s and keeps dead rows, as the monitoring finds it."""
+    defaults = {
+        "holds_back_cleanup": True,
+        "age_s": 90.0,
+        "pid": 4711,
+        "gid": None,
+        "database": "d",
+        "user": "op",
+        "application": "psql",
+        "state": "idle in transaction",
+    }
+    return OpenTransaction(**defaults | fields)
 
 
 def sql(statement, *values):

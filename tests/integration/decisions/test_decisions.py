@@ -3,11 +3,11 @@
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.transaction import TransactionManagementError
 
 from decisions.codes import DenialReason, OperationalDecision
-from decisions.errors import DecidedMeanwhile, DecisionRefused, DetailsMissing, NoSuchPacket, NotAllowedNow
+from decisions.errors import DecidedMeanwhile, DetailsMissing, NoSuchPacket, NotAllowedNow
 from decisions.models import DecisionMessage, PacketDecision, SendClinicalOps
 from decisions.staff.affirm import affirm
 from decisions.staff.approve import approve
@@ -20,7 +20,6 @@ from packets.models import PacketEvent
 from packets.move_packet import MoveRefused, move_packet
 from tests.support.cases import BY, active, affirmed, answer, approved, chain, decided, fresh, packet, utn
 from tests.support.drain import drain
-from tests.support.probe import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -242,24 +241,6 @@ def test_the_database_refuses_a_second_active_version_and_a_change_of_an_old_one
     affirmed(2)
     with pytest.raises(IntegrityError, match="append-only"):
         DecisionMessage.objects.update(content={})
-
-
-def test_a_verb_waits_for_the_packet_and_then_sees_what_was_decided():
-    case = packet()
-    with transaction.atomic():
-        approve(case.pk, correlation_id=uuid4(), **BY)
-        started = []
-
-        def second():
-            started.append(1)
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '50ms'")
-                approve(case.pk, correlation_id=uuid4(), **BY)
-
-        with pytest.raises(Exception, match="lock timeout"):
-            in_threads(second)
-    with pytest.raises(DecisionRefused):
-        decided(approve, case, seen=None)
 
 
 def test_steps_that_no_event_makes_are_made_by_hand_and_recorded():

@@ -13,7 +13,7 @@ from inbox.engine.heartbeat import renew_claims
 from inbox.engine.reclaim import reclaim_stale
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import dead, done, ignored, not_ready, retry
-from inbox.registry import Outbound, Source
+from inbox.registry import Source
 from inbox.worker.presence import Presence
 from tests.support.outbound import Service, outbound_source, outbound_worker, running, status_of, statuses
 from tests.support.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, wait_until, witnesses
@@ -127,16 +127,6 @@ def test_a_finish_that_raises_for_one_job_leaves_the_effects_of_the_others():
     outbound_worker(outbound_source(Service(is_open=True), finish=finish)).once()
     assert [status_of(number) for number in range(1, 5)] == ["DONE", "FAILED", "DONE", "DONE"]
     assert witnesses() == [keys[0], keys[2], keys[3]]
-
-
-def test_a_source_has_handlers_or_calls():
-    outbound = Outbound(prepare=list, call=int, finish=lambda jobs, answers: answers)
-    source = Source(name="x", command="none")
-    source.calls("a", outbound)
-    with pytest.raises(ValueError, match="already"):
-        source.calls("a", outbound)
-    with pytest.raises(ValueError, match="not both"):
-        source.handles("b")(leave_witnesses)
 
 
 # Calls beside each other, and beside the rest.

@@ -5,10 +5,10 @@ from django.db import transaction
 
 from inbox.monitoring import take_overview
 from inbox.monitoring.text_report import page
-from inbox.monitoring.transactions import OLDEST, OpenTransaction, Transactions, find_transactions, warnings
+from inbox.monitoring.transactions import OLDEST, Transactions, find_transactions, warnings
 from tests.support.probe import wait_until
 from tests.support.rows import job
-from tests.support.status import another_session, sql
+from tests.support.status import another_session, open_transaction, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,20 +45,6 @@ def test_its_own_transaction_is_not_counted(monkeypatch):
     with transaction.atomic():
         job()
         assert find_transactions().oldest == []
-
-
-def open_transaction(**fields):
-    defaults = {
-        "holds_back_cleanup": True,
-        "age_s": 90.0,
-        "pid": 4711,
-        "gid": None,
-        "database": "d",
-        "user": "op",
-        "application": "psql",
-        "state": "idle in transaction",
-    }
-    return OpenTransaction(**defaults | fields)
 
 
 @pytest.mark.django_db(transaction=False)

@@ -44,5 +44,7 @@ def test_an_outbound_source_has_calls_only():
     source = made()
     assert source.calls("call", CALLS) is CALLS
     assert source.is_outbound
+    with pytest.raises(ValueError, match="already"):
+        source.calls("call", CALLS)
     with pytest.raises(ValueError, match="not both"):
         source.handles("probe")(list)

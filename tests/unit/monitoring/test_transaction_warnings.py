@@ -1,6 +1,7 @@
 """When an open transaction, a prepared one or a replication slot is a warning."""
 
-from inbox.monitoring.transactions import OpenTransaction, Slot, Transactions, warnings
+from inbox.monitoring.transactions import Slot, Transactions, warnings
+from tests.support.status import open_transaction
 
 
 def test_an_old_transaction_is_a_warning_that_says_what_to_type():
@@ -9,20 +10,6 @@ def test_an_old_transaction_is_a_warning_that_says_what_to_type():
     assert "open for 61 s (pid 4711, user op, database d, psql, idle in transaction)" in why
     assert "claims get slower" in why
     assert do == "SELECT pg_terminate_backend(4711);"
-
-
-def open_transaction(**fields):
-    defaults = {
-        "holds_back_cleanup": True,
-        "age_s": 90.0,
-        "pid": 4711,
-        "gid": None,
-        "database": "d",
-        "user": "op",
-        "application": "psql",
-        "state": "idle in transaction",
-    }
-    return OpenTransaction(**defaults | fields)
 
 
 def test_a_transaction_that_keeps_no_rows_is_not_blamed_for_slow_claims():
