@@ -195,7 +195,7 @@ def test_nobody_meets_a_session_that_the_server_has_ended(start_web):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_that_has_begun_is_answered_though_the_web_shall_stop(start_web, command_environment):
+def test_a_request_that_has_begun_is_answered_while_the_web_stops(start_web, command_environment):
     patient = command_environment["DATABASE_URL"]
     patient += ("&" if "?" in patient else "?") + "options=-c%20lock_timeout%3D25s"
     base, process = start_web(DATABASE_URL=patient)

@@ -165,7 +165,7 @@ LOOKUPS = [
 
 
 @pytest.mark.parametrize(("model", "lookup"), LOOKUPS, ids=lambda value: getattr(value, "__name__", value))
-def test_nobody_reads_by_guesses_what_is_not_shown(as_role, marked_rows, model, lookup):
+def test_nobody_finds_hidden_values_by_guessing(as_role, marked_rows, model, lookup):
     got = as_role("viewer").get(f"{url(model)}?{lookup}")
     assert got.status_code == 400
     assert MARK not in text_of(got)
@@ -246,6 +246,6 @@ def test_what_a_page_holds_is_in_no_title_and_no_name(marked_rows):
 
 @pytest.mark.parametrize(("role", "count"), [("viewer", 0), ("staff reviewer", 1)])
 @pytest.mark.parametrize(("model", "name"), [(Packet, "case_id"), (PacketDocument, "document_unique_identifier")])
-def test_nobody_finds_by_what_they_do_not_see(as_role, marked_rows, model, name, role, count):
+def test_nobody_searches_by_what_they_do_not_see(as_role, marked_rows, model, name, role, count):
     found = as_role(role).get(url(model), {"q": marked(name)})
     assert found.context["cl"].result_count == count

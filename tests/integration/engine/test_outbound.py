@@ -241,7 +241,7 @@ def test_a_heartbeat_renews_nothing_of_another_lease():
     assert InboxJob.objects.values_list("locked_at", flat=True).get(lease_id=again.lease_id) == before
 
 
-def test_a_slow_call_is_kept_from_being_taken_back_by_age(settings):
+def test_a_slow_call_is_not_reclaimed_by_age(settings):
     settings.INBOX_STALE_AFTER = 0.4
     many_jobs(5)
     service = Service()
@@ -260,7 +260,7 @@ def test_a_slow_call_is_kept_from_being_taken_back_by_age(settings):
     assert set(service.calls.values()) == {1}
 
 
-def test_the_late_answer_of_a_job_that_was_taken_back_writes_nothing():
+def test_the_late_answer_of_a_reclaimed_job_writes_nothing():
     [key] = many_jobs(1)
     service = Service()
     worker = outbound_worker(witnessed_source(service), poll_interval_s=600)

@@ -152,7 +152,7 @@ def test_nobody_else_tries_while_a_try_hangs_however_long():
     assert not has_work([source])
 
 
-def test_the_turn_of_a_process_that_died_is_free_once_its_job_was_taken_back():
+def test_the_turn_of_a_process_that_died_is_free_once_its_job_is_reclaimed():
     many_jobs(2)
     paused(next_try_at=seconds_ago(1))
     source = outbound_source(Service())
@@ -181,7 +181,7 @@ def test_a_try_that_needs_no_call_leaves_the_turn_free():
     assert not SourcePause.objects.exists()
 
 
-def test_tries_in_vain_come_less_and_less_often_and_at_least_once_a_minute():
+def test_failed_tries_come_less_and_less_often_and_at_least_once_a_minute():
     many_jobs(1)
     source = outbound_source(Refusing())
     outbound_worker(source).once()
@@ -224,7 +224,7 @@ def test_has_work_is_no_while_a_source_pauses_and_yes_when_a_try_is_due():
     assert has_work([source])
 
 
-def test_a_worker_that_seldom_looks_wakes_up_for_the_try_and_resumes_by_itself():
+def test_a_worker_that_seldom_polls_wakes_up_for_the_try_and_resumes_by_itself():
     many_jobs(20)
     service = Refusing(refusals=6)
     worker = outbound_worker(outbound_source(service), poll_interval_s=600)
@@ -234,7 +234,7 @@ def test_a_worker_that_seldom_looks_wakes_up_for_the_try_and_resumes_by_itself()
     assert set(InboxJob.objects.values_list("attempt_count", flat=True)) == {1}
 
 
-def test_a_worker_that_seldom_looks_hears_that_another_one_has_ended_the_pause():
+def test_a_worker_that_seldom_polls_is_notified_when_another_one_ends_the_pause():
     many_jobs(40)
     first, second = Service(), Service(is_open=True)
     # So often in vain that the next try after this one would come too late.

@@ -67,7 +67,7 @@ def test_a_row_that_its_handler_has_locked_is_left_alone():
     assert take_back() == JobCounts(given_back=1)
 
 
-def test_many_reclaimers_at_once_take_each_job_back_once():
+def test_many_reclaimers_at_once_reclaim_each_job_once():
     many_jobs(300)
     claim_all(probe_source(), limit=300)
     InboxJob.objects.update(locked_at=seconds_ago(500))
@@ -91,7 +91,7 @@ def test_one_pass_says_what_it_did(capsys):
     assert capsys.readouterr().out == "1 taken back, 0 to be tried again, 0 dead\n"
 
 
-def test_the_loop_takes_back_until_it_is_told_to_stop(start_command):
+def test_the_loop_reclaims_until_it_is_stopped(start_command):
     import signal
 
     from tests.support.probe import wait_until

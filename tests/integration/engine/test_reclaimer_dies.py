@@ -148,7 +148,7 @@ def is_only_session():
         return cursor.fetchone() == (1,)
 
 
-def test_a_reclaimer_that_dies_at_any_line_leaves_each_job_as_it_was_or_as_it_shall_be(settings):
+def test_a_reclaimer_that_dies_at_any_line_leaves_each_job_as_it_was_or_as_it_should_be(settings):
     wait_for_the_end_of_grace()
     settings.INBOX_BACKOFF = (60.0,)  # each step of it would be one more line to die at
     set_up()

@@ -139,7 +139,7 @@ def rows_to_take_in():
     return next(source.rows_to_take_in for source in source_states() if source.source == "integration")
 
 
-def test_it_counts_the_rows_that_are_still_to_take_in():
+def test_it_counts_the_rows_that_are_still_to_be_ingested():
     send(esmd(), tracking_id(1))
     assert rows_to_take_in() == 1
     drain()
@@ -150,13 +150,13 @@ def test_it_counts_the_rows_that_are_still_to_take_in():
     assert rows_to_take_in() == 2
 
 
-def test_a_row_above_the_watermark_that_has_its_job_is_not_to_take_in():
+def test_a_row_above_the_watermark_that_has_its_job_is_not_counted_as_to_be_ingested():
     row = send(esmd(), tracking_id(1))
     job(**INTAKE, message_id=row)
     assert rows_to_take_in() == 0
 
 
-def test_a_source_of_old_that_left_a_watermark_is_shown():
+def test_a_former_source_that_left_a_watermark_is_shown():
     PollWatermark.objects.create(source="of old")
     assert "of old" in [source.source for source in source_states()]
 

@@ -62,7 +62,7 @@ def state_of(worker_id):
     return InboxWorker.objects.get(pk=worker_id).state
 
 
-def test_what_a_gone_process_held_comes_back_at_once_and_runs_alone():
+def test_jobs_of_a_gone_process_are_reclaimed_at_once_and_run_alone():
     gone = worker()
     held = held_by(gone, attempt_count=2)
     assert call() == [gone]
@@ -137,7 +137,7 @@ def test_the_lock_of_another_program_or_database_is_no_presence():
         here.execute("SELECT pg_advisory_unlock_all()")
 
 
-def test_a_job_whose_row_somebody_has_locked_is_taken_later_and_its_process_stays_on_the_roll():
+def test_a_job_with_a_locked_row_is_reclaimed_later_and_its_process_stays_registered():
     gone = worker()
     locked, free = held_by(gone), held_by(gone)
     with transaction.atomic():
@@ -150,7 +150,7 @@ def test_a_job_whose_row_somebody_has_locked_is_taken_later_and_its_process_stay
     assert state_of(gone) == "GONE"
 
 
-def test_many_callers_at_once_take_each_job_once_and_never_deadlock():
+def test_many_processes_at_once_reclaim_each_job_once_and_never_deadlock():
     """The jobs of the gone lie mixed, and each caller names the gone in another order."""
     gone = [worker() for _ in range(8)]
     many_jobs(320)
@@ -184,7 +184,7 @@ def test_a_process_without_presence_is_gone_after_a_minute_of_silence():
     assert state_of(silent) == "GONE"
 
 
-def test_who_calls_the_roll_says_now_and_then_that_it_lives_and_what_it_did(living):
+def test_a_process_that_checks_the_others_writes_its_own_heartbeat_and_counts(living):
     seen = InboxWorker.objects.filter(pk=living.id)
     call(living.id, done=7)
     assert seen.get().done_count == 0
@@ -195,14 +195,14 @@ def test_who_calls_the_roll_says_now_and_then_that_it_lives_and_what_it_did(livi
     assert row.last_seen_at > seconds_ago(10)
 
 
-def test_who_was_struck_off_and_lives_is_on_the_roll_again(living):
+def test_a_living_process_that_was_found_gone_is_registered_again(living):
     seen = InboxWorker.objects.filter(pk=living.id)
     seen.update(state="GONE", last_seen_at=seconds_ago(11))
     call(living.id)
     assert seen.get().state == "RUNNING"
 
 
-def test_who_ends_by_itself_signs_off_and_is_no_longer_called(living):
+def test_a_process_that_ends_signs_off_and_is_checked_no_more(living):
     InboxWorker.objects.filter(pk=living.id).update(last_seen_at=seconds_ago(11))
     sign_off(living.id, JobCounts(done=3, failed=2, dead=1))
     living.close()
@@ -212,7 +212,7 @@ def test_who_ends_by_itself_signs_off_and_is_no_longer_called(living):
     assert call() == []
 
 
-def test_a_process_that_is_wrongly_struck_off_writes_nothing(living):
+def test_a_process_wrongly_found_gone_writes_nothing(living):
     """Presence decides only when; the lease decides what is true."""
     make_witness_table()
     [key] = many_jobs(1)

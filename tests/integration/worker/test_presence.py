@@ -94,7 +94,7 @@ def test_the_lock_is_gone_as_soon_as_the_connection_is_and_the_row_stays(present
     assert InboxWorker.objects.get().state == "RUNNING"
 
 
-def test_who_writes_work_is_heard_once(present):
+def test_one_write_of_work_is_one_notification(present):
     assert not present.has_notification()
     for write in WRITERS:
         write()
@@ -103,7 +103,7 @@ def test_who_writes_work_is_heard_once(present):
         assert not present.has_notification()
 
 
-def test_a_writers_session_can_switch_it_off(present):
+def test_a_writers_session_can_switch_notifications_off(present):
     """Notifications come in the order of their commits, so the first one heard is not the writers'."""
     execute("SET inbox.notify = off")
     for write in WRITERS:
@@ -113,7 +113,7 @@ def test_a_writers_session_can_switch_it_off(present):
     assert next_payload(present) == "afterwards"
 
 
-def test_nothing_is_heard_of_what_is_rolled_back(present):
+def test_a_rollback_notifies_nobody(present):
     execute("BEGIN")
     send({})
     execute("ROLLBACK")
@@ -160,7 +160,7 @@ def test_a_registration_that_fails_leaves_no_row_and_no_connection(monkeypatch):
     assert not InboxWorker.objects.exists()
 
 
-def test_what_is_given_back_wakes_the_others(present):
+def test_jobs_given_back_wake_the_other_workers(present):
     """So that a batch of a worker that stops need not wait for their next look."""
     send({})
     ingest(probe_source())

@@ -40,7 +40,7 @@ def running():
     return InboxWorker.objects.get(state="RUNNING")
 
 
-def test_a_worker_that_seldom_looks_is_woken_by_a_plain_insert(start_command):
+def test_a_worker_that_seldom_polls_is_woken_by_a_plain_insert(start_command):
     idle_worker(start_command, *SELDOM)
     for number in (2, 3):
         message = send(esmd(), tracking_id(number))
@@ -77,7 +77,7 @@ def test_a_worker_whose_direct_way_leads_nowhere_works_all_the_same(start_comman
     assert err.count("no connection for presence; going on without") == 1
 
 
-def test_a_worker_that_begins_to_listen_looks_for_what_came_before():
+def test_a_worker_that_begins_to_listen_polls_for_what_came_before():
     """It had no connection to listen by until now, and so has not heard of it."""
 
     def register(*, has_own_connection=True):
@@ -217,7 +217,7 @@ def tell(worker):
     assert select.select([worker.registration.presence], [], [], 20)[0]
 
 
-def test_a_worker_that_always_comes_too_late_only_looks(idle):
+def test_a_worker_that_always_comes_too_late_only_polls(idle):
     """Each notification is in vain for this one. The first ones cost it a whole round, later ones a look."""
     first, *costs = [cost for cost in idle(0.5, tell) if cost]
     assert min(costs[:YIELD_AFTER]) > 1, costs

@@ -19,7 +19,7 @@ def asked_once():
         signal.signal(number, handler)
 
 
-def test_one_wish_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
+def test_one_request_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
     """As from GNU timeout, which signals a process and then its group."""
     monkeypatch.setattr("inbox.worker.signals.SAME_REQUEST_S", 60)
     signal.raise_signal(signal.SIGINT)
