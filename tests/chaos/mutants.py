@@ -75,8 +75,8 @@ def lookback_off():
     from inbox.engine.sweep import SweepKind, take_turn
     from inbox.worker import ingester as ingester
 
-    def take_turn_of_reconcile(source, floor, **options):
-        return floor is SweepKind.RECONCILE and take_turn(source, floor, **options)
+    def take_turn_of_reconcile(source, kind, **options):
+        return kind is SweepKind.RECONCILE and take_turn(source, kind, **options)
 
     ingester.take_turn = take_turn_of_reconcile
 

@@ -9,7 +9,7 @@ from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob
 
 
-def take_in() -> None:
+def ingest_all() -> None:
     """Make jobs of all rows, also of those that lie some minutes behind the watermark."""
     integration = registry.source("integration")
     while ingest(integration).count:
@@ -17,14 +17,14 @@ def take_in() -> None:
     swept(integration, SweepKind.LOOKBACK)
 
 
-def swept(source: registry.Source, floor: SweepKind) -> int:
+def swept(source: registry.Source, kind: SweepKind) -> int:
     """Sweep to the end; returns how many jobs that made."""
-    return sum(sweep(source, floor))
+    return sum(sweep(source, kind))
 
 
 def drain(batch_size: int = 200) -> JobCounts:
     """Take in all rows and work until nothing is due; returns how many jobs took each status."""
-    take_in()
+    ingest_all()
     counts = NO_JOBS
     while claimed := claim(registry.source("integration"), worker_id="test", limit=batch_size):
         counts += work(claimed)

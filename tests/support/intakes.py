@@ -3,7 +3,7 @@
 from inbox.models import InboxJob
 from packets.models import Packet
 from packets.samples.messages import good_messages, insert
-from tests.support.drain import job_of, take_in
+from tests.support.drain import ingest_all, job_of
 from tests.support.rows import esmd, send, tracking_id
 
 CASE = tracking_id(1)
@@ -46,7 +46,7 @@ def send_amid_neighbours(arrives):
     insert(neighbours[:100])
     message_id = send(payload, **{"decision_tracking_id": CASE} | columns)
     insert(neighbours[100:])
-    take_in()
+    ingest_all()
     assert InboxJob.objects.count() == 200
     return job_of(message_id)
 

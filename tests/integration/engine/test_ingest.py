@@ -145,8 +145,8 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
     strange = send({}, created_at=time)
     good = send({})
     ingest(SOURCE)
-    for floor in SweepKind:
-        swept(SOURCE, floor)
+    for kind in SweepKind:
+        swept(SOURCE, kind)
     assert messages_with_a_job() == sorted([strange, good])
     job = InboxJob.objects.get(message_id=strange)
     assert job.source_created_at is None

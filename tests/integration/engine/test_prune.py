@@ -77,7 +77,7 @@ def nothing_is_new():
     PollWatermark.objects.update(next_lookback_at=days_ago(-1), next_reconcile_at=days_ago(-1))
     assert not has_work([integration()])
     assert ingest(integration()).count == 0
-    assert [swept(integration(), floor) for floor in SweepKind] == [0, 0]
+    assert [swept(integration(), kind) for kind in SweepKind] == [0, 0]
     [state] = [state for state in take_overview().sources if state.source == "integration"]
     assert state.rows_to_take_in == 0
 
@@ -186,8 +186,8 @@ def test_the_job_of_a_row_with_a_strange_time_is_pruned_only_where_it_is_not_mad
     strange = send(esmd(), tracking_id(90), created_at=time)
     settled_before = old_messages(1)
     ingest(integration())
-    for floor in SweepKind:
-        swept(integration(), floor)
+    for kind in SweepKind:
+        swept(integration(), kind)
     drain()
     make_old()
     assert jobs() == sorted([strange, *settled_before])

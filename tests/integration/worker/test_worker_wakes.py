@@ -121,7 +121,7 @@ def make_the_lookback_due():
 
 
 class FakeTime(Stop):
-    """Waiting takes no time, but moves the clock of the worker's chores; `on_wait` sees each wait before that.
+    """Waiting takes no time, but moves the clock of the worker's timers; `on_wait` sees each wait before that.
 
     By a millisecond, if there is something to read.
     """
@@ -184,8 +184,8 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
     due = []
 
     def note_what_is_due_next(worker):
-        next_in_s = min(chore.due_in_s() for chore in chores(worker))
-        due.append(sum(chore.due_in_s() <= next_in_s for chore in chores(worker)))
+        next_in_s = min(timer.due_in_s() for timer in timers(worker))
+        due.append(sum(timer.due_in_s() <= next_in_s for timer in timers(worker)))
 
     first, *idle_counts = idle(61, note_what_is_due_next)
     assert idle_counts == due[:-1]
@@ -193,7 +193,7 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
     assert sum(idle_counts) == 60 + 12 + 2 + 1
 
 
-def chores(worker):
+def timers(worker):
     return worker.reclaimer.gone, worker.schedule.poll, worker.reclaimer.stale, worker.registration.counting
 
 
