@@ -45,10 +45,10 @@ def scratch(database: str, *, keep: bool = False) -> Iterator[str]:
     import psycopg
     from django.conf import settings
 
-    from config.embedded_postgres import server as devdb
+    from config.embedded_postgres.server import Server
 
     if settings.USES_EMBEDDED_DATABASE:
-        devdb.server(settings.BASE_DIR).start()
+        Server.of_project(settings.BASE_DIR).start()
     drop = f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
         there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()

@@ -48,11 +48,13 @@ def _measure(jobs: int, rounds: int) -> None:
     from django.db import connection
     from django.test import Client
 
+    from config.web.metrics import NEWEST
     from inbox.job_counts import JobCounts
-    from inbox.monitoring import dead_by_reason, history, remaining, take_overview
+    from inbox.monitoring import history
     from inbox.monitoring.diagnosis import find_stalls
-    from inbox.monitoring.jobs import count_ended
-    from inbox.monitoring.snapshot import NEWEST, take_snapshot
+    from inbox.monitoring.ended_jobs import count_ended, dead_by_reason
+    from inbox.monitoring.open_jobs import list_open_jobs
+    from inbox.monitoring.snapshot import take_snapshot
     from inbox.worker.throughput import record_throughput
 
     database.progress(f"seeding {jobs:,} jobs …")
@@ -63,8 +65,8 @@ def _measure(jobs: int, rounds: int) -> None:
     client = Client(REMOTE_ADDR="127.0.0.1", HTTP_HOST="localhost")
     client.force_login(User.objects.create_superuser("bench"))
     client.get("/admin/")
-    seen = take_overview(NEWEST)
-    first, counts = seen.owners.running[0].id, JobCounts(done=1)
+    seen = take_snapshot(NEWEST)
+    first, counts = seen.workers.running[0].id, JobCounts(done=1)
 
     def run(sql: str) -> Callable[[], object]:
         def call() -> None:
@@ -75,15 +77,14 @@ def _measure(jobs: int, rounds: int) -> None:
         return call
 
     parts: dict[str, Callable[[], object]] = {
-        "open jobs": remaining,
+        "open jobs": list_open_jobs,
         "ended among the newest": lambda: count_ended(NEWEST),
-        "dead by reason": lambda: dead_by_reason(since=seen.ended.since),
-        "take_overview": lambda: take_overview(NEWEST),
+        "dead by reason": lambda: dead_by_reason(seen.ended),
+        "take_snapshot": lambda: take_snapshot(NEWEST),
         "find_stalls": lambda: find_stalls(seen),
-        "history from tallies": run(history.HISTORY),
-        "latency of the newest 10,000": run(history.LATENCY),
-        "connections, deadlocks": run(history.SERVER),
-        "take_snapshot": take_snapshot,
+        "history from tallies": run(history.SELECT_HISTORY),
+        "latency of the newest 10,000": run(history.SELECT_LATENCY),
+        "connections, deadlocks": run(history.SELECT_SERVER),
         "GET /admin/": lambda: client.get("/admin/"),
         "GET /metrics": lambda: client.get("/metrics"),
         "GET /readyz": lambda: client.get("/readyz"),

@@ -64,7 +64,7 @@ def _claim_and_work() -> bool:
             held.attempt_count,
             0.0,
         )
-        intake = parse_intake(Message(locked, message.payload, message.message_type_id))
+        intake = parse_intake(Message(locked, message.payload))
         assert held.decision_tracking_id
         packet, _ = Packet.objects.get_or_create(
             decision_tracking_id=held.decision_tracking_id,

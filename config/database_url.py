@@ -1,4 +1,4 @@
-"""Turns a database address into Django's settings, with the limits that every session of ours has."""
+"""Turns a database address into Django's settings, with the limits of every session of the project."""
 
 import warnings
 from typing import Any
@@ -11,14 +11,14 @@ from config.env import env
 SESSION_SETTINGS = (
     # Short transactions only: a statement, a lock wait or an idle transaction that takes longer is an error.
     "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
-    # A statement whose client has died ends soon, and with it the locks that jobs are held by.
+    # A statement whose client has died ends soon, and releases its locks on jobs.
     " -c client_connection_check_interval=1s"
-    # So does the session of a client whose network has died; the system's default is two hours.
+    # So does the session of a client whose network has failed; the system's default is two hours.
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 CONNECTION_OPTIONS = {
     "connect_timeout": 10,
-    # A vanished peer is noticed after 25 s; one whose kernel still acknowledges, by DB_CLIENT_DEADLINE.
+    # Detects a vanished peer after 25 s; DB_CLIENT_DEADLINE detects one whose kernel still acknowledges.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -27,7 +27,7 @@ CONNECTION_OPTIONS = {
 
 
 def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]:
-    """Django's settings for the address `url`, which is that of the setting `name`. Raises ImproperlyConfigured.
+    """Django's settings for the address `url`, the value of the setting `name`. Raises ImproperlyConfigured.
 
     Sessions carry the kind of this process as their name, whatever the address says: they are counted by it.
     """
@@ -53,8 +53,8 @@ def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]
 def web_pool(size: int) -> dict[str, Any]:
     """Django's setting for a pool of at most `size` sessions per process.
 
-    A request waits for one longer than a connect to a server that never answers takes (connect_timeout), so that the
-    next server of the address gets its turn. The pool soon gives up to connect: it would wait twice as long each time,
-    up to minutes after the database is back; the next request has it try again at once.
+    A request waits longer for a session than connect_timeout, so that the next server of the address is tried if the
+    first never answers. The pool soon stops reconnecting by itself: its pauses double, up to minutes after the database
+    is back; the next request makes it reconnect at once.
     """
     return {"min_size": 1, "max_size": size, "timeout": 25, "reconnect_timeout": 5, "max_idle": 300}

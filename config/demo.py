@@ -4,17 +4,17 @@ What can go wrong: a port is taken, or a process dies; then all are ended, and t
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from types import TracebackType
-from typing import Self
+from typing import IO
 
+import psutil
 from django.conf import settings
 from django.db.models import Count
 
@@ -29,8 +29,8 @@ SHOWN = {
     DetailedStatus.PENDING_CLINICAL_REVIEW: "in review",
     DetailedStatus.CLINICAL_DECISION_RECEIVED: "decided",
     DetailedStatus.PENDING_UTN: "sent",
-    DetailedStatus.VALIDATION: "to be fixed",
-    DetailedStatus.UTN_RECEIVED: "UTN here",
+    DetailedStatus.VALIDATION: "to be corrected",
+    DetailedStatus.UTN_RECEIVED: "with a UTN",
     DetailedStatus.DISMISSAL: "dismissed",
 }
 
@@ -39,31 +39,28 @@ class DemoFailed(Exception):
     """The demo can't go on; the text says why."""
 
 
-class Demo:
-    """Runs from `with` to its end. `log` holds what its processes say."""
-
-    def __init__(self, *, port: int, rate: int) -> None:
-        self.port = port
-        self.rate = rate
-        with NamedTemporaryFile(prefix="serviceops-demo-", suffix=".log", delete=False) as log:
-            self.log = Path(log.name)
-        self._processes: dict[str, subprocess.Popen] = {}
-        self._began = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._refuse_taken_port()
-        self._began = time.monotonic()
+@contextmanager
+def demo(*, port: int, rate: int) -> Iterator["Demo"]:
+    """Run everything until the end of the `with` block. Raises DemoFailed; the log is kept only then."""
+    _refuse_taken_port(port)
+    with NamedTemporaryFile(prefix="serviceops-demo-", suffix=".log", delete=False) as log:
+        running = Demo(log)
         try:
-            self._start_all()
-        except BaseException:
-            self._end_all()
-            raise
-        return self
+            running.start_all(port, rate)
+            yield running
+        finally:
+            running.end_all()
+    running.log.unlink(missing_ok=True)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._end_all()
-        if error is None:
-            self.log.unlink(missing_ok=True)
+
+class Demo:
+    """The running processes; `log` holds their output."""
+
+    def __init__(self, log: IO[bytes]) -> None:
+        self.log = Path(log.name)
+        self._log = log
+        self._processes: dict[str, psutil.Popen] = {}
+        self._began = time.monotonic()
 
     @property
     def age_s(self) -> float:
@@ -74,72 +71,64 @@ class Demo:
         """Raise DemoFailed if a process has ended by itself."""
         for name, process in self._processes.items():
             if process.poll() is not None:
-                raise DemoFailed(f"{name} has ended with {process.returncode}. The log says:\n{self._end_of_log()}")
+                raise DemoFailed(f"{name} has ended with {process.returncode}. {self._end_of_log()}")
 
-    def line(self) -> str:
-        """Where the packets are now."""
-        rows = Packet.objects.values_list("detailed_status").annotate(count=Count("*"))
-        counts = dict(rows)
-        parts = [f"{counts.get(status, 0)} {name}" for status, name in SHOWN.items()]
-        return f"{self.age_s:4.0f} s  packets: {', '.join(parts)}"
-
-    def summary(self) -> str:
-        """What has come of it, all demos together."""
-        return f"{Packet.objects.count():,} packets, {SendIntegration.objects.count():,} letters requested so far."
-
-    def _start_all(self) -> None:
+    def start_all(self, port: int, rate: int) -> None:
+        """Raises DemoFailed if the generator does not start."""
         generator = self._start("generator", "pretend_generator", "--port", "0", "--fail", "10", stdout=subprocess.PIPE)
-        address = self._first_line(generator).partition("=")[2]
+        with generator.stdout as said:
+            address = said.readline().decode().strip().partition("=")[2]
         if not address:
-            raise DemoFailed(f"the pretended generator did not start. The log says:\n{self._end_of_log()}")
+            raise DemoFailed(f"the pretended generator did not start. {self._end_of_log()}")
         self._start("poller", "run_clinical_ops_poller", JSON_GENERATOR_BASE_URL=address, INBOX_BACKOFF="2,5,10")
         for number in (1, 2):
             self._start(f"worker {number}", "run_inbox_worker", INBOX_BACKOFF="2,5,10")
         self._start("reclaimer", "reclaim_stuck_jobs", "--loop")
-        self._start("web", "runserver", "--noreload", f"127.0.0.1:{self.port}")
-        self._start("neighbours", "pretend_neighbours", "--rate", str(self.rate))
+        self._start("web", "runserver", "--noreload", f"127.0.0.1:{port}")
+        self._start("neighbours", "pretend_neighbours", "--rate", str(rate))
 
-    def _start(self, name: str, *arguments: str, stdout: int | None = None, **environment: str) -> subprocess.Popen:
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                cwd=settings.BASE_DIR,
-                env=os.environ | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log if stdout is None else stdout,
-                stderr=log,
-                # Ctrl-C is for this process, which ends the others in its turn.
-                start_new_session=True,
-            )
-        self._processes[name] = process
+    def end_all(self) -> None:
+        """Ask all processes to end; kill those that have not after 15 s."""
+        processes = self._processes.values()
+        for process in processes:
+            process.terminate()
+        _, late = psutil.wait_procs(processes, timeout=GIVE_UP_AFTER_S)
+        for process in late:
+            process.kill()
+            process.wait()
+
+    def _start(self, name: str, *arguments: str, stdout: int | None = None, **environment: str) -> psutil.Popen:
+        process = self._processes[name] = psutil.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=settings.BASE_DIR,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log if stdout is None else stdout,
+            stderr=self._log,
+            # Ctrl-C is for this process, which then ends the others.
+            start_new_session=True,
+        )
         return process
 
-    @staticmethod
-    def _first_line(process: subprocess.Popen) -> str:
-        return process.stdout.readline().decode().strip() if process.stdout else ""
-
-    def _end_all(self) -> None:
-        for process in self._processes.values():
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + GIVE_UP_AFTER_S
-        for process in self._processes.values():
-            try:
-                process.wait(max(deadline - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout:
-                process.stdout.close()
-        self._processes = {}
-
-    def _refuse_taken_port(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.port))
-            except OSError as error:
-                raise DemoFailed(f"port {self.port} can't be used ({error.strerror}); --port takes another") from None
-
     def _end_of_log(self, lines: int = 20) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(["The log says:", *self.log.read_text(errors="replace").splitlines()[-lines:]])
+
+
+def packets_line() -> str:
+    """Where the packets are now."""
+    counts = dict(Packet.objects.values_list("detailed_status").annotate(count=Count("*")).order_by())
+    return "packets: " + ", ".join(f"{counts.get(status, 0)} {name}" for status, name in SHOWN.items())
+
+
+def summary() -> str:
+    """The results of all demos so far."""
+    return f"{Packet.objects.count():,} packets, {SendIntegration.objects.count():,} letters requested so far."
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise DemoFailed(f"port {port} can't be used ({error.strerror}); --port takes another") from None

@@ -1,4 +1,4 @@
-"""What kind of process this is. Its database sessions carry the name, so that everyone can count them by kind."""
+"""The kind of this process. Its database sessions carry the name, so that other processes can count them by kind."""
 
 from collections.abc import Sequence
 

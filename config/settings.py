@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import process
 from config.database_url import database, web_pool
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.server import Server
 from config.env import env, list_of_seconds, one_of, seconds, switch, web_address, whole_number
 from config.logs import logging_settings
 
@@ -51,7 +51,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # The last, as it turns a login that was refused into an answer.
+    # Last, because it turns a refused login into a response.
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -76,13 +76,13 @@ WSGI_APPLICATION = "config.wsgi.application"
 DATABASE_URL = env.str("DATABASE_URL", default="")
 USES_EMBEDDED_DATABASE = not DATABASE_URL and DEBUG
 if USES_EMBEDDED_DATABASE:
-    DATABASE_URL = devdb.server(BASE_DIR).url()
+    DATABASE_URL = Server.of_project(BASE_DIR).url()
 elif not DATABASE_URL:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL, such as postgresql://user:password@host:5432/serviceops, "
         "or set DEBUG=on to use the embedded PostgreSQL of development (`make run` does that)."
     )
-# How many sessions all processes have together, and how many are kept for the web: inbox/db/connection_budget.py.
+# How many sessions all processes have together, and how many are reserved for the web: inbox/db/connection_budget.py.
 DB_CONNECTION_BUDGET = whole_number("DB_CONNECTION_BUDGET", 200)
 DB_CONNECTIONS_RESERVED = whole_number("DB_CONNECTIONS_RESERVED", 20)
 if DB_CONNECTIONS_RESERVED >= DB_CONNECTION_BUDGET:
@@ -90,18 +90,18 @@ if DB_CONNECTIONS_RESERVED >= DB_CONNECTION_BUDGET:
         f"DB_CONNECTIONS_RESERVED is {DB_CONNECTIONS_RESERVED}, but it takes less than DB_CONNECTION_BUDGET, "
         f"which is {DB_CONNECTION_BUDGET}."
     )
-# Of each process of the web; all of them together belong in the reserve.
+# Per process of the web; all of them together must fit into the reserve.
 DB_WEB_POOL_SIZE = whole_number("DB_WEB_POOL_SIZE", 4)
 DB_APPLICATION_NAME = process.NAME
 DATABASES = {"default": database("DATABASE_URL", DATABASE_URL, process.kind)}
 if process.kind == process.WEB:
     DATABASES["default"]["OPTIONS"]["pool"] = web_pool(DB_WEB_POOL_SIZE)
-    # A session that a restart of the server has ended is found out before a request gets it: one more round trip.
+    # Detects a session that a restart of the server has ended before a request gets it, by one more round trip.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# The way to the server itself, if DATABASE_URL leads to a pooler: for the presence of workers, and LISTEN.
+# The address of the server itself, if DATABASE_URL is that of a pooler: for the presence of workers, and LISTEN.
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
 DATABASE_DIRECT = database("DATABASE_DIRECT_URL", DATABASE_DIRECT_URL, process.kind) if DATABASE_DIRECT_URL else None
-# Read at every wait (config/postgresql). More than statement_timeout, or it ends what is only slow.
+# Read at every wait (config/postgresql). Must exceed statement_timeout, or it ends statements that are only slow.
 DB_CLIENT_DEADLINE = seconds("DB_CLIENT_DEADLINE", 40)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -115,26 +115,25 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# After 5 wrong passwords for a name from one address, neither gets in for 15 minutes, right password or not.
+# After 5 wrong passwords, that name is locked out from that address for 15 minutes, right password or not.
 AUTHENTICATION_BACKENDS = ["config.web.throttle.ThrottleBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "config.web.client_address.client_address"
-# How many proxies of ours a request comes through; each adds to X-Forwarded-For.
+# The number of our proxies in front; each appends to X-Forwarded-For.
 TRUST_X_FORWARDED_FOR = whole_number("TRUST_X_FORWARDED_FOR", 0, minimum=0)
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
-# How browsers are told to behave. Django's own defaults do the rest: no sniffing, no referrer, cookies out of reach of
-# scripts.
+# Security headers. Django's own defaults do the rest: no sniffing, no referrer, cookies out of reach of scripts.
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],
-        # For the style attributes of some cells; no other style or script may stand in a page.
+        # For the style attributes of some cells; no other inline style or script is allowed.
         "style-src-attr": ["'unsafe-inline'"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
@@ -144,20 +143,20 @@ CONTENT_SECURITY_POLICY = {
 }
 SESSION_COOKIE_AGE = int(seconds("SESSION_AGE", 12 * 3600))
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-# A browser that is told this never comes by HTTP again, for a year; so it is off where there is no HTTPS.
+# A browser that sees the header uses HTTPS only, for a year; so it is off where there is no HTTPS.
 HTTPS = switch("HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-# Probes come by HTTP, from inside.
+# Probes use HTTP, from inside.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
-# Only behind a proxy that sets or removes this header itself: who can set it, chooses what is secure.
+# Only behind a proxy that sets or removes this header itself: a client that can set it decides what is secure.
 if switch("TRUST_X_FORWARDED_PROTO"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # A corrected message has up to 1,000,000 characters of up to four bytes each (job_page/forms.py); the rest is for
-# the other fields of its form. A longer body is refused before any page could keep what was typed.
+# the other fields of its form. A longer body is refused before any page could keep its text.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4_100_000
 
 LANGUAGE_CODE = "en-us"
@@ -189,10 +188,10 @@ JSON_GENERATOR_CONNECT_TIMEOUT = seconds("JSON_GENERATOR_CONNECT_TIMEOUT", 30)
 JSON_GENERATOR_READ_TIMEOUT = seconds("JSON_GENERATOR_READ_TIMEOUT", 180)
 JSON_GENERATOR_TOTAL_TIMEOUT = seconds("JSON_GENERATOR_TOTAL_TIMEOUT", 240)
 
-# Who may read /metrics from elsewhere than loopback.
+# The token for /metrics from anywhere but loopback.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-# Logs on stderr; config/logs.py says what may stand in them.
+# Logs on stderr; config/logs.py says what they may contain.
 LOG_FORMAT = one_of("LOG_FORMAT", "human", "json")
 LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
 LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)

@@ -4,9 +4,10 @@ import sys
 
 from django.conf import settings
 
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.programs import DevDbError
+from config.embedded_postgres.server import Server
 
-# These work without a database; every other command may need one.
+# These work without a database; any other command may need one.
 COMMANDS_WITHOUT_DATABASE = {
     "help",
     "--help",
@@ -27,12 +28,11 @@ def start_database_for(argv: list[str]) -> None:
     Raises ImproperlyConfigured for bad settings; leaves the process with a readable text if the server can't start.
     """
     command = argv[1] if len(argv) > 1 else "help"
-    uses_embedded_database = settings.USES_EMBEDDED_DATABASE
-    if not uses_embedded_database or command in COMMANDS_WITHOUT_DATABASE or "--help" in argv or "-h" in argv:
+    if not settings.USES_EMBEDDED_DATABASE or command in COMMANDS_WITHOUT_DATABASE or "--help" in argv or "-h" in argv:
         return
-    server = devdb.server(settings.BASE_DIR)
+    server = Server.of_project(settings.BASE_DIR)
     try:
         if server.start():
-            sys.stderr.write(f"Started the embedded PostgreSQL in {server.home}; `manage.py devdb stop` ends it.\n")
-    except devdb.DevDbError as error:
+            sys.stderr.write(f"Started the embedded PostgreSQL in {server.home}; `manage.py devdb stop` stops it.\n")
+    except DevDbError as error:
         sys.exit(f"manage.py: {error}")

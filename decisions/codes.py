@@ -2,61 +2,63 @@
 
 from django.db import models
 
-
-class DecisionType(models.TextChoices):
-    APPROVE = "APPROVE", "APPROVE"
-    DISMISSAL = "DISMISSAL", "DISMISSAL"
+from packets.codes import Codes
 
 
-class OperationalDecision(models.TextChoices):
-    PENDING = "PENDING", "PENDING"
-    DISMISSAL = "DISMISSAL", "DISMISSAL"
-    DISMISSAL_COMPLETE = "DISMISSAL_COMPLETE", "DISMISSAL_COMPLETE"
-    DECISION_COMPLETE = "DECISION_COMPLETE", "DECISION_COMPLETE"
+class DecisionType(Codes):
+    APPROVE = "APPROVE"
+    DISMISSAL = "DISMISSAL"
 
 
-class ClinicalDecision(models.TextChoices):
-    PENDING = "PENDING", "PENDING"
-    AFFIRM = "AFFIRM", "AFFIRM"
-    NON_AFFIRM = "NON_AFFIRM", "NON_AFFIRM"
+class OperationalDecision(Codes):
+    PENDING = "PENDING"
+    DISMISSAL = "DISMISSAL"
+    DISMISSAL_COMPLETE = "DISMISSAL_COMPLETE"
+    DECISION_COMPLETE = "DECISION_COMPLETE"
 
 
-class DecisionOutcome(models.TextChoices):
-    AFFIRM = "AFFIRM", "AFFIRM"
-    NON_AFFIRM = "NON_AFFIRM", "NON_AFFIRM"
-    DISMISSAL = "DISMISSAL", "DISMISSAL"
+class ClinicalDecision(Codes):
+    PENDING = "PENDING"
+    AFFIRM = "AFFIRM"
+    NON_AFFIRM = "NON_AFFIRM"
 
 
-class DecisionSubtype(models.TextChoices):
-    DIRECT_PA = "DIRECT_PA", "DIRECT_PA"
-    STANDARD_PA = "STANDARD_PA", "STANDARD_PA"
+class DecisionOutcome(Codes):
+    AFFIRM = "AFFIRM"
+    NON_AFFIRM = "NON_AFFIRM"
+    DISMISSAL = "DISMISSAL"
 
 
-class PartType(models.TextChoices):
-    A = "A", "A"
-    B = "B", "B"
+class DecisionSubtype(Codes):
+    DIRECT_PA = "DIRECT_PA"
+    STANDARD_PA = "STANDARD_PA"
 
 
-class DenialReason(models.TextChoices):
-    MISSING_FIELDS = "MISSING_FIELDS", "MISSING_FIELDS"
-    INVALID_PECOS = "INVALID_PECOS", "INVALID_PECOS"
-    INVALID_HETS = "INVALID_HETS", "INVALID_HETS"
-    PROCEDURE_NOT_SUPPORTED = "PROCEDURE_NOT_SUPPORTED", "PROCEDURE_NOT_SUPPORTED"
-    NO_MEDICAL_RECORDS = "NO_MEDICAL_RECORDS", "NO_MEDICAL_RECORDS"
-    OTHER = "OTHER", "OTHER"
+class PartType(Codes):
+    A = "A"
+    B = "B"
 
 
-class EsmdRequestStatus(models.TextChoices):
-    NOT_SENT = "NOT_SENT", "NOT_SENT"
-    SENT = "SENT", "SENT"
-    ACKED = "ACKED", "ACKED"
-    FAILED = "FAILED", "FAILED"
+class DenialReason(Codes):
+    MISSING_FIELDS = "MISSING_FIELDS"
+    INVALID_PECOS = "INVALID_PECOS"
+    INVALID_HETS = "INVALID_HETS"
+    PROCEDURE_NOT_SUPPORTED = "PROCEDURE_NOT_SUPPORTED"
+    NO_MEDICAL_RECORDS = "NO_MEDICAL_RECORDS"
+    OTHER = "OTHER"
 
 
-class UtnStatus(models.TextChoices):
-    NONE = "NONE", "NONE"
-    SUCCESS = "SUCCESS", "SUCCESS"
-    FAILED = "FAILED", "FAILED"
+class EsmdRequestStatus(Codes):
+    NOT_SENT = "NOT_SENT"
+    SENT = "SENT"
+    ACKED = "ACKED"
+    FAILED = "FAILED"
+
+
+class UtnStatus(Codes):
+    NONE = "NONE"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
 
 
 class OutboxStatus(models.IntegerChoices):

@@ -1,4 +1,4 @@
-"""Why a decision can't be made; each text is for a person, and says what stands in the way."""
+"""Refused decisions; each text tells a person what prevents the decision."""
 
 
 class DecisionRefused(Exception):
@@ -10,11 +10,11 @@ class NoSuchPacket(DecisionRefused):
 
 
 class DecidedMeanwhile(DecisionRefused):
-    """Somebody or something else has decided since the person looked."""
+    """There is a new version since the person looked."""
 
 
 class NotAllowedNow(DecisionRefused):
-    """The packet or its decision is not at a point where this can be done."""
+    """The packet or its decision is in a state that does not allow this."""
 
 
 class DetailsMissing(DecisionRefused):

@@ -1,15 +1,14 @@
-"""What the pages of jobs show of decisions."""
+"""Links from the page of a job to its decisions."""
 
 from collections.abc import Iterable
-
-from django.urls import reverse
 
 from decisions.models import ClinicalOpsMessage, PacketDecision
 from decisions.sources import CLINICAL_DECISION, GENERATED_PAYLOAD
 from inbox.admin_pages.links import Link
 from inbox.models import InboxJob
+from packets.links import link_to
 
-# The newest of a case; its packet's page shows them all.
+# How many are shown, newest first; the page of the packet shows all.
 VERSIONS = 5
 
 
@@ -18,10 +17,7 @@ def links(job: InboxJob) -> Iterable[Link]:
     if job.decision_tracking_id:
         versions = PacketDecision.objects.filter(packet__decision_tracking_id=job.decision_tracking_id)
         for pk, is_active in versions.order_by("-pk").values_list("pk", "is_active")[:VERSIONS]:
-            url = reverse("admin:decisions_packetdecision_change", args=[pk])
-            text = f"version {pk}{', now' if is_active else ''}"
-            yield Link("Decision", text, url, "decisions.view_packetdecision")
+            yield link_to(PacketDecision, pk, "Decision", f"version {pk}{', active' if is_active else ''}")
     is_theirs = job.source in (CLINICAL_DECISION.name, GENERATED_PAYLOAD.name)
     if is_theirs and ClinicalOpsMessage.objects.filter(pk=job.message_id).exists():
-        url = reverse("admin:decisions_clinicalopsmessage_change", args=[job.message_id])
-        yield Link("Source row", f"message {job.message_id}", url, "decisions.view_clinicalopsmessage")
+        yield link_to(ClinicalOpsMessage, job.message_id, "Source row", f"message {job.message_id}")

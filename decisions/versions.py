@@ -1,7 +1,7 @@
 """Versions of a decision: append-only, one active per packet, each linked to the one before.
 
 A version copies every field that it does not change. The caller holds the lock of the packet (decisions/case.py); the
-partial unique index stands behind it.
+partial unique index enforces it, too.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from decisions.case import Case
 from decisions.codes import ClinicalDecision, DecisionType, EsmdRequestStatus, OperationalDecision, UtnStatus
 from decisions.models import PacketDecision
 
-# What each version has of its own.
+# Every other field is copied from the version before.
 NOT_COPIED = frozenset(["packet_decision_id", "is_active", "supersedes", "correlation_id", "created_by", "created_at"])
 COPIED = tuple(field.attname for field in PacketDecision._meta.concrete_fields if field.name not in NOT_COPIED)
 
-# A first version, said in full: what the database would fill in, Python does not know afterwards.
+# A first version names them all: Python would not learn what the database fills in.
 BEGINNING: dict[str, Any] = {
     "decision_type": DecisionType.APPROVE,
     "operational_decision": OperationalDecision.PENDING,
@@ -29,7 +29,7 @@ BEGINNING: dict[str, Any] = {
 
 
 def next_version(case: Case, *, by: str, correlation_id: UUID, **changes: Any) -> PacketDecision:
-    """An unsaved version: the active one with these changes, or a first one; after a dismissal it begins anew."""
+    """An unsaved version: the active one with these changes, or a first one, also after a reopened dismissal."""
     active = case.active
     if active is None:
         copied: dict[str, Any] = {"packet_id": case.packet.pk, **BEGINNING}
@@ -47,7 +47,7 @@ def next_version(case: Case, *, by: str, correlation_id: UUID, **changes: Any) -
 
 
 def has_decision(case: Case) -> bool:
-    """True if a decision stands; a dismissal that was opened again does not."""
+    """True if the case has a decision; a reopened dismissal is none."""
     active = case.active
     return active is not None and not (
         active.decision_type == DecisionType.DISMISSAL and active.operational_decision == OperationalDecision.PENDING
@@ -62,5 +62,5 @@ def write_versions(versions: Sequence[PacketDecision]) -> None:
 
 
 def version_of_request(case: Case, correlation_id: UUID) -> PacketDecision | None:
-    """The version that this request has made, if it was made before."""
+    """The version that an earlier try of this request made, if there was one."""
     return PacketDecision.objects.filter(packet_id=case.packet.pk, correlation_id=correlation_id).first()

@@ -1,4 +1,4 @@
-"""The words of which the keys of messages about decisions are made, besides those of `packets/words.py`."""
+"""Words that keys of messages about decisions consist of, besides those of packets/words.py."""
 
 WORDS = """
 action affirm answer anew claim clinical ddms denial description details documentation error explanation failed

@@ -1,4 +1,4 @@
-"""System checks: what the inbox can't work without."""
+"""System checks of the database."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from inbox.db.identities import identities_behind
 
 @register()
 def database_is_postgresql(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse any other database: Django drops skip_locked on SQLite without a word, and two workers take one job."""
+    """Refuse any other database: Django silently drops skip_locked on SQLite, and two workers take one job."""
     if connection.vendor == "postgresql":
         return []
     engine = settings.DATABASES["default"]["ENGINE"]
@@ -26,13 +26,13 @@ def database_is_postgresql(app_configs: Any, **kwargs: Any) -> list[CheckMessage
 
 @register(Tags.database)
 def no_identity_is_behind(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of ids that other programs supplied and that a plain INSERT will meet. Only with `check --database`."""
+    """Warn of ids supplied by other programs that a plain INSERT will collide with. Only with `check --database`."""
     if "default" not in (databases or []):
         return []
     return [
         Warning(
             f"A row of {identity.table} has {identity.column} {identity.highest}, but the next one that the database "
-            f"gives is {identity.next_value}: a plain INSERT will fail when it comes there.",
+            f"gives is {identity.next_value}: a plain INSERT will fail when it gets there.",
             hint="Type: manage.py fix_identities",
             id="inbox.W002",
         )

@@ -4,12 +4,12 @@ from django.conf import settings
 
 
 def batch_size() -> int:
-    """How many jobs one claim takes (INBOX_BATCH_SIZE). 200 keeps two commits per 200 jobs; more hardly helps."""
+    """How many jobs one claim takes (INBOX_BATCH_SIZE). 200 means two commits per 200 jobs; more hardly helps."""
     return settings.INBOX_BATCH_SIZE
 
 
 def poll_interval_s() -> float:
-    """How long an idle worker waits before it looks again (INBOX_POLL_INTERVAL)."""
+    """How long an idle worker waits before it polls again (INBOX_POLL_INTERVAL)."""
     return settings.INBOX_POLL_INTERVAL
 
 
@@ -24,7 +24,7 @@ def backoff_s() -> tuple[float, ...]:
 
 
 def stale_after_s() -> float:
-    """How old a claim is when it is taken back (INBOX_STALE_AFTER)."""
+    """How old a claim is when it is reclaimed (INBOX_STALE_AFTER)."""
     return settings.INBOX_STALE_AFTER
 
 
@@ -39,5 +39,5 @@ def lookback_s() -> float:
 
 
 def reconcile_every_s() -> float:
-    """How often a process looks for rows that every other look has missed (INBOX_RECONCILE_EVERY)."""
+    """How often a process looks for rows that everything else has missed (INBOX_RECONCILE_EVERY)."""
     return settings.INBOX_RECONCILE_EVERY

@@ -10,7 +10,7 @@ from django.db import models
 READABLE_FROM = "0001-01-02"
 READABLE_UNTIL = "9999-12-30"
 
-# What a value outside of them is read as: outside too, but a time that every driver and time zone can express.
+# Values outside are read as these: outside too, but every driver and time zone can express them.
 BEFORE = "0001-01-01 12:00+00"
 AFTER = "9999-12-31 00:00+00"
 FIRST = datetime.fromisoformat(f"{READABLE_FROM}T00:00+00:00")

@@ -150,6 +150,11 @@ def source(name: str) -> Source:
     return _sources[name]
 
 
+def find(name: str) -> Source | None:
+    """The source of that name, or None if this process knows none."""
+    return _sources.get(name)
+
+
 def sources() -> list[Source]:
     """All sources, by name."""
     return [_sources[name] for name in sorted(_sources)]

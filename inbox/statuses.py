@@ -12,7 +12,7 @@ class Status(models.TextChoices):
     NEW = "NEW", "New"
     PROCESSING = "PROCESSING", "Processing"
     DONE = "DONE", "Done"
-    FAILED = "FAILED", "Failed, will be tried again"
+    FAILED = "FAILED", "Failed, will be retried"
     WAITING = "WAITING", "Waiting for something"
     DEAD = "DEAD", "Dead"
 

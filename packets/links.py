@@ -1,8 +1,9 @@
-"""What the pages of jobs show of packets, and how a job is found by its packet's number."""
+"""Links from the page of a job to its packet, and the search for jobs by the number of a packet."""
 
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import Model
 from django.urls import reverse
 
 from inbox.admin_pages.links import Link
@@ -11,16 +12,20 @@ from packets.models import IntegrationMessage, Packet
 from packets.source import INTEGRATION
 
 
+def link_to(model: type[Model], pk: int, what: str, text: str) -> Link:
+    """A link to the admin page of a row, for those who may view it."""
+    app, name = model._meta.app_label, model._meta.model_name
+    return Link(what, text, reverse(f"admin:{app}_{name}_change", args=[pk]), f"{app}.view_{name}")
+
+
 def links(job: InboxJob) -> Iterable[Link]:
     """The packet of the job's case, and the source row of a job of `integration`."""
     if job.decision_tracking_id:
         packets = Packet.objects.filter(decision_tracking_id=job.decision_tracking_id)
         for packet_id, external_id in packets.values_list("pk", "external_id"):
-            url = reverse("admin:packets_packet_change", args=[packet_id])
-            yield Link("Packet", external_id, url, "packets.view_packet")
+            yield link_to(Packet, packet_id, "Packet", external_id)
     if job.source == INTEGRATION.name and IntegrationMessage.objects.filter(pk=job.message_id).exists():
-        url = reverse("admin:packets_integrationmessage_change", args=[job.message_id])
-        yield Link("Source row", f"message {job.message_id}", url, "packets.view_integrationmessage")
+        yield link_to(IntegrationMessage, job.message_id, "Source row", f"message {job.message_id}")
 
 
 def search(text: str) -> Iterable[UUID]:

@@ -1,7 +1,7 @@
 """The moves of a packet's detailed_status: the one table. `docs/state_machine.md` draws it; a test keeps them equal.
 
-What comes by a message may come in any order, so it moves an open packet from wherever it is. A person's verb moves it
-only from where the verb makes sense, and says otherwise what stands in the way.
+Messages arrive in any order, so they move an open packet from any status. A person's verb moves it only from statuses
+where the verb makes sense; elsewhere it is refused with the reason.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from packets.codes import CLOSED_STATUSES
 from packets.codes import DetailedStatus as S
 
 OPEN = frozenset(S) - CLOSED_STATUSES
-# Before any decision; there a packet is worked on by people.
+# Before any decision: people work on the packet.
 UNDECIDED = frozenset([S.PENDING_NEW, S.INTAKE, S.VALIDATION])
-# The UTN is there: what is left is the letter, which people see to.
+# After the UTN: people take care of the letter.
 LETTER = (
     S.UTN_RECEIVED,
     S.GENERATE_LETTER_PENDING,
@@ -24,7 +24,7 @@ LETTER = (
 
 
 class Verb(Enum):
-    """What moves a packet; the value is how the history and the diagram call it."""
+    """The reason why a packet moves; its value is its name in the history and in the diagram."""
 
     APPROVE = "approve"
     DISMISS = "dismiss"
@@ -41,28 +41,29 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a verb leads, from where it is allowed, and whether it is a person's."""
+    """The statuses from which a verb is allowed, and the one it leads to."""
 
     froms: frozenset[S]
     to: S
-    is_staff: bool
 
 
 MOVES: dict[Verb, Move] = {
-    Verb.APPROVE: Move(UNDECIDED, S.PENDING_CLINICAL_REVIEW, is_staff=True),
-    Verb.DISMISS: Move(UNDECIDED | {S.PENDING_CLINICAL_REVIEW}, S.DISMISSAL, is_staff=True),
-    Verb.AFFIRM: Move(UNDECIDED | {S.PENDING_CLINICAL_REVIEW}, S.CLINICAL_DECISION_RECEIVED, is_staff=True),
-    Verb.COMPLETE: Move(frozenset(LETTER), S.DECISION_COMPLETE, is_staff=True),
-    Verb.COMPLETE_DISMISSAL: Move(frozenset([S.DISMISSAL]), S.DISMISSAL_COMPLETE, is_staff=True),
-    Verb.REOPEN: Move(frozenset([S.DECISION_COMPLETE]), S.UTN_RECEIVED, is_staff=True),
-    Verb.REOPEN_DISMISSAL: Move(frozenset([S.DISMISSAL, S.DISMISSAL_COMPLETE]), S.VALIDATION, is_staff=True),
-    Verb.CLINICAL_ANSWER: Move(OPEN, S.CLINICAL_DECISION_RECEIVED, is_staff=False),
-    Verb.PAYLOAD: Move(OPEN, S.PENDING_UTN, is_staff=False),
-    Verb.UTN_SUCCESS: Move(OPEN, S.UTN_RECEIVED, is_staff=False),
-    Verb.UTN_FAIL: Move(OPEN, S.VALIDATION, is_staff=False),
+    # By people.
+    Verb.APPROVE: Move(UNDECIDED, S.PENDING_CLINICAL_REVIEW),
+    Verb.DISMISS: Move(UNDECIDED | {S.PENDING_CLINICAL_REVIEW}, S.DISMISSAL),
+    Verb.AFFIRM: Move(UNDECIDED | {S.PENDING_CLINICAL_REVIEW}, S.CLINICAL_DECISION_RECEIVED),
+    Verb.COMPLETE: Move(frozenset(LETTER), S.DECISION_COMPLETE),
+    Verb.COMPLETE_DISMISSAL: Move(frozenset([S.DISMISSAL]), S.DISMISSAL_COMPLETE),
+    Verb.REOPEN: Move(frozenset([S.DECISION_COMPLETE]), S.UTN_RECEIVED),
+    Verb.REOPEN_DISMISSAL: Move(frozenset([S.DISMISSAL, S.DISMISSAL_COMPLETE]), S.VALIDATION),
+    # By messages.
+    Verb.CLINICAL_ANSWER: Move(OPEN, S.CLINICAL_DECISION_RECEIVED),
+    Verb.PAYLOAD: Move(OPEN, S.PENDING_UTN),
+    Verb.UTN_SUCCESS: Move(OPEN, S.UTN_RECEIVED),
+    Verb.UTN_FAIL: Move(OPEN, S.VALIDATION),
 }
 
-# What a person may set by hand: the steps before a decision, and the steps of the letter, both ways.
+# The steps that a person may set by hand, both ways: those before a decision, and those of the letter.
 STAFF_STEPS: frozenset[tuple[S, S]] = frozenset(
     (start, end)
     for steps in ((S.PENDING_NEW, S.INTAKE, S.VALIDATION), LETTER)

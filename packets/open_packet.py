@@ -1,7 +1,7 @@
-"""Opens a packet by hand, for a case whose intake has not come. A later intake fills it as it fills any packet.
+"""Opens a packet by hand, for a case whose intake is missing. A later intake fills it as it fills any packet.
 
-A packet that exists already is returned as it is. Two people, or a person and a worker, may open the same case at
-once: the unique constraint lets one of them create it, and the other one waits for the COMMIT and reads it.
+A packet that exists already is returned unchanged. Two people, or a person and a worker, may open the same case at the
+same time: the unique constraint lets one of them create it, and the other waits for the COMMIT and reads it.
 """
 
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Which of two messages of a case counts: the later by (source created_at, message_id)."""
+"""The order of messages of a case: the latest by (source created_at, message_id) counts."""
 
 from datetime import UTC, datetime
 
@@ -7,5 +7,5 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def order_key(created_at: datetime | None, message_id: int) -> tuple[datetime, int]:
-    """Of two messages of one kind the one with the greater key counts."""
+    """The message of a kind with the greatest key counts."""
     return (created_at or BEGINNING, message_id)

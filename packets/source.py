@@ -1,6 +1,6 @@
-"""The source `integration`: what Integration sends, and how its rows say what they are.
+"""The source `integration`, and how the type of its messages is found.
 
-message_type_id decides if it is given; if it is null the text decides. Both known and different is a contradiction.
+message_type_id decides if it is given, else the text. If both are known and differ, the type is unknown.
 """
 
 from inbox.registry import ByWatermark, Source, register_source
@@ -10,15 +10,15 @@ TYPE_OF_TEXT = {**dict.fromkeys(INTAKE_TEXTS, "intake"), "UTN": "utn_success", "
 TYPE_OF_ID = {1: "intake", 2: "utn_success", 3: "utn_fail"}
 
 
-def _cases(types: dict, quote: str = "") -> str:
+def _when(types: dict, quote: str = "") -> str:
     return " ".join(f"WHEN {quote}{value}{quote} THEN '{name}'" for value, name in types.items())
 
 
-# ->> never raises, whatever the payload is; an object or a number gives a text that is no known word.
-# OFFSET 0 has the text read once: a payload of 40 MB takes 50 ms to unpack each time.
+# ->> never raises, whatever the payload is; an object or a number gives a text that is not known.
+# OFFSET 0 makes it read the text once: a payload of 40 MB takes 50 ms to unpack each time.
 SAID = "(SELECT coalesce(s.payload ->> 'message_type', s.payload ->> 'messageType') AS text OFFSET 0) AS said"
-BY_TEXT = f"CASE said.text {_cases(TYPE_OF_TEXT, quote=chr(39))} END"
-BY_ID = f"CASE s.message_type_id {_cases(TYPE_OF_ID)} END"
+BY_TEXT = f"CASE said.text {_when(TYPE_OF_TEXT, quote=chr(39))} END"
+BY_ID = f"CASE s.message_type_id {_when(TYPE_OF_ID)} END"
 MESSAGE_TYPE_SQL = f"""(
     SELECT CASE WHEN s.message_type_id IS NULL AND said.text IS NULL THEN 'intake'
                 WHEN s.message_type_id IS NULL THEN coalesce({BY_TEXT}, 'unknown')

@@ -1,4 +1,4 @@
-"""The words of which the keys of intake messages are made; where values are withheld, only such keys are shown."""
+"""Words that keys of intake messages consist of; where values are withheld, only such keys are shown."""
 
 WORDS = """
 address attending beneficiary birth blob channel city code confidence correlation count coversheet created creation

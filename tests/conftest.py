@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.server import Server
 from tests.support.project import PROJECT
 
 
@@ -17,7 +17,7 @@ from tests.support.project import PROJECT
 def django_db_modify_db_settings():
     """Runs before pytest-django makes the test database."""
     if settings.USES_EMBEDDED_DATABASE:
-        devdb.server(settings.BASE_DIR).start()
+        Server.of_project(settings.BASE_DIR).start()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Finds the PostgreSQL processes of one data folder. Only what is found here is ever signalled."""
+"""Finds the PostgreSQL processes of one data folder. Only processes found here are ever signalled."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 
 def processes_in(data: Path) -> list[Any]:
     """Every live postgres that works in the folder `data`: the postmaster and its backends, orphaned ones too."""
-    import psutil  # not at the top: a start that finds the server answering has no use for it
+    import psutil  # not at the top: a start that finds the server answering does not need it
 
     folder = os.path.realpath(data)
     found = []
@@ -20,8 +20,17 @@ def processes_in(data: Path) -> list[Any]:
     return found
 
 
+def postmaster_of(data: Path) -> int | None:
+    """The pid in postmaster.pid, if that process is verified to be the server of this folder."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n")[0])
+    except (OSError, ValueError):
+        return None
+    return pid if pid in {process.pid for process in processes_in(data)} else None
+
+
 def works_in_removed_folder(process: Any) -> bool:
-    """Somebody typed `rm -r .postgres` under a running server, which itself would notice that within a minute."""
+    """Somebody typed `rm -r .postgres` under a running server, which itself notices that only within a minute."""
     try:
         return os.readlink(f"/proc/{process.pid}/cwd").endswith(" (deleted)")
     except OSError:

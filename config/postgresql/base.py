@@ -1,11 +1,11 @@
 """Django's PostgreSQL backend with a deadline on the client's side: a query or COMMIT whose answer never comes ends.
 
-The server's statement_timeout does not help when the network swallows the answer, and TCP keepalives do not when the
-other side's kernel still acknowledges. What can go wrong: after a COMMIT without an answer nobody here knows whether it
-took effect; the engine asks the database again, by the lease.
+The server's statement_timeout does not help when the network loses the answer, and TCP keepalives do not help when the
+other side's kernel still acknowledges. What can go wrong: after a COMMIT without an answer, the client can't know
+whether it took effect; the engine asks the database again, by the lease.
 
-Setting: DB_CLIENT_DEADLINE, read at every wait. It must exceed statement_timeout, or it ends what is only slow. For a
-long statement, such as a migration's, raise both. A connect has psycopg's own deadline, connect_timeout.
+Setting: DB_CLIENT_DEADLINE, read at every wait. It must exceed statement_timeout, or it ends slow statements. For a
+long statement, such as a migration's, raise both. Connecting has psycopg's own deadline, connect_timeout.
 """
 
 from time import monotonic
@@ -24,12 +24,12 @@ class ImpatientConnection(psycopg.Connection[Row]):
     """Closes itself when the server owes an answer and has been silent for DB_CLIENT_DEADLINE seconds."""
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        """As psycopg's, which everything that talks to the server comes through. Raises ConnectionFailure."""
+        """As psycopg's; everything that talks to the server goes through it. Raises ConnectionFailure."""
         try:
             return super().wait(self._until_silent(gen), *args, **kwargs)
         except psycopg.OperationalError as error:
             if error.sqlstate is None and self.closed:
-                # Django connects again before atomic() raises; only a code still says then what it was.
+                # Django reconnects before atomic() raises; only the SQLSTATE still tells the cause then.
                 raise psycopg.errors.ConnectionFailure(str(error)) from error
             raise
 
@@ -39,7 +39,7 @@ class ImpatientConnection(psycopg.Connection[Row]):
         try:
             wanted = next(gen)
             while True:
-                # Asked before the wait: a process that slept may find the answer there when it wakes up.
+                # Checked before the wait: a process that was suspended may find the answer when it resumes.
                 is_overdue = monotonic() - heard_at > settings.DB_CLIENT_DEADLINE
                 # psycopg sends 0 or None about every 0.1 s while nothing is ready.
                 ready = yield wanted
@@ -51,7 +51,7 @@ class ImpatientConnection(psycopg.Connection[Row]):
         except StopIteration as end:
             return end.value
         except (KeyboardInterrupt, SystemExit):
-            # A signal struck in here and not in the wait: nobody can read the rest of the answer any more.
+            # A signal arrived here and not in the wait: the rest of the answer can't be read any more.
             self.pgconn.finish()
             raise
 
@@ -61,7 +61,7 @@ class ImpatientConnection(psycopg.Connection[Row]):
 
     def _give_up(self) -> None:
         self.pgconn.finish()
-        # By its code everyone knows a lost connection, whichever connection it was.
+        # Callers recognise a lost connection by this class's SQLSTATE, whichever connection it was.
         raise psycopg.errors.ConnectionFailure(
             f"no answer from the database for {settings.DB_CLIENT_DEADLINE:g} s (DB_CLIENT_DEADLINE); connection closed"
         )

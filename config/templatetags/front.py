@@ -1,59 +1,67 @@
-"""The front page of the admin: one look at the inbox, for whoever may see its jobs."""
+"""The front page of the admin: a snapshot of the inbox, for users who may see its jobs."""
 
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.db import Error
 from django.http import HttpRequest
 
 from config.web.charts import Chart, stacked
 from inbox.db.storable import error_text
-from inbox.monitoring.diagnosis import pauses
-from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket
-from inbox.monitoring.snapshot import take_snapshot
+from inbox.monitoring.age import in_words
+from inbox.monitoring.diagnosis import find_stalls, pauses, state
+from inbox.monitoring.ended_jobs import dead_by_reason
+from inbox.monitoring.history import BUCKET_MIN, HOURS, Bucket, take_history
+from inbox.monitoring.snapshot import take_page_snapshot
+
+# A fifth of what inbox_status reads: everyone who watches the page asks for it every few seconds.
+NEWEST = 20_000
+REASONS = 8
 
 register = template.Library()
 
 
 @register.simple_tag
-def look(request: HttpRequest) -> dict[str, Any] | None:
-    """What the page shows; None if this user may not see jobs."""
+def front_page(request: HttpRequest) -> dict[str, Any] | None:
+    """The content of the page; None if this user may not see jobs."""
     if not request.user.has_perm("inbox.view_inboxjob"):
         return None
     try:
-        front = take_snapshot(is_bounded=True)
+        return _content()
     except Error as error:
-        # The rest of the page may still work, and whoever comes here wants to know.
+        # The rest of the page may still work, and users come here to find out.
         return {"error": error_text(error)}
-    history = front.history.history
+
+
+def _content() -> dict[str, Any]:
+    snapshot = take_page_snapshot(NEWEST)
+    stalls = find_stalls(snapshot)
+    history = take_history()
     return {
-        "front": front,
-        "state": "Stalled" if front.stalls else "Running" if front.is_busy else "Idle",
-        "finished": _chart(history, "done", "failed", "dead"),
-        "failures": _chart(history, "failed", "dead"),
-        "pauses": [said for _, said in pauses(front.seen)],
-        "dead": front.seen.dead[:8],
+        "snapshot": snapshot,
+        "stalls": stalls,
+        "state": state(snapshot, stalls),
+        "history": history,
+        "finished": _chart(history.buckets, "done", "failed", "dead"),
+        "failures": _chart(history.buckets, "failed", "dead"),
+        "pauses": pauses(snapshot),
+        "dead": dead_by_reason(snapshot.ended, REASONS),
+        "budget": settings.DB_CONNECTION_BUDGET,
         "hours": HOURS,
         "bucket_min": BUCKET_MIN,
     }
 
 
-def _chart(history: list[Bucket], *kinds: str) -> Chart:
-    columns = [(f"{bucket.at:%H:%M}", {kind: getattr(bucket, kind) for kind in kinds}) for bucket in history]
+def _chart(buckets: list[Bucket], *kinds: str) -> Chart:
+    columns = [(f"{bucket.at:%H:%M}", {kind: getattr(bucket, kind) for kind in kinds}) for bucket in buckets]
     return stacked(columns)
 
 
 @register.filter
 def age(number_s: float | None) -> str:
-    """Seconds as people say them: 0.4 s, 12 s, 5 min, 3 h, 9 d; a dash for None."""
-    if number_s is None:
-        return "-"
-    if number_s < 10:
-        return f"{number_s:.2g} s"
-    for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if number_s < limit_s:
-            return f"{number_s / unit_s:,.0f} {unit}"
-    return f"{number_s / 86400:,.0f} d"
+    """Seconds as people say them; a dash for None."""
+    return in_words(number_s, unknown="-")
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""The address of whoever sends a request: what logins are counted by. Setting: TRUST_X_FORWARDED_FOR."""
+"""The address of the client, by which logins are counted. Setting: TRUST_X_FORWARDED_FOR."""
 
 from ipaddress import ip_address
 
@@ -7,9 +7,9 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
-    """The one that the outermost of our proxies has seen; each writes behind the others who asked it.
+    """The address that the outermost of our proxies has seen; each proxy appends the address that called it.
 
-    What stands before that in X-Forwarded-For, the sender may have made up.
+    The client may have made up anything before that in X-Forwarded-For.
     """
     sender = request.META.get("REMOTE_ADDR", "")
     passed_on = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]

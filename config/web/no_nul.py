@@ -1,4 +1,4 @@
-"""Refuses an address with a NUL in it: PostgreSQL takes none, so any page that looks for it would fail."""
+"""Refuses an address with a NUL: PostgreSQL takes none, so any page that looks for it would fail."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 
 
 class NoNul:
-    """A middleware. What is typed into a form is checked there."""
+    """A middleware. Forms check their own fields."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

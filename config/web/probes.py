@@ -1,7 +1,7 @@
-"""What machines ask: /healthz, /readyz and /metrics. A middleware, as probes come by address and know no host name.
+"""Health and metrics: /healthz, /readyz and /metrics. A middleware, as probes come by address, without a host name.
 
-/healthz tells that this process answers, without a database. /readyz tells that the system works: the database, its
-tables, a worker. Each is 200 or 503 with a text that names what is wrong. /metrics is for loopback, or a token.
+/healthz says that this process answers, without a database. /readyz says that the system works: the database, its
+tables, a worker. Each is 200 or 503 with a text that names the problem. /metrics is for loopback, or needs a token.
 Setting: METRICS_TOKEN.
 """
 
@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.web.metrics import CONTENT_TYPE, metrics_text
 from inbox.db.storable import error_text
-from inbox.monitoring.owners import find_owners
+from inbox.monitoring.workers import find_workers
 
-# Any header that begins so: somebody passed the request on, so its sender is not who it came from.
+# With any header that begins like this, a proxy passed the request on, so its address is not that of the client.
 PASSED_ON = ("HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
@@ -44,28 +44,28 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The first of these that is not so, as 503: a database, no migration to be applied, a worker seen lately."""
+    """Needs a database, no migration to be applied, and a worker that is alive; 503 names the first that is missing."""
     try:
         connection.ensure_connection()
-        wrong = _what_is_wrong()
+        wrong = _find_problem()
     except Error as error:
         wrong = f"database: {error_text(error)}"
     return _text(503, wrong) if wrong else _text(200, "ready")
 
 
-def _what_is_wrong() -> str | None:
+def _find_problem() -> str | None:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         first = missing[0][0]
         return f"migrations: {len(missing)} not applied, the first is {first.app_label}.{first.name}"
-    if not find_owners().alive():
-        return "workers: none gives a sign of life; start one: manage.py run_inbox_worker"
+    if not find_workers().alive():
+        return "workers: none is running; start one: manage.py run_inbox_worker"
     return None
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The numbers, in Prometheus' text form."""
+    """The numbers, in Prometheus' text format."""
     if not (_is_loopback(request) or _has_token(request)):
         return _text(403, "only from loopback, or with `Authorization: Bearer` and METRICS_TOKEN")
     try:

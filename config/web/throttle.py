@@ -7,9 +7,9 @@ from django.http import HttpRequest
 
 
 class ThrottleBackend(AxesStandaloneBackend):
-    """As django-axes' own, which refuses a login without a request: of a program that has the database anyway."""
+    """As django-axes' own, but allows logins without a request: such a program has the database anyway."""
 
     def authenticate(self, request: HttpRequest | None, *args: Any, **credentials: Any) -> None:
-        """Raises PermissionDenied for whoever is locked out; the next backend looks at the password."""
+        """Raises PermissionDenied if the login is locked out; the next backend checks the password."""
         if request is not None:
             super().authenticate(request, *args, **credentials)

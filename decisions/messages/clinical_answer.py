@@ -1,73 +1,63 @@
-"""The handler of clinical decisions: each is an answer of its case, and the newest one counts."""
+"""Handles clinical decisions: each is an answer of its case, and the newest one counts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
-from decisions.case import lock_cases
+from decisions.case import Case
 from decisions.codes import ClinicalDecision
-from decisions.messages.apply import SAME, NewMessage, apply_messages
-from decisions.messages.clinical_ops_rows import Row, read
+from decisions.messages.case_update import SAME, NewMessage
+from decisions.messages.clinical_ops import ClinicalOpsHandler
+from decisions.messages.handler import Parsed
 from decisions.models import DecisionMessage
-from inbox.outcomes import Outcome, done, ignored, not_ready
+from inbox.outcomes import not_ready
 from inbox.registry import LockedJob
-from packets.messages import BadMessage
+from packets.messages import Message
+from packets.values import BadMessage
 
-WRITER = "its source row, which somebody is writing"
+WRITER = "its source row, which is being written"
 ANSWER_OF_INDICATOR = {"A": ClinicalDecision.AFFIRM, "N": ClinicalDecision.NON_AFFIRM}
 
-# Before anything else, and past those that their writer holds right now: nobody waits for that with packets locked.
+# Before anything else, and skipping rows that their writer holds: nobody waits for a writer with packets locked.
 LOCK_ROWS = """
 SELECT message_id FROM service_ops_send_serviceops WHERE message_id = ANY(%s)
  ORDER BY message_id FOR NO KEY UPDATE SKIP LOCKED
 """
-EXISTING = "SELECT message_id FROM service_ops_send_serviceops WHERE message_id = ANY(%s)"
-# The trigger sees no content changed, so nothing is taken in anew.
+SELECT_EXISTING = "SELECT message_id FROM service_ops_send_serviceops WHERE message_id = ANY(%s)"
+# The trigger sees that no content changed, so nothing is ingested again.
 MARK_APPLIED = "UPDATE service_ops_send_serviceops SET clinical_decision_applied_at = now() WHERE message_id = ANY(%s)"
 
 
-def handle_clinical_decision(jobs: Sequence[LockedJob]) -> list[Outcome]:
-    """Let clinical answers take effect; those of cases whose packet has not come wait for it."""
-    held = _held_by_writers(jobs)
-    free = [job for job in jobs if job.message_id not in held]
-    messages, outcomes = read(free, content="clinical_ops_decision_json", prefix="decision", parse=parse_answer)
-    outcomes |= {job.inbox_id: not_ready(WRITER) for job in jobs if job.message_id in held}
-    good = [job for job in jobs if job.inbox_id in messages]
-    cases = lock_cases(job.decision_tracking_id for job in good)
-    said: list[NewMessage] = []
-    for job in good:
-        case = cases.get(job.decision_tracking_id) if job.decision_tracking_id else None
-        if case is None:
-            outcomes[job.inbox_id] = not_ready("the packet")
-            continue
-        message = messages[job.inbox_id]
-        message.packet = case.packet
-        said.append(NewMessage(case, message, job_id=job.inbox_id))
-    applied: list[int] = []
-    for item, reason in zip(said, apply_messages(said).reasons, strict=True):
-        assert item.job_id is not None  # noqa: S101 for mypy: set just above
-        outcomes[item.job_id] = ignored(reason) if reason else done()
-        if reason in (None, SAME):
-            applied.append(item.message.message_id)
-    _mark_applied(applied)
-    return [outcomes[job.inbox_id] for job in jobs]
+class ClinicalAnswers(ClinicalOpsHandler):
+    """Waits for its packet only. Also locks the source rows, in key order and before the packets."""
 
+    kind = DecisionMessage.Kind.CLINICAL
+    source = "clinical_decision"
+    content = "clinical_ops_decision_json"
+    prefix = "decision"
 
-def parse_answer(row: Row) -> DecisionMessage:
-    """The answer in a clinical decision. Raises BadMessage."""
-    indicator = row.object().get("decision_indicator")
-    answer = ANSWER_OF_INDICATOR.get(indicator) if isinstance(indicator, str) else None
-    if answer is None:
-        raise BadMessage("decision_indicator is neither A nor N")
-    return DecisionMessage(
-        kind=DecisionMessage.Kind.CLINICAL,
-        source="clinical_decision",
-        message_id=row.job.message_id,
-        revision=row.job.revision,
-        created_at=row.job.source_created_at,
-        said_at=row.written_at,
-        content={"answer": answer.value},
-    )
+    def read(self, jobs: Sequence[LockedJob]) -> Parsed:
+        held = _held_by_writers(jobs)
+        messages, outcomes = super().read([job for job in jobs if job.message_id not in held])
+        return messages, outcomes | {job.inbox_id: not_ready(WRITER) for job in jobs if job.message_id in held}
+
+    def parse(self, row: Message) -> dict[str, Any]:
+        indicator = row.as_object().get("decision_indicator")
+        answer = ANSWER_OF_INDICATOR.get(indicator) if isinstance(indicator, str) else None
+        if answer is None:
+            raise BadMessage("decision_indicator must be A or N")
+        return {"answer": answer.value}
+
+    def wait(self, case: Case, message: DecisionMessage) -> None:
+        return None
+
+    def after(self, applied: Sequence[NewMessage]) -> None:
+        """Mark the rows whose answer counts, or says what counts already."""
+        message_ids = [item.message.message_id for item in applied if item.why_ignored in (None, SAME)]
+        if message_ids:
+            with connection.cursor() as cursor:
+                cursor.execute(MARK_APPLIED, [message_ids])
 
 
 def _held_by_writers(jobs: Sequence[LockedJob]) -> set[int]:
@@ -78,11 +68,5 @@ def _held_by_writers(jobs: Sequence[LockedJob]) -> set[int]:
         locked = {message_id for (message_id,) in cursor.fetchall()}
         if len(locked) == len(set(message_ids)):
             return set()
-        cursor.execute(EXISTING, [message_ids])
+        cursor.execute(SELECT_EXISTING, [message_ids])
         return {message_id for (message_id,) in cursor.fetchall()} - locked
-
-
-def _mark_applied(message_ids: Sequence[int]) -> None:
-    if message_ids:
-        with connection.cursor() as cursor:
-            cursor.execute(MARK_APPLIED, [list(message_ids)])

@@ -1,8 +1,8 @@
-"""What ClinicalOps and the JSON Generator write: clinical decisions and generated payloads, in one table.
+"""The table that ClinicalOps and the JSON Generator write: clinical decisions and generated payloads.
 
-Rows become eligible and change by plain UPDATE, at any time. The trigger of migration 0002 keeps our columns: for each
-of the two contents a revision, which rises when a content that was taken has changed, a flag that says whether the
-current content was taken, and when it was written. Only rows whose flag is down are in the partial indexes.
+Rows become eligible and change by plain UPDATE, at any time. The trigger of migration 0002 keeps three columns for each
+of the two contents: a revision, which rises when an ingested content has changed; a flag, whether the current content
+was ingested; and the time when it was written. Only rows that are not ingested are in the partial indexes.
 """
 
 from django.db import models

@@ -1,53 +1,44 @@
-"""A version of a packet's decision. Append-only: a change is a new version, and only is_active of an old one moves."""
+"""A version of a packet's decision. Append-only: a change is a new version; of an old one only is_active changes."""
 
 from django.db import models
 
-from decisions.codes import (
-    ClinicalDecision,
-    DecisionOutcome,
-    DecisionSubtype,
-    DecisionType,
-    DenialReason,
-    EsmdRequestStatus,
-    OperationalDecision,
-    PartType,
-    UtnStatus,
-)
+from decisions import codes
 from inbox.fields import now
 from inbox.models.private import Private
-from packets.models import SEE_PEOPLE, Packet
+from packets.models import SEE_PEOPLE, Packet, one_of
 
 
-def one_of(field: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
+def known(field: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
     """A CHECK that `field` holds one of the choices; null passes where the column allows it."""
-    condition = models.Q(**{f"{field}__isnull": True}) | models.Q(**{f"{field}__in": choices.values})
-    return models.CheckConstraint(condition=condition, name=f"decision_{field}_known")
+    return one_of(field, choices, f"decision_{field}_known", or_null=True)
 
 
 class PacketDecision(models.Model):
     packet_decision_id = models.BigAutoField(primary_key=True)
     packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="decisions", db_index=False)
-    decision_type = models.TextField(choices=DecisionType)
-    operational_decision = models.TextField(choices=OperationalDecision, db_default=OperationalDecision.PENDING)
-    clinical_decision = models.TextField(choices=ClinicalDecision, db_default=ClinicalDecision.PENDING)
-    decision_outcome = models.TextField(choices=DecisionOutcome, null=True)
-    decision_subtype = models.TextField(choices=DecisionSubtype, null=True)
-    part_type = models.TextField(choices=PartType, null=True)
-    denial_reason = models.TextField(choices=DenialReason, null=True)
+    decision_type = models.TextField(choices=codes.DecisionType)
+    operational_decision = models.TextField(
+        choices=codes.OperationalDecision, db_default=codes.OperationalDecision.PENDING
+    )
+    clinical_decision = models.TextField(choices=codes.ClinicalDecision, db_default=codes.ClinicalDecision.PENDING)
+    decision_outcome = models.TextField(choices=codes.DecisionOutcome, null=True)
+    decision_subtype = models.TextField(choices=codes.DecisionSubtype, null=True)
+    part_type = models.TextField(choices=codes.PartType, null=True)
+    denial_reason = models.TextField(choices=codes.DenialReason, null=True)
     denial_details = models.JSONField(null=True)
 
-    esmd_request_status = models.TextField(choices=EsmdRequestStatus, db_default=EsmdRequestStatus.NOT_SENT)
+    esmd_request_status = models.TextField(choices=codes.EsmdRequestStatus, db_default=codes.EsmdRequestStatus.NOT_SENT)
     esmd_request_payload = models.JSONField(null=True)
     esmd_error = models.TextField(null=True)
     utn = models.TextField(null=True)
-    utn_status = models.TextField(choices=UtnStatus, db_default=UtnStatus.NONE)
+    utn_status = models.TextField(choices=codes.UtnStatus, db_default=codes.UtnStatus.NONE)
     requires_utn_fix = models.BooleanField(db_default=False)
     utn_error_code = models.TextField(null=True)
     utn_error_description = models.TextField(null=True)
     utn_action_required = models.TextField(null=True)
 
-    decision_round = models.IntegerField(db_default=1, help_text="A new clinical answer begins a new one.")
-    # The messages that were applied last; older ones change nothing.
+    decision_round = models.IntegerField(db_default=1, help_text="A different clinical answer starts a new round.")
+    # The messages that count; older ones change nothing.
     clinical_created_at = models.DateTimeField(null=True)
     clinical_message_id = models.BigIntegerField(null=True)
     utn_created_at = models.DateTimeField(null=True)
@@ -55,9 +46,9 @@ class PacketDecision(models.Model):
 
     is_active = models.BooleanField(db_default=True)
     supersedes = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, related_name="superseded_by", help_text="The version before."
+        "self", on_delete=models.PROTECT, null=True, related_name="superseded_by", help_text="The previous version."
     )
-    correlation_id = models.UUIDField(help_text="The request that made it: asked again, it returns this version.")
+    correlation_id = models.UUIDField(help_text="The request that made it; repeated, it returns this version.")
     created_by = models.TextField()
     created_at = models.DateTimeField(db_default=now())
 
@@ -78,15 +69,15 @@ class PacketDecision(models.Model):
             ),
             # Also serves as the index of packet_id.
             models.UniqueConstraint(fields=["packet", "correlation_id"], name="decision_once_per_request"),
-            one_of("decision_type", DecisionType),
-            one_of("operational_decision", OperationalDecision),
-            one_of("clinical_decision", ClinicalDecision),
-            one_of("decision_outcome", DecisionOutcome),
-            one_of("decision_subtype", DecisionSubtype),
-            one_of("part_type", PartType),
-            one_of("denial_reason", DenialReason),
-            one_of("esmd_request_status", EsmdRequestStatus),
-            one_of("utn_status", UtnStatus),
+            known("decision_type", codes.DecisionType),
+            known("operational_decision", codes.OperationalDecision),
+            known("clinical_decision", codes.ClinicalDecision),
+            known("decision_outcome", codes.DecisionOutcome),
+            known("decision_subtype", codes.DecisionSubtype),
+            known("part_type", codes.PartType),
+            known("denial_reason", codes.DenialReason),
+            known("esmd_request_status", codes.EsmdRequestStatus),
+            known("utn_status", codes.UtnStatus),
         ]
 
     def __str__(self) -> str:

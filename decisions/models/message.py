@@ -1,7 +1,7 @@
-"""A message that counts for a packet's decision, as it was when it was handled. Append-only.
+"""A message about a packet's decision, as it was when it was applied. Append-only.
 
-All of them together give the decision (decisions/rules/current_state.py), so their order does not matter. A message
-that waits, or that can never count, is not here.
+All messages of a packet together give its decision (decisions/rules/current_state.py), so their order does not matter.
+Messages that wait, or that can never count, are not kept.
 """
 
 from django.db import models
@@ -18,14 +18,14 @@ class DecisionMessage(models.Model):
 
     packet = models.ForeignKey(Packet, on_delete=models.PROTECT, related_name="decision_messages", db_index=False)
     kind = models.TextField(choices=Kind)
-    source = models.TextField(help_text="As of its job; `staff` if a person said it.")
+    source = models.TextField(help_text="The source of its job; `staff` for an answer by a person.")
     message_id = models.BigIntegerField()
     revision = models.IntegerField(db_default=1)
-    created_at = models.DateTimeField(null=True, help_text="Of the source row; null sorts before all others.")
+    created_at = models.DateTimeField(null=True, help_text="From the source row; null sorts before all others.")
     said_at = models.DateTimeField(
-        null=True, help_text="When this content was written: created_at, or the time of the UPDATE that brought it."
+        null=True, help_text="When this content was written: created_at, or the time of the UPDATE that wrote it."
     )
-    content = models.JSONField(help_text="What it says, in the words of decisions/rules/current_state.py.")
+    content = models.JSONField(help_text="The parsed message, in the words of decisions/rules.")
     handled_at = models.DateTimeField(db_default=now())
 
     class Meta:
@@ -43,3 +43,8 @@ class DecisionMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source} {self.message_id}.{self.revision}"
+
+    @property
+    def key(self) -> tuple:
+        """Identifies the message within its case."""
+        return (self.kind, self.source, self.message_id, self.revision)

@@ -1,20 +1,18 @@
-"""The tables that other programs read: one row per thing to tell them, written in the transaction that decides it."""
+"""The tables that other programs read: one row per request, written in the transaction that decides it."""
 
 from django.db import models
 
 from decisions.codes import OutboxStatus
 from inbox.fields import now
 from inbox.models.private import Private
-from packets.models import SEE_PEOPLE
+from packets.models import SEE_PEOPLE, one_of
 
 
 def outbox_constraints(table: str) -> list[models.BaseConstraint]:
-    """What every outbox carries: known statuses, and each dedupe_key once."""
+    """The constraints of every outbox: known statuses, and each dedupe_key once."""
     return [
         models.UniqueConstraint(fields=["dedupe_key"], name=f"{table}_once"),
-        models.CheckConstraint(
-            condition=models.Q(message_status_id__in=OutboxStatus.values), name=f"{table}_status_known"
-        ),
+        one_of("message_status_id", OutboxStatus, f"{table}_status_known"),
     ]
 
 
@@ -23,7 +21,7 @@ class OutboxMessage(models.Model):
     decision_tracking_id = models.UUIDField()
     payload = models.JSONField()
     message_status_id = models.BigIntegerField(choices=OutboxStatus, db_default=OutboxStatus.WRITTEN)
-    dedupe_key = models.TextField(help_text="The same thing is told once.")
+    dedupe_key = models.TextField(help_text="Each request is written once.")
     attempt_count = models.IntegerField(db_default=0)
     created_at = models.DateTimeField(db_default=now())
     is_deleted = models.BooleanField(db_default=False)
@@ -44,7 +42,9 @@ class SendIntegration(OutboxMessage):
 
 
 class SendClinicalOps(OutboxMessage):
-    is_picked = models.BooleanField(null=True, help_text="Null: waits. True: taken. False: refused, see error_reason.")
+    is_picked = models.BooleanField(
+        null=True, help_text="Null: waiting. True: taken. False: refused, see error_reason."
+    )
     error_reason = models.TextField(null=True)
 
     private = Private(SEE_PEOPLE, frozenset(["error_reason"]))

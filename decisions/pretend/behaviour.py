@@ -1,4 +1,4 @@
-"""What the pretend JSON Generator can do with a request."""
+"""The ways in which the pretend JSON Generator can treat a request."""
 
 from enum import StrEnum
 

@@ -1,13 +1,13 @@
 """A pretend JSON Generator: a real HTTP server on loopback that takes each idempotency key once.
 
-It can be told to misbehave, request by request (behaviour.py). `GET /counts` says what it has taken.
+It can misbehave, request by request (behaviour.py). `GET /counts` returns how many requests it took.
 """
 
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,7 @@ REDIRECT_TO = "http://elsewhere.invalid/"
 
 
 class Generator:
-    """Serves from `with` to its end. `script` is for the first requests, `otherwise` decides about all others."""
+    """Serves inside `with`. `script` says what to do with the first requests, `otherwise` with all others."""
 
     def __init__(
         self,
@@ -62,17 +62,17 @@ class Generator:
         self._rows.close()
 
     def release(self) -> None:
-        """Whoever hangs or drips ends now."""
+        """End the requests that hang or drip."""
         self._released.set()
 
     def wait_for_requests(self, count: int, timeout_s: float = 30) -> None:
-        """Until so many have come in all. Raises TimeoutError."""
+        """Wait until that many came in all. Raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, timeout_s):
                 raise TimeoutError(f"{len(self.requests)} requests came, not {count}")
 
     def counts(self) -> dict[str, int]:
-        """What it has taken: keys, and how often one of them came again."""
+        """How many requests came, how many keys were taken, and how often a taken key came again."""
         with self._changed:
             return {
                 "requests": len(self.requests),
@@ -81,19 +81,20 @@ class Generator:
                 "most_at_once": self.most_at_once,
             }
 
-    def arrived(self, key: str, body: Any) -> Behaviour | int:
-        """Count a request; returns what to do with it."""
+    @contextmanager
+    def handling(self, key: str, body: Any) -> Iterator[Behaviour | int]:
+        """Count a request as long as it is handled; gives what to do with it."""
         with self._changed:
             self.requests.append((key, body))
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
             self._changed.notify_all()
-            return self._script.pop(0) if self._script else self._otherwise()
-
-    def left(self) -> None:
-        """Count that a request has ended."""
-        with self._changed:
-            self._at_once -= 1
+            behaviour = self._script.pop(0) if self._script else self._otherwise()
+        try:
+            yield behaviour
+        finally:
+            with self._changed:
+                self._at_once -= 1
 
     def accept(self, key: str, tracking_id: str, rows: int = 1) -> None:
         """Take the key; write the rows if it is new."""
@@ -104,12 +105,12 @@ class Generator:
             self._rows.write(tracking_id, in_a_new_row=number > 0)
 
     def wait(self, timeout_s: float = LONGEST_WAIT_S) -> bool:
-        """True once it is released."""
+        """Wait for release(); True if it was called."""
         return self._released.wait(timeout_s)
 
 
 class _Server(ThreadingHTTPServer):
-    # Its end waits for all requests; release() ends those that hang.
+    # The end of the server waits for all requests; release() ends those that hang.
     daemon_threads = False
     request_queue_size = 128
 
@@ -118,7 +119,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has left is no error here."""
+        """A client that has left is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -128,18 +129,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/counts":
             self._answer(200, self.server.generator.counts())
         else:
-            self._answer(404, {"error": "there is /counts, and a path to post to"})
+            self._answer(404, {"error": "GET /counts, or POST to the path"})
 
     def do_POST(self) -> None:
-        generator = self.server.generator
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         key = self.headers["Idempotency-Key"] or ""
-        behaviour = generator.arrived(key, body) if self.path == PATH else 404
-        try:
+        if self.path != PATH:
+            self._answer(404, {"error": "unknown path"})
+            return
+        with self.server.generator.handling(key, body) as behaviour:
             self._behave(behaviour, key, str(body["decision_tracking_id"]))
-        finally:
-            if self.path == PATH:
-                generator.left()
 
     def _behave(self, behaviour: Behaviour | int, key: str, tracking_id: str) -> None:
         generator = self.server.generator
@@ -157,10 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
             case Behaviour.HANG:
                 generator.wait()
                 self.close_connection = True
-            case Behaviour.DRIP | Behaviour.DRIP_HEAD:
-                self._drip(is_head=behaviour is Behaviour.DRIP_HEAD)
-            case Behaviour.FLOOD:
-                self._flood()
+            case Behaviour.DRIP | Behaviour.DRIP_HEAD | Behaviour.FLOOD:
+                self._stream(behaviour)
             case Behaviour.REDIRECT:
                 self._answer(307, {}, Location=REDIRECT_TO)
             case Behaviour.FAIL:
@@ -170,22 +167,17 @@ class _Handler(BaseHTTPRequestHandler):
             case int():
                 self._answer(behaviour, {"error": f"told to answer {behaviour}"})
 
-    def _drip(self, *, is_head: bool) -> None:
-        if is_head:
+    def _stream(self, behaviour: Behaviour) -> None:
+        """Send a body or a header that does not end before release()."""
+        generator, is_flood = self.server.generator, behaviour is Behaviour.FLOOD
+        if behaviour is Behaviour.DRIP_HEAD:
             self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Drip: ")
         else:
-            self.send_response(200)
+            self.send_response(400 if is_flood else 200)
             self.end_headers()
         with suppress(OSError):
-            while not self.server.generator.wait(self.server.generator.drip_every_s):
-                self.wfile.write(b".")
-
-    def _flood(self) -> None:
-        self.send_response(400)
-        self.end_headers()
-        with suppress(OSError):
-            while not self.server.generator.wait(0):
-                self.wfile.write(b"too much " * 10_000)
+            while not generator.wait(0 if is_flood else generator.drip_every_s):
+                self.wfile.write(b"too much " * 10_000 if is_flood else b".")
 
     def _answer(self, status: int, body: Any, **headers: str) -> None:
         text = json.dumps(body).encode()
@@ -196,4 +188,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """It keeps no log; GET /counts tells."""
+        """Keeps no log; GET /counts says what was done."""

@@ -1,7 +1,7 @@
-"""Pretends to be everyone around ServiceOps but the JSON Generator: Integration, staff, ClinicalOps, and esMD.
+"""Pretends to be Integration, staff, ClinicalOps and esMD; generator.py is the JSON Generator.
 
-Each does its next few things when asked, by what it finds in the tables that it may read, so a case flows from intake
-to letter request by itself. The programs write plain SQL, the person uses the verbs of the admin. All is invented.
+Each does its next few steps when asked, as the tables that it may read require, so that a case flows from intake to
+letter request by itself. The programs write plain SQL; the person uses the verbs of the admin. All data is invented.
 """
 
 import json
@@ -21,11 +21,12 @@ from packets.models import Packet
 from packets.samples.messages import insert, sample_messages
 
 PERSON = "pretend.person"
+DETAILS = {"reason": "TEST"}
 SHARE_DISMISSED = 0.1
 SHARE_NOT_AFFIRMED = 0.2
 SHARE_UTN_FAILS = 0.15
 
-ANSWER = """
+ANSWER_REVIEWS = """
 WITH picked AS (
     UPDATE send_clinicalops SET is_picked = true, message_status_id = 3
      WHERE message_id IN (SELECT message_id FROM send_clinicalops WHERE is_picked IS NULL AND NOT is_deleted
@@ -39,14 +40,14 @@ SELECT decision_tracking_id,
                           'decision_tracking_id', decision_tracking_id)
   FROM picked
 """
-# esMD answers what was sent to it, and again where its first answer was a failure.
-WAITS_FOR_UTN = """
+# esMD answers what was sent to it, and answers again if its first answer was a failure.
+SELECT_WAITING_FOR_UTN = """
 SELECT decision_tracking_id, detailed_status FROM packet JOIN packet_decision AS decision USING (packet_id)
  WHERE decision.is_active AND (detailed_status = 'Pending - UTN' OR requires_utn_fix)
    AND decision.created_at < now() - interval '1 second'
  ORDER BY packet_id LIMIT %s
 """
-SEND = "INSERT INTO integration_send_serviceops (decision_tracking_id, payload, message_type_id) VALUES (%s, %s, %s)"
+INSERT_MESSAGE = "INSERT INTO integration_send_serviceops (decision_tracking_id, payload) VALUES (%s, %s)"
 
 
 class Neighbours:
@@ -58,7 +59,7 @@ class Neighbours:
         self.counts: Counter[str] = Counter()
 
     def act(self, intakes: int) -> None:
-        """Integration sends so many intakes, and everyone does what is next."""
+        """Send this many intakes, then let everyone do their next steps."""
         if intakes:
             self.counts["intakes sent"] += insert(sample_messages(intakes, self.random.randrange(2**32)))
         self._decide()
@@ -68,35 +69,33 @@ class Neighbours:
     def _decide(self) -> None:
         packets = Packet.objects.filter(detailed_status=DetailedStatus.PENDING_NEW, has_documents=True)
         for packet_id in packets.order_by("packet_id").values_list("packet_id", flat=True)[: self.at_once]:
-            by: dict[str, Any] = {"by": PERSON, "reason": "pretended", "correlation_id": uuid4()}
+            request: dict[str, Any] = {"by": PERSON, "reason": "pretended", "correlation_id": uuid4()}
+            is_dismissed = self.random.random() < SHARE_DISMISSED
             try:
                 with transaction.atomic():
-                    if self.random.random() < SHARE_DISMISSED:
-                        details = {"reason": "TEST"}
-                        dismiss(packet_id, denial_reason=DenialReason.OTHER, denial_details=details, **by)
-                        self.counts["dismissed"] += 1
+                    if is_dismissed:
+                        dismiss(packet_id, denial_reason=DenialReason.OTHER, denial_details=DETAILS, **request)
                     else:
-                        approve(packet_id, **by)
-                        self.counts["approved"] += 1
+                        approve(packet_id, **request)
+                self.counts["dismissed" if is_dismissed else "approved"] += 1
             except DecisionRefused:
-                self.counts["decided by somebody else"] += 1
+                self.counts["decided by others"] += 1
 
     def _answer(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(ANSWER, [self.at_once, SHARE_NOT_AFFIRMED])
+            cursor.execute(ANSWER_REVIEWS, [self.at_once, SHARE_NOT_AFFIRMED])
             self.counts["answered"] += cursor.rowcount
 
     def _acknowledge(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(WAITS_FOR_UTN, [self.at_once])
+            cursor.execute(SELECT_WAITING_FOR_UTN, [self.at_once])
             for tracking_id, status in cursor.fetchall():
-                is_second = status != DetailedStatus.PENDING_UTN
-                if not is_second and self.random.random() < SHARE_UTN_FAILS:
-                    what = {"message_type": "UTN_FAIL", "error_code": "E-FAKE", "action_required": "TEST"}
-                    cursor.execute(SEND, [tracking_id, json.dumps(what), 3])
+                is_first = status == DetailedStatus.PENDING_UTN
+                if is_first and self.random.random() < SHARE_UTN_FAILS:
+                    message = {"message_type": "UTN_FAIL", "error_code": "E-FAKE", "action_required": "TEST"}
                     self.counts["UTN failures"] += 1
                 else:
                     number = f"UTN-FAKE-{self.random.randrange(10**6):06}"
-                    what = {"message_type": "UTN", "unique_tracking_number": number}
-                    cursor.execute(SEND, [tracking_id, json.dumps(what), 2])
+                    message = {"message_type": "UTN", "unique_tracking_number": number}
                     self.counts["UTNs"] += 1
+                cursor.execute(INSERT_MESSAGE, [tracking_id, json.dumps(message)])

@@ -1,15 +1,14 @@
-"""What the messages of a case say together: a pure function of the set of them, so that their order can't matter.
+"""The current state of a case: a pure function of the set of its messages, so that their order can't matter.
 
 A round is a run of equal clinical answers, in the order of the answers. UTN answers and payloads count for the round in
 which they were said; what was said before the very first answer counts for the first round. In each kind the later one
 by (created_at, message_id, revision) counts; of equal answers, the first.
 
-What can surprise: a contrary answer that comes late and is older than the one that counts does not replace it, but ends
-what was said before it all the same.
+A contrary answer that arrives late and is older than the one that counts does not replace it, but still ends what was
+said before it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -18,43 +17,21 @@ from decisions.models import DecisionMessage
 from packets.order import BEGINNING
 
 Kind = DecisionMessage.Kind
-# The source of what a person says.
+# The source of a person's answer.
 STAFF = "staff"
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentState:
-    """The fields of a decision version that messages decide; the names are those of PacketDecision."""
-
-    clinical_decision: str
-    decision_outcome: str
-    clinical_created_at: datetime | None
-    clinical_message_id: int | None
-    esmd_request_status: str
-    esmd_request_payload: Any
-    esmd_error: str | None
-    decision_subtype: str | None
-    part_type: str | None
-    utn: str | None
-    utn_status: str
-    requires_utn_fix: bool
-    utn_error_code: str | None
-    utn_error_description: str | None
-    utn_action_required: str | None
-    utn_created_at: datetime | None
-    utn_message_id: int | None
-
-
-FIELDS = tuple(field.name for field in fields(CurrentState))
+# Fields of a decision version that messages decide.
+State = dict[str, Any]
 
 
 def order_of(message: DecisionMessage) -> tuple[datetime, int, int]:
-    """Of two messages of one kind the one with the greater key counts."""
+    """The message of a kind with the greatest key counts."""
     return (message.created_at or BEGINNING, message.message_id, message.revision)
 
 
 def counting_messages(messages: Iterable[DecisionMessage]) -> dict[str, DecisionMessage]:
-    """Of each kind the message that counts; empty without a clinical answer."""
+    """The message that counts, by kind; empty without a clinical answer."""
     by_kind = _by_kind(messages)
     run, began_at = _last_run(by_kind[Kind.CLINICAL])
     if not run:
@@ -71,25 +48,25 @@ def of_earlier_rounds(messages: Iterable[DecisionMessage]) -> list[DecisionMessa
     """The UTN answers and payloads that were said before the round that counts."""
     by_kind = _by_kind(messages)
     run, began_at = _last_run(by_kind[Kind.CLINICAL])
-    told = by_kind[Kind.PAYLOAD] + by_kind[Kind.UTN]
-    return [message for message in told if _said_at(message) < began_at] if run else []
+    others = by_kind[Kind.PAYLOAD] + by_kind[Kind.UTN]
+    return [message for message in others if _said_at(message) < began_at] if run else []
 
 
-def current_state(messages: Iterable[DecisionMessage]) -> CurrentState | None:
-    """What these messages of one case say together; None without a clinical answer."""
+def current_state(messages: Iterable[DecisionMessage]) -> State | None:
+    """The state that these messages of one case lead to; None without a clinical answer."""
     counts = counting_messages(messages)
     if not counts:
         return None
     clinical = counts[Kind.CLINICAL]
     utn = counts.get(Kind.UTN)
-    return CurrentState(
-        clinical_decision=clinical.content["answer"],
-        decision_outcome=clinical.content["answer"],
-        clinical_created_at=clinical.created_at,
-        clinical_message_id=None if clinical.source == STAFF else clinical.message_id,
+    return {
+        "clinical_decision": clinical.content["answer"],
+        "decision_outcome": clinical.content["answer"],
+        "clinical_created_at": clinical.created_at,
+        "clinical_message_id": None if clinical.source == STAFF else clinical.message_id,
         **_esmd(counts.get(Kind.PAYLOAD), is_acked=bool(utn and utn.content["is_success"])),
         **_utn(utn),
-    )
+    }
 
 
 def _by_kind(messages: Iterable[DecisionMessage]) -> dict[str, list[DecisionMessage]]:
@@ -104,9 +81,9 @@ def _said_at(message: DecisionMessage) -> datetime:
 
 
 def _last_run(answers: Sequence[DecisionMessage]) -> tuple[list[DecisionMessage], datetime]:
-    """The newest answers that say the same, and when the first of them was said; the first run of all began with time.
+    """The newest answers that say the same, and when the first of them was said; the very first run has no beginning.
 
-    A person may end a run by saying the same once more, so that it all is done again.
+    A person may start a run with the same answer, so that everything is requested again.
     """
     run: list[DecisionMessage] = []
     runs = 0
@@ -117,7 +94,7 @@ def _last_run(answers: Sequence[DecisionMessage]) -> tuple[list[DecisionMessage]
     return run, BEGINNING if runs <= 1 else min(map(_said_at, run))
 
 
-def _esmd(payload: DecisionMessage | None, *, is_acked: bool) -> dict[str, Any]:
+def _esmd(payload: DecisionMessage | None, *, is_acked: bool) -> State:
     content = payload.content if payload else {"is_sent": None}
     status = {None: EsmdRequestStatus.NOT_SENT, True: EsmdRequestStatus.SENT, False: EsmdRequestStatus.FAILED}
     return {
@@ -129,7 +106,7 @@ def _esmd(payload: DecisionMessage | None, *, is_acked: bool) -> dict[str, Any]:
     }
 
 
-def _utn(message: DecisionMessage | None) -> dict[str, Any]:
+def _utn(message: DecisionMessage | None) -> State:
     content = message.content if message else {"is_success": None}
     status = {None: UtnStatus.NONE, True: UtnStatus.SUCCESS, False: UtnStatus.FAILED}[content["is_success"]]
     return {
@@ -145,5 +122,5 @@ def _utn(message: DecisionMessage | None) -> dict[str, Any]:
 
 
 def is_answered(clinical_decision: str) -> bool:
-    """True once a clinical answer is there."""
+    """True if this is a clinical answer."""
     return clinical_decision != ClinicalDecision.PENDING

@@ -1,13 +1,12 @@
 """Update the operational decision: a person closes a case whose work is done, or opens a closed one again."""
 
-from uuid import UUID
+from typing import Unpack
 
 from decisions.case import Case
 from decisions.codes import OperationalDecision as O
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
-from decisions.staff.decide import decide, open_case, refuse_if_stale, refuse_move
-from decisions.versions import next_version
+from decisions.staff.decide import Request, decide, open_case, refuse_move
 from packets.codes import DetailedStatus
 from packets.moves import MOVES, Verb
 
@@ -21,35 +20,22 @@ OPERATIONAL_MOVES: dict[tuple[O, O], Verb] = {
 }
 
 
-def update_operational_decision(
-    packet_id: int,
-    *,
-    to: O,
-    by: str,
-    reason: str,
-    correlation_id: UUID,
-    seen: int | None = None,
-) -> PacketDecision:
-    """Set the operational decision, and move the packet with it. `seen` is the version that the person saw.
-
-    Runs in the caller's transaction; the same `correlation_id` returns the version it made. Raises DecisionRefused.
-    """
-    case, made = open_case(packet_id, by=by, reason=reason, correlation_id=correlation_id, operational_decision=to)
+def update_operational_decision(packet_id: int, *, to: O, **request: Unpack[Request]) -> PacketDecision:
+    """Set the operational decision, and move the packet with it. Raises DecisionRefused."""
+    case, made = open_case(packet_id, request, operational_decision=to)
     if made:
         return made
-    refuse_if_stale(case, seen)
     if case.active is None:
         raise NotAllowedNow("the packet has no decision yet")
     verb = OPERATIONAL_MOVES.get((O(case.active.operational_decision), to))
     if verb is None:
         raise NotAllowedNow(f"the operational decision is {case.active.operational_decision}; it can't become {to}")
     refuse_move(case, verb)
-    version = next_version(case, by=by, correlation_id=correlation_id, operational_decision=to)
-    return decide(case, version, verb, by=by, reason=reason)
+    return decide(case, verb, request, operational_decision=to)
 
 
 def operational_targets(case: Case) -> list[O]:
-    """What the operational decision can become as the case is."""
+    """The values that the operational decision can be set to now."""
     if case.active is None:
         return []
     current, status = case.active.operational_decision, DetailedStatus(case.packet.detailed_status)

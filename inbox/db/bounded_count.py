@@ -1,4 +1,4 @@
-"""Capped: counts that are not carried to their end. A full count of a big table takes seconds."""
+"""Counts that stop at a limit: a full count of a big table takes seconds."""
 
 from django.db import models
 
@@ -7,14 +7,14 @@ LIMIT = 10_000
 
 
 class MoreThan(int):
-    """A count that was not carried to its end."""
+    """A count that stopped at the limit."""
 
     def __str__(self) -> str:
         return f"more than {int(self):,}"
 
 
 def bounded(count: int) -> int:
-    """`count` of rows of which one more than LIMIT were asked for."""
+    """`count` of rows of which LIMIT + 1 were asked for."""
     return count if count <= LIMIT else MoreThan(LIMIT)
 
 

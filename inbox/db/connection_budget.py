@@ -1,10 +1,10 @@
-"""Budget: how many database connections all processes of the project use together, and how many they may.
+"""Budget: how many database connections all processes of the project use together, and how many they may use.
 
-Each process counts the sessions of all of them, on all hosts, by the name that they carry in pg_stat_activity. The web
-and whoever logs in keep DB_CONNECTIONS_RESERVED of DB_CONNECTION_BUDGET; the rest is the share of all other processes.
-Of that share, at 70 % they warn, at 95 % a worker opens no further connection and takes small batches, and who finds it
-used up does not start. The budget is never more than what the server gives to ordinary users, and strangers' sessions
-count against it as soon as they leave less than the share.
+Each process counts the sessions of all of them, on all hosts, by their name in pg_stat_activity. The web and logins
+keep DB_CONNECTIONS_RESERVED of DB_CONNECTION_BUDGET; the rest is the share of all other processes. At 70 % of that
+share they warn; at 95 % a worker opens no further connection and takes small batches; a process that finds it used up
+does not start. The budget is never more than the server allows ordinary users, and the sessions of other clients count
+against it as soon as they leave less than the share.
 
 What can go wrong: the count is a moment old, and behind a pooler it is the pooler's sessions that are counted. A role
 without pg_read_all_stats sees no start times of other roles' sessions and takes them for older than its own.
@@ -24,12 +24,14 @@ WARN_AT = 0.7
 TIGHT_AT = 0.95
 # Tight until the use has fallen below this: the connection that is opened then must not make it tight again.
 EASE_AT = 0.9
-# So many processes may look at the same moment, each with a connection, whether they may start.
-MOST_LOOK = 3
+# So many processes may check at the same time whether they may start, each with a connection.
+MOST_CHECK = 3
 WEB = "web"
+# Between two checks of a process that waits to start.
+PAUSE_S = (1.0, 4.0)
 
 # The start time is null for sessions that this role may not look into. Walsenders have slots of their own.
-COUNT = """
+COUNT_SESSIONS = """
 WITH session AS MATERIALIZED (
     SELECT pid, coalesce(backend_start, '-infinity') AS born,
            CASE WHEN datname = current_database() AND application_name LIKE %(name)s || '-%%'
@@ -61,8 +63,8 @@ class Connections:
     """The use of connections at one moment.
 
     by_kind   sessions of this project in this database, by kind of process (web, worker, …)
-    sessions  client sessions of the server, whoever's they are
-    usable    what the server gives to ordinary users
+    sessions  client sessions of the server, of all clients
+    usable    how many the server allows ordinary users
     budget    for all processes of this project, never more than `usable`
     reserved  of it, for the web and logins
     rank      this process's place among the project's sessions that are not the web's, the oldest first
@@ -77,22 +79,28 @@ class Connections:
 
     @property
     def web(self) -> int:
+        """Sessions of the web."""
         return self.by_kind.get(WEB, 0)
 
     @property
     def background(self) -> int:
-        """Sessions that are not the web's."""
+        """Sessions of all other processes."""
         return sum(self.by_kind.values()) - self.web
 
     @property
     def share(self) -> int:
-        """How many sessions there may be that are not the web's."""
+        """How many sessions those may have."""
         return max(self.budget - self.reserved, 0)
 
     @property
+    def room_of_server(self) -> int:
+        """How many more the server has, without those that the web has reserved and not taken yet."""
+        return self.usable - self.sessions - max(self.reserved - self.web, 0)
+
+    @property
     def room(self) -> int:
-        """How many more may be opened; below 0 if there are too many. What the web has not taken stays free for it."""
-        return min(self.share - self.background, self.usable - self.sessions - max(self.reserved - self.web, 0))
+        """How many more may be opened; below 0 if there are too many."""
+        return min(self.share - self.background, self.room_of_server)
 
     @property
     def used(self) -> float:
@@ -101,6 +109,7 @@ class Connections:
 
     @property
     def level(self) -> Level:
+        """By `used`, but FULL as soon as there is no room."""
         if self.room <= 0:
             return Level.FULL
         if self.used >= TIGHT_AT:
@@ -109,12 +118,11 @@ class Connections:
 
     @property
     def may_start(self) -> bool:
-        """This process, whose session is counted already, is within the share. Of many at once the oldest are.
+        """This process, whose session is counted already, is within the share. Of many at once, the oldest are.
 
-        The last places of the share stay free for those who look: even that needs a connection.
+        The last places of the share stay free for processes that check: even that needs a connection.
         """
-        is_within_server = self.usable - self.sessions - max(self.reserved - self.web, 0) >= 0
-        return self.rank <= self.share - max(1, min(MOST_LOOK, self.share // 10)) and is_within_server
+        return self.rank <= self.share - max(1, min(MOST_CHECK, self.share // 10)) and self.room_of_server >= 0
 
     @property
     def warning(self) -> str | None:
@@ -123,23 +131,14 @@ class Connections:
             return None
         return (
             f"{self.background} of {self.share} database connections for workers and commands are in use, the server "
-            f"has {self.usable - self.sessions} free: fewer processes, a larger DB_CONNECTION_BUDGET, or a pooler"
+            f"has {self.usable - self.sessions} free: run fewer processes, raise DB_CONNECTION_BUDGET, or use a pooler"
         )
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "by_kind": self.by_kind,
-            "background": self.background,
-            "web": self.web,
-            "share": self.share,
-            "room": self.room,
-            "used": self.used,
-            "level": self.level.name,
-            "budget": self.budget,
-            "reserved": self.reserved,
-            "server": {"usable": self.usable, "sessions": self.sessions},
-            "warning": self.warning,
-        }
+        """All but the rank, which is of this process alone."""
+        names = ("by_kind", "background", "web", "share", "room", "used", "budget", "reserved", "warning")
+        server = {"usable": self.usable, "sessions": self.sessions}
+        return {**{name: getattr(self, name) for name in names}, "level": self.level.name, "server": server}
 
 
 def count_connections() -> Connections:
@@ -148,33 +147,22 @@ def count_connections() -> Connections:
         if connection.in_atomic_block:
             # Inside a transaction the view would stand still.
             cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(COUNT, {"name": settings.DB_APPLICATION_NAME})
+        cursor.execute(COUNT_SESSIONS, {"name": settings.DB_APPLICATION_NAME})
         usable, sessions, rank, kinds, counts = cursor.fetchone()
     budget, reserved = settings.DB_CONNECTION_BUDGET, settings.DB_CONNECTIONS_RESERVED
     if usable < budget:
-        # A small server has no twenty to keep; a quarter for the web leaves something to work with.
+        # A small server can't reserve twenty; a quarter for the web leaves enough to work with.
         budget, reserved = usable, min(reserved, usable // 4)
-    return Connections(
-        by_kind=dict(zip(kinds, counts, strict=True)),
-        sessions=sessions,
-        usable=usable,
-        budget=budget,
-        reserved=reserved,
-        rank=rank,
-    )
+    return Connections(dict(zip(kinds, counts, strict=True)), sessions, usable, budget, reserved, rank)
 
 
 class NoRoom(Exception):
     """Other processes use all connections that this one could have."""
 
 
-PAUSE_S = (1.0, 4.0)
-
-
 def wait_for_room(timeout_s: float) -> Connections:
     """Return once this process may start; it keeps no connection while it waits. Raises NoRoom after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
-    why = ""
     while True:
         try:
             found = count_connections()
@@ -184,11 +172,11 @@ def wait_for_room(timeout_s: float) -> Connections:
             if found.may_start:
                 return found
             why = (
-                f"{found.background} of {found.share} that are not kept for the web are in use, "
+                f"{found.background} of {found.share} not reserved for the web are in use, "
                 f"and {found.sessions} of {found.usable} of the server"
             )
         connection.close()
         pause_s = random.uniform(*PAUSE_S)  # noqa: S311 not a secret
         if time.monotonic() + pause_s > deadline:
-            raise NoRoom(f"no database connection is left for {timeout_s:g} s: {why}")
+            raise NoRoom(f"no database connection was free for {timeout_s:g} s: {why}")
         time.sleep(pause_s)

@@ -1,11 +1,11 @@
-"""Tells what a database error means, and waits for a database that is not there yet."""
+"""Tells what a database error means, and waits for a database that does not answer yet."""
 
 import random
 import time
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
-# The server is going, gone, or has become a standby; the same statement may work on a new connection.
+# The server is shutting down, gone, or has become a standby; the same statement may work on a new connection.
 CONNECTION_SQLSTATES = frozenset(["57P01", "57P02", "57P03", "25006", "53300"])
 RETRY_SQLSTATES = frozenset(["40P01", "40001"])
 
@@ -26,7 +26,7 @@ def is_statement_timeout(error: BaseException) -> bool:
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """True if `error` says that the connection is gone or useless, whether the server said so or just vanished."""
+    """True if the connection is gone or useless, whether the server said so or just vanished."""
     if not isinstance(error, Error):
         return False
     # By code first: "read-only transaction", of a primary that has become a standby, comes as an InternalError.
@@ -54,7 +54,7 @@ def wait_for_database(timeout_s: float) -> None:
         except OperationalError as error:
             if time.monotonic() + pause_s > deadline:
                 reason = str(error).strip().splitlines()[0]
-                raise NoDatabase(f"no database for {timeout_s:g} s: {reason}") from error
+                raise NoDatabase(f"could not reach the database for {timeout_s:g} s: {reason}") from error
             time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 not a secret
             pause_s = min(pause_s * 2, 2)
         else:

@@ -1,11 +1,11 @@
-"""Identities: finds tables whose next number has been given to a row already, and mends them.
+"""Identities: finds tables whose next number a row already has, and moves the identity past it.
 
-Other programs may supply message ids. A supplied id that is larger than the identity's next value is hit when that
-comes there: the plain INSERT of that moment fails with a unique violation, and each failed one uses up one number. So
-one supplied id makes one INSERT fail; a block of a thousand makes a thousand fail in a row.
+Other programs may supply message ids. When the identity reaches a supplied id, the plain INSERT of that moment fails
+with a unique violation, and each failed one uses up one number. So one supplied id makes one INSERT fail; a block of a
+thousand makes a thousand fail in a row.
 
-What can go wrong: an id near the end of bigint. The identity must not be moved there, as no number is left behind it;
-it is not reached either, so such ids are left out.
+What can go wrong: an id near the end of bigint. The identity must not be moved there, because no number is left after
+it; it never gets there by itself either, so such ids are ignored.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import AutoField, BigAutoField, Model
 
-# Half of bigint: at a million rows a second an identity is there after 146,000 years.
+# Half of bigint: at a million rows a second an identity gets there after 146,000 years.
 NEVER_REACHED = 2**62
 
 SEQUENCE = "SELECT pg_get_serial_sequence(%s, %s)"
@@ -36,20 +36,20 @@ class Identity:
 
     @property
     def is_behind(self) -> bool:
-        """A plain INSERT will fail when it comes to the rows that are ahead."""
+        """A plain INSERT will fail when it reaches the rows that are ahead."""
         return self.highest is not None and self.highest >= self.next_value
 
 
 def identities_behind() -> list[Identity]:
-    """All tables of the project whose rows are ahead of their identity. Skips tables that are not there yet."""
+    """All tables of the project whose rows are ahead of their identity. Skips tables that do not exist yet."""
     return [identity for model in _models() if (identity := _read(model)) and identity.is_behind]
 
 
 def fix(identity: Identity) -> int | None:
     """Move the identity past the table's rows; returns the next value, or None if it was not behind any more.
 
-    Nobody inserts into the table meanwhile, for milliseconds: else a number could be given twice. Raises
-    OperationalError if others hold the table for longer than lock_timeout.
+    Locks the table against INSERTs for milliseconds: else a number could be given twice. Raises OperationalError if
+    others hold the table for longer than lock_timeout.
     """
     quote = connection.ops.quote_name
     with transaction.atomic(), connection.cursor() as cursor:

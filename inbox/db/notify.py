@@ -1,8 +1,8 @@
-"""Tells idle workers that there is work, so that they need not wait for their next look.
+"""Wakes idle workers when there is work, so that they need not wait for their next poll.
 
 A hint only: it is lost if nobody listens, and polling finds the work anyway. PostgreSQL commits transactions that
 notify one after the other, so the hot path (claim, finish) never does; triggers on the source tables do
-(migration 0004), and whoever makes jobs due by hand.
+(migration 0004), and so do operators' verbs that make jobs due.
 """
 
 from django.db import connection

@@ -1,7 +1,7 @@
-"""By index: has the planner read an index in its order, whatever the statistics say.
+"""By index: makes the planner read an index in its order, whatever the statistics say.
 
-A page must not depend on when the last ANALYZE was. With statistics of a moment when nothing was open, or nearly all
-was dead, the planner reads the whole table, or all open jobs to sort them, for the first fifty.
+A page must not depend on when the last ANALYZE was. With statistics from a moment when nothing was open, or nearly all
+was dead, the planner reads the whole table, or sorts all open jobs, to show the first fifty.
 What can go wrong: a query without a fitting index is as slow as before, or slower; tests ask EXPLAIN.
 """
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-# Processes that help cost some ms to start, and on a busy machine much more.
+# Parallel workers cost some ms to start, and on a busy machine much more.
 SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_sort")
 ONLY_BY_INDEX = ";".join(f"SET LOCAL {name} = off" for name in SETTINGS) + (
     ";SET LOCAL max_parallel_workers_per_gather = 0"
@@ -20,7 +20,7 @@ AS_BEFORE = ";".join(f"SET LOCAL {name} = DEFAULT" for name in (*SETTINGS, "max_
 
 @contextmanager
 def by_index() -> Iterator[None]:
-    """For the queries inside, in a transaction of their own or in that of the caller, who gets his planner back."""
+    """For the queries inside, in a transaction of their own, or in that of the caller, whose settings are restored."""
     is_inner = connection.in_atomic_block
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(ONLY_BY_INDEX)

@@ -1,4 +1,4 @@
-"""Makes any text fit for the database, so that recording a failure can't fail itself; tells what else is fit for it."""
+"""Makes any text fit for the database, so that recording a failure can't fail itself; checks JSON for the same."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import psycopg
 from django.db import InterfaceError, OperationalError
 
 MAX_ERROR_LENGTH = 2000
-# From the first quote to the last: a value may hold some itself.
+# From the first quote to the last: a value may contain quotes.
 QUOTED = re.compile(r'".*"', re.DOTALL)
 # Python's own reader and writer of JSON end at about 1,000, less where the stack is deep already.
 DEEPEST = 100
@@ -26,10 +26,10 @@ class OwnText(Exception):
 
 
 def error_text(error: BaseException) -> str:
-    """What may be kept of an exception: a text that can't quote a message, or else what it was and where.
+    """The part of an exception that may be stored: a text that can't quote a message, else its type and place.
 
-    Of a database error the first line, as the detail quotes stored values; where the data itself is wrong (SQLSTATE
-    22…), without what that line quotes. Errors of the connection know no values.
+    Of a database error that is the first line, because the detail quotes stored values; if the data itself is wrong
+    (SQLSTATE 22…), without what that line quotes. Errors of the connection contain no values.
     """
     cause = error.__cause__ if getattr(error.__cause__, "diag", None) else error
     diag = getattr(cause, "diag", None)

@@ -142,7 +142,7 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
     Jobs of a source that this process does not know stay. Locks the watermark, then the jobs in key order. Raises
     OperationalError if ingest holds the watermark for too long.
     """
-    source = {source.name: source for source in registry.sources()}.get(batch.source)
+    source = registry.find(batch.source)
     if source is None:
         return Counter()
     with transaction.atomic():

@@ -1,16 +1,30 @@
-"""What the commands of the inbox share: they wait for the database, and say so if there is none."""
+"""Shared by the commands: they wait for the database, stop on signals, and take options of these types."""
 
-from typing import Any
+import getpass
+import json
+import os
+import socket
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from inbox.db.connection_budget import NoRoom, wait_for_room
 from inbox.db.errors import NoDatabase, wait_for_database
+from inbox.db.storable import error_text
+from inbox.monitoring.terminal import say
+from inbox.worker.signals import Stop, StopNow
+
+T = TypeVar("T")
 
 DATABASE_WAIT_S = 30.0
-# 31 years; what is longer fits neither an interval of the database nor a wait of the operating system.
+# 31 years; longer fits neither an interval of the database nor a wait of the operating system.
 LONGEST_S = 1e9
+DAY_S = 86400
 EXIT_NO_DATABASE = 4
 
 
@@ -18,85 +32,111 @@ class DatabaseCommand(BaseCommand):
     """A command that waits up to 30 s for its database, or for a connection, and exits with 4 if there is none."""
 
     database_wait_s = DATABASE_WAIT_S
-    # Runs all day and by itself: it does not start where only the connections that the web keeps are left.
+    # Runs all day and by itself: it does not start where only the connections reserved for the web are left.
     is_background = False
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        # With DEBUG, Django keeps the text of every query: too slow, and no end of memory, for a process of days.
+        # With DEBUG, Django keeps the text of every query: too slow for a process of days, and it never stops growing.
         settings.DEBUG = False
         try:
             wait_for_database(self.database_wait_s)
-        except NoDatabase as error:
-            raise CommandError(
-                f"{error}\nIs DATABASE_URL right, and the server up?", returncode=EXIT_NO_DATABASE
-            ) from None
-        if self.is_background:
-            try:
+            if self.is_background:
                 wait_for_room(self.database_wait_s)
-            except NoRoom as error:
-                raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
+        except NoDatabase as error:
+            text = f"{error}\nIs DATABASE_URL right, and is the server up?"
+            raise CommandError(text, returncode=EXIT_NO_DATABASE) from None
+        except NoRoom as error:
+            raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
+
+    def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> bool:
+        """Print the one or the other; False if nobody reads any more."""
+        return say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
+
+
+@contextmanager
+def stopped_by_signals(left: str = "nothing is left half done") -> Iterator[Stop]:
+    """Gives a Stop that the first SIGTERM or SIGINT sets. The second raises CommandError, which says what is `left`."""
+    stop = Stop()
+    stop.install()
+    try:
+        yield stop
+    except StopNow:
+        raise CommandError(f"Stopped immediately; {left}.") from None
+
+
+@contextmanager
+def in_batches(report: Callable[[], object]) -> Iterator[Stop]:
+    """For work in batches, each complete in itself: as stopped_by_signals, and calls `report` however it ends.
+
+    Raises CommandError, which says to run the command again, if it was stopped or if the database refused.
+    """
+    try:
+        with stopped_by_signals("every batch is complete, run it again for the rest") as stop:
+            try:
+                yield stop
+            finally:
+                report()
+    except Error as error:
+        why = f"the database refused: {error_text(error)}"
+        raise CommandError(f"{why}; every batch is complete, run it again for the rest") from None
+    if stop.is_asked:
+        raise CommandError("stopped; run it again for the rest")
+
+
+def user_at_host() -> str:
+    """Who runs this process; a container's user may have no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def counted(counts: Mapping[str, int], word: str) -> str:
+    """Such as "3 pruned: 1 DEAD, 2 DONE"."""
+    parts = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
+    return f"{sum(counts.values()):,} {word}{': ' + parts if parts else ''}"
+
+
+def option_value(text: str, parse: Callable[[str], T], is_good: Callable[[T], object], takes: str) -> T:
+    """The value of an option. Raises ArgumentTypeError, which names what it `takes`."""
+    try:
+        value = parse(text)
+        if is_good(value):
+            return value
+    except ValueError:
+        pass
+    raise ArgumentTypeError(f"must be {takes}, got {text!r}")
 
 
 def positive_int(text: str) -> int:
-    """An argparse type. Raises ValueError."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    """An argparse type: a whole number above 0."""
+    return option_value(text, int, lambda number: number > 0, "a whole number above 0")
 
 
 def positive_seconds(text: str) -> float:
-    """An argparse type: seconds above 0. Raises ValueError."""
-    number = float(text)
-    if not 0 < number <= LONGEST_S:
-        raise ValueError
-    return number
+    """An argparse type: seconds above 0."""
+    return option_value(text, float, lambda number: 0 < number <= LONGEST_S, "a number of seconds above 0")
 
 
 def positive_days(text: str) -> float:
-    """An argparse type: days above 0, also parts of one. Raises ValueError."""
-    return positive_seconds(str(float(text) * 86400)) / 86400
+    """An argparse type: days above 0, also parts of one."""
+    return option_value(text, float, lambda days: 0 < days * DAY_S <= LONGEST_S, "a number of days above 0")
 
 
 def inbox_id(text: str) -> int:
-    """An argparse type: the key of a job. Raises ValueError."""
-    number = int(text)
-    if not 0 < number < 2**63:
-        raise ValueError
-    return number
+    """An argparse type: the key of a job."""
+    return option_value(text, int, lambda number: 0 < number < 2**63, "an inbox id")
 
 
 def some_text(text: str) -> str:
-    """An argparse type: text that is not blank and that the database can store. Raises ValueError."""
-    text.encode()  # bytes of the command line that are no UTF-8 come as lone surrogates
-    if not text.strip():
-        raise ValueError
-    return text
+    """An argparse type: text that is not blank and that the database can store."""
+    # Bytes of the command line that are no UTF-8 come as lone surrogates, which encode() refuses.
+    return option_value(text, lambda typed: typed.encode().decode(), str.strip, "readable text that is not blank")
 
 
-# argparse puts these names into "invalid … value".
-positive_int.__name__ = "whole number above 0"
-positive_seconds.__name__ = "number of seconds above 0"
-positive_days.__name__ = "number of days above 0"
-inbox_id.__name__ = "inbox id"
-some_text.__name__ = "text"
-
-
-def add_worker_arguments(parser: CommandParser, *, batch_size: int, poll_interval_s: float) -> None:
-    """The options of every worker command."""
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--once", action="store_true", help="one ingest and one claim, then exit")
-    mode.add_argument("--drain", action="store_true", help="work until nothing is due, then say what stays and why")
-    parser.add_argument("--max-jobs", type=positive_int, metavar="N", help="exit after N jobs")
-    parser.add_argument(
-        "--batch-size", type=positive_int, default=batch_size, metavar="N", help="jobs per claim (default %(default)s)"
-    )
-    parser.add_argument(
-        "--poll-interval",
-        type=positive_seconds,
-        default=poll_interval_s,
-        metavar="S",
-        help="seconds between looks when idle (default %(default)g)",
-    )
-    parser.add_argument("--worker-id", metavar="ID", help="name of this process (default host:pid:random)")
+def add_number(parser: CommandParser, name: str, kind: Callable[[str], float], default: float, text: str) -> None:
+    """An option of type positive_int or positive_seconds; its help is `text` and the default."""
+    metavar = "S" if kind is positive_seconds else "N"
+    parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)g)")

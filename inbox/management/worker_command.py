@@ -1,6 +1,5 @@
 """The body of the worker commands: parse, wire, report. inbox/worker/loop.py does the work."""
 
-import sys
 import time
 from functools import partial
 from typing import Any
@@ -8,14 +7,21 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from inbox import conf, registry
-from inbox.management.base import DatabaseCommand, add_worker_arguments
+from inbox.management.base import (
+    DatabaseCommand,
+    add_number,
+    positive_int,
+    positive_seconds,
+    stopped_by_signals,
+)
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
-from inbox.monitoring import dead_by_reason, remaining
+from inbox.monitoring.age import in_words
+from inbox.monitoring.ended_jobs import dead_of_worker
+from inbox.monitoring.open_jobs import OpenJobs, list_open_jobs
 from inbox.worker.calls import CONCURRENCY
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence, default_worker_id
-from inbox.worker.signals import Stop, StopNow
 
 
 class WorkerCommand(DatabaseCommand):
@@ -25,17 +31,25 @@ class WorkerCommand(DatabaseCommand):
     is_background = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_worker_arguments(parser, batch_size=conf.batch_size(), poll_interval_s=conf.poll_interval_s())
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument("--once", action="store_true", help="ingest once, claim once, then exit")
+        mode.add_argument("--drain", action="store_true", help="work until nothing is due, then report what is left")
+        parser.add_argument("--max-jobs", type=positive_int, metavar="N", help="exit after N jobs")
+        add_number(parser, "--batch-size", positive_int, conf.batch_size(), "jobs per claim")
+        text = "seconds between polls when idle"
+        add_number(parser, "--poll-interval", positive_seconds, conf.poll_interval_s(), text)
+        parser.add_argument("--worker-id", metavar="ID", help="name of this process (default host:pid:random)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         sources = registry.sources_of(self.command_name)
         if not sources:
             raise CommandError(f"No source is registered for {self.command_name}.")
-        stop = Stop()
-        stop.install()
         worker_id = options["worker_id"] or default_worker_id()
         began = time.monotonic()
-        with Progress(is_shown=options["drain"], label="jobs", count_total=lambda: _count_due(sources)) as progress:
+        with (
+            stopped_by_signals("unfinished jobs were given back") as stop,
+            Progress(is_shown=options["drain"], count_total=lambda: _count_due(sources)) as progress,
+        ):
             worker = Worker(
                 sources=sources,
                 worker_id=worker_id,
@@ -47,32 +61,37 @@ class WorkerCommand(DatabaseCommand):
                 register=partial(Presence, worker_id, self.command_name),
                 on_progress=lambda counts: progress.advance(counts.total),
             )
-            try:
-                if options["once"]:
-                    worker.once()
-                elif options["drain"]:
-                    worker.drain()
-                else:
-                    worker.run()
-            except StopNow:
-                raise CommandError("Stopped at once; what was not finished has been given back.") from None
-        self._report(worker, time.monotonic() - began, says_what_stays=options["drain"])
+            if options["once"]:
+                worker.once()
+            elif options["drain"]:
+                worker.drain()
+            else:
+                worker.run()
+        self._report(worker, time.monotonic() - began)
+        if options["drain"]:
+            self._report_left(worker)
+        self.stdout.flush()
 
-    def _report(self, worker: Worker, took_s: float, *, says_what_stays: bool) -> None:
+    def _report(self, worker: Worker, took_s: float) -> None:
         counts = worker.counts
-        handled = counts.attempted
         shown = counts.shown()
         names = ("done", "dead", "failed", "waiting", "given_back")
         parts = [f"{shown[name]:,} {name.replace('_', ' ')}" for name in names if name in shown]
-        speed = f", {handled / took_s:,.0f} jobs/s" if handled and took_s > 0 else ""
-        self.stdout.write(f"{handled:,} jobs in {took_s:.1f} s{speed}: {', '.join(parts) or 'nothing was due'}")
-        if says_what_stays:
-            for reason, count in dead_by_reason(worker.worker_id) if counts.dead else []:
-                self.stdout.write(f"dead: {count:,} {reason}")
-            for group in remaining():
-                when = f", next in {group.next_in_s:.0f} s" if group.next_in_s and group.next_in_s > 0 else ""
-                self.stdout.write(f"stays: {group.count:,} {group.status}: {group.why}{when}")
-        sys.stdout.flush()
+        speed = f", {counts.attempted / took_s:,.0f} jobs/s" if counts.attempted and took_s > 0 else ""
+        what = ", ".join(parts) or "nothing was due"
+        self.stdout.write(f"{counts.attempted:,} jobs in {took_s:.1f} s{speed}: {what}")
+
+    def _report_left(self, worker: Worker) -> None:
+        for reason, count in dead_of_worker(worker.worker_id) if worker.counts.dead else []:
+            self.stdout.write(f"Dead: {count:,} {reason}")
+        for group in list_open_jobs():
+            self.stdout.write(_left(group))
+
+
+def _left(group: OpenJobs) -> str:
+    jobs = "job" if group.count == 1 else "jobs"
+    when = f", next in {in_words(group.next_in_s)}" if group.next_in_s and group.next_in_s > 0 else ""
+    return f"Left: {group.count:,} {group.status} {group.message_type} {jobs}: {group.why}{when}"
 
 
 def _count_due(sources: list[registry.Source]) -> int:

@@ -10,7 +10,7 @@ class InboxAudit(models.Model):
     who = models.TextField()
     verb = models.TextField()
     reason = models.TextField()
-    object = models.TextField(help_text="Such as job:17.")
+    object = models.TextField(help_text="For example job:17.")
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 

@@ -9,7 +9,7 @@ from inbox.models.job import InboxJob
 class InboxCorrection(models.Model):
     # The foreign key made in migration 0006 deletes the corrections of a pruned job.
     job = models.ForeignKey(InboxJob, on_delete=models.CASCADE, related_name="corrections", db_constraint=False)
-    content = ReadableJsonField(help_text="Takes the place of the payload of the source row.")
+    content = ReadableJsonField(help_text="Handled in place of the payload of the source row.")
     made_at = models.DateTimeField(db_default=now())
     made_by = models.TextField()
 

@@ -57,14 +57,16 @@ class InboxJob(models.Model):
     next_attempt_at = ReadableDateTimeField(db_default=now())
     locked_by = models.TextField(null=True)
     locked_at = ReadableDateTimeField(null=True)
-    lease_id = models.UUIDField(null=True, help_text="Of the last claim; never used twice.")
+    lease_id = models.UUIDField(null=True, help_text="The id of the last claim; never used twice.")
     presence_id = models.BigIntegerField(
-        null=True, help_text="inbox_worker.id of the last claimant, if its presence can be seen."
+        null=True, help_text="inbox_worker.id of the last claimant, if it has presence."
     )
     is_corrected = models.BooleanField(
-        db_default=False, help_text="Its message was corrected by hand: the newest correction is handled."
+        db_default=False, help_text="Its message was corrected by hand: handlers read the newest correction."
     )
-    runs_alone = models.BooleanField(db_default=False, help_text="Its last worker died: claimed by itself from now on.")
+    runs_alone = models.BooleanField(
+        db_default=False, help_text="Its last worker died, so it is claimed alone from now on."
+    )
     waiting_since = ReadableDateTimeField(null=True)
 
     error_kind = models.TextField(null=True)

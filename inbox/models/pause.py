@@ -9,9 +9,9 @@ class SourcePause(models.Model):
     source = models.TextField(primary_key=True)
     reason = models.TextField()
     paused_since = models.DateTimeField(db_default=now())
-    next_try_at = models.DateTimeField(help_text="From then on, one process tries one job.")
-    tries = models.IntegerField(db_default=0, help_text="How often it was tried in vain since then.")
-    probe_lease_id = models.UUIDField(null=True, help_text="Of the claim that tries it, or tried it last.")
+    next_try_at = models.DateTimeField(help_text="When one process may try one job, the probe.")
+    tries = models.IntegerField(db_default=0, help_text="Failed probes since the pause began.")
+    probe_lease_id = models.UUIDField(null=True, help_text="The lease of the last probe.")
     updated_at = models.DateTimeField(db_default=now())
 
     class Meta:

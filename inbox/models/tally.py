@@ -7,7 +7,7 @@ class InboxTally(models.Model):
     pk = models.CompositePrimaryKey("minute", "worker_id")
     minute = models.DateTimeField()
     worker_id = models.BigIntegerField(help_text="inbox_worker.id")
-    done_count = models.BigIntegerField(help_text="Since the process began, as the other counts.")
+    done_count = models.BigIntegerField(help_text="Since the process began, like the other counts.")
     failed_count = models.BigIntegerField()
     dead_count = models.BigIntegerField()
 

@@ -9,15 +9,13 @@ class PollWatermark(models.Model):
     source = models.TextField(primary_key=True)
     last_created_at = models.DateTimeField(null=True)
     last_message_id = models.BigIntegerField(null=True)
-    pruned_before = models.DateTimeField(null=True, help_text="Source rows older than this are never new again.")
+    pruned_before = models.DateTimeField(null=True, help_text="Source rows older than this never become jobs again.")
     pruned_count = models.BigIntegerField(db_default=0, help_text="Jobs of this source that were pruned.")
     reconcile_finds = models.BigIntegerField(
         db_default=0, help_text="Rows that only the reconcile found. Each is an incident."
     )
-    lookback_finds = models.BigIntegerField(
-        db_default=0, help_text="Rows that committed late and were found behind it."
-    )
-    next_lookback_at = models.DateTimeField(db_default=now(), help_text="Whoever moves it does the wider look.")
+    lookback_finds = models.BigIntegerField(db_default=0, help_text="Rows that committed late, found by the lookback.")
+    next_lookback_at = models.DateTimeField(db_default=now(), help_text="The process that moves it does the lookback.")
     next_reconcile_at = models.DateTimeField(db_default=now())
     updated_at = models.DateTimeField(db_default=now())
 

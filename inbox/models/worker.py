@@ -8,16 +8,18 @@ from inbox.fields import now
 class InboxWorker(models.Model):
     class State(models.TextChoices):
         RUNNING = "RUNNING", "Running"
-        STOPPED = "STOPPED", "Stopped by itself"
-        GONE = "GONE", "Gone: died, or lost its connection"
+        STOPPED = "STOPPED", "Stopped normally"
+        GONE = "GONE", "Lost: died, or lost its connection"
 
-    instance_id = models.UUIDField(unique=True, help_text="Made by the process; a repeated registration finds its row.")
+    instance_id = models.UUIDField(
+        unique=True, help_text="Chosen by the process, so that a repeated registration finds its row."
+    )
     worker_id = models.TextField()
     command = models.TextField()
     host = models.TextField()
     pid = models.IntegerField()
     has_presence = models.BooleanField(
-        db_default=False, help_text="It holds a session lock that vanishes with it, so its death is seen at once."
+        db_default=False, help_text="It holds a session lock that vanishes with it, so others notice its death at once."
     )
     state = models.TextField(choices=State, db_default=State.RUNNING)
     started_at = models.DateTimeField(db_default=now())

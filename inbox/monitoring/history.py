@@ -1,30 +1,27 @@
-"""What has happened lately: how much was finished, how fast, what failed, and how the server does.
+"""What has happened lately: how much was finished, how fast, and how the server does.
 
-No query here depends on how many jobs there are: history comes from the tallies of workers, the rest from the newest
+No query here depends on how many jobs there are: history comes from the tallies of workers, latency from the newest
 jobs by key.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from inbox.models import InboxWorker
-from inbox.monitoring.jobs import dead_by_kind
 
 HOURS = 6
 BUCKET_MIN = 5
 BUCKET = f"interval '{BUCKET_MIN} minutes'"
-# The newest jobs whose way is timed. Read backwards by key: 10,000 take some 15 ms.
+# The newest jobs whose latency is measured. Read backwards by key: 10,000 take some 15 ms.
 TIMED = 10_000
 
-# Each row has the counts since its process began, so what a minute brought is the difference to the row before. The
-# first row of a process has none before it; that of one which began earlier only tells where to count from.
-HISTORY = f"""
+# Each tally has the counts since its process began, so a minute's work is the difference to the row before. The first
+# row of a process has none before it; if the process began earlier, that row only says where to count from.
+SELECT_HISTORY = f"""
 WITH bucket AS (
     SELECT generate_series(
                date_bin({BUCKET}, now(), 'epoch') - interval '{HOURS} hours' + {BUCKET},
@@ -46,13 +43,13 @@ WITH bucket AS (
 )
 SELECT at, coalesce(done, 0), coalesce(failed, 0), coalesce(dead, 0) FROM bucket LEFT JOIN came USING (at) ORDER BY at
 """
-LATENCY = """
+SELECT_LATENCY = """
 SELECT count(*), percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY took_s)
   FROM (SELECT status, extract(epoch FROM finished_at - created_at)::float8 AS took_s
           FROM integration_inbox ORDER BY inbox_id DESC LIMIT %s) AS newest
  WHERE status = 'DONE'
 """
-SERVER = """
+SELECT_SERVER = """
 SELECT (SELECT count(*) FROM pg_stat_activity
          WHERE backend_type = 'client backend' AND datname = current_database()),
        (SELECT coalesce(max(deadlocks), 0) FROM pg_stat_database WHERE datname = current_database())
@@ -69,7 +66,7 @@ class Bucket(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """Seconds from taken in until DONE, of the `jobs` that are DONE among the newest 10,000; None if none is."""
+    """Seconds from ingest to DONE, of the `jobs` that are DONE among the newest 10,000; None if there are none."""
 
     jobs: int
     p50_s: float | None
@@ -77,55 +74,29 @@ class Latency(NamedTuple):
     p99_s: float | None
 
 
-class Server(NamedTuple):
-    """Sessions of this database, of how many (DB_CONNECTION_BUDGET); deadlocks since its statistics were reset."""
+class History(NamedTuple):
+    """What has happened.
 
+    attempts     of all registered workers since they began, by how they ended
+    connections  sessions of this database, and `deadlocks` since its statistics were reset
+    """
+
+    buckets: list[Bucket]
+    latency: Latency
+    attempts: dict[str, int]
     connections: int
-    budget: int
     deadlocks: int
 
 
-class Totals(NamedTuple):
-    """Attempts of all workers on the roll, by how they ended."""
-
-    done: int
-    failed: int
-    dead: int
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What has happened lately. `dead_by_kind` counts the kinds of error among the newest jobs."""
-
-    history: list[Bucket]
-    latency: Latency
-    server: Server
-    totals: Totals
-    dead_by_kind: dict[str, int]
-
-
-def take_history(since: int | None = None, *, with_kinds: bool = True) -> History:
-    """Look at all of it. `since` is the key from which on DEAD jobs are counted by kind, if that is wanted."""
+def take_history() -> History:
+    """Read all of it."""
     with connection.cursor() as cursor:
-        cursor.execute(HISTORY)
-        history = [Bucket(*row) for row in cursor.fetchall()]
-        cursor.execute(LATENCY, [TIMED])
+        cursor.execute(SELECT_HISTORY)
+        buckets = [Bucket(*row) for row in cursor.fetchall()]
+        cursor.execute(SELECT_LATENCY, [TIMED])
         count, percentiles = cursor.fetchone()
-        cursor.execute(SERVER)
+        cursor.execute(SELECT_SERVER)
         connections, deadlocks = cursor.fetchone()
-    return History(
-        history=history,
-        latency=Latency(count, *(percentiles or [None] * 3)),
-        server=Server(connections, settings.DB_CONNECTION_BUDGET, deadlocks),
-        totals=_totals(),
-        dead_by_kind=dead_by_kind(since) if with_kinds else {},
-    )
-
-
-def _totals() -> Totals:
-    sums = InboxWorker.objects.aggregate(
-        done=Coalesce(Sum("done_count"), 0),
-        failed=Coalesce(Sum("failed_count"), 0),
-        dead=Coalesce(Sum("dead_count"), 0),
-    )
-    return Totals(**sums)
+    sums = {name: Coalesce(Sum(f"{name}_count"), 0) for name in ("done", "failed", "dead")}
+    attempts = InboxWorker.objects.aggregate(**sums)
+    return History(buckets, Latency(count, *(percentiles or [None] * 3)), attempts, connections, deadlocks)

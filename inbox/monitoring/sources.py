@@ -1,7 +1,7 @@
-"""How far each source has been read, and whether rows wait to be taken in."""
+"""How far each source has been ingested, and whether it is paused."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from django.db import connection
 from django.db.models import TextField
@@ -10,14 +10,14 @@ from django.db.models.functions import Cast, TruncSecond
 from inbox import registry
 from inbox.engine.ingest import IS_NEW, LOWEST_ID
 from inbox.models import PollWatermark, SourcePause
-from inbox.monitoring.age import Age, seconds
-from inbox.registry import ByFlag, ByWatermark
+from inbox.monitoring.age import Age, in_words
+from inbox.registry import ByFlag, ByWatermark, Source
 
-# Rows behind which nothing is counted any more: 10,000 are read in some 20 ms.
+# Rows that are counted at most: 10,000 are read in some 20 ms.
 ROWS = 10_000
 
 # Times never leave the database as such: a source's row may have one that no driver reads.
-ROWS_ABOVE_THE_MARK = f"""
+COUNT_ROWS_ABOVE_WATERMARK = f"""
 SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(s.created_at)))::float8
   FROM (SELECT s.message_id, s.created_at, s.is_deleted FROM {{table}} AS s
          WHERE (s.created_at, s.message_id) > (
@@ -28,17 +28,51 @@ SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(s.created_a
          LIMIT %(rows)s) AS s
  WHERE NOT s.is_deleted AND {IS_NEW}
 """
-ROWS_WITH_LOWERED_FLAGS = """
+COUNT_ROWS_WITH_LOWERED_FLAG = """
 SELECT count(*), (extract(epoch FROM now()) - extract(epoch FROM min(updated_at)))::float8
   FROM (SELECT s.updated_at FROM {table} AS s
          WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted LIMIT %(rows)s) AS s
 """
 
 
-class Mark(NamedTuple):
-    """A row of poll_watermark."""
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a source is paused, since when, and when one job is tried next (`next_try_in_s` is below 0 while it is)."""
 
-    source: str = ""
+    reason: str
+    since: str
+    for_s: float
+    next_try_in_s: float
+    tries: int
+
+    @property
+    def next_try(self) -> str:
+        """When one job is tried next, for people."""
+        return f"next try in {in_words(self.next_try_in_s)}" if self.next_try_in_s > 0 else "retrying now"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source. The fields of its watermark, last_created_at to pruned_count, are None if it has none.
+
+    last_created_at  the time of the newest row ingested, as text
+    lag_s            how old that row is: also large when nothing arrives
+    moved_s          when the watermark last moved
+    reconcile_finds  rows that everything else had missed: each an incident
+    lookback_finds   rows that committed late
+    pruned_before    rows older than this are never ingested, as text
+    pruned_count     jobs that were pruned
+    rows_to_take_in  rows without a job; `rows_at_least` if there may be more
+    rows_wait_s      how old the oldest of them is
+    pause            of an outbound source whose service is not available
+    """
+
+    source: str
+    command: str | None
+    pause: Pause | None
+    rows_to_take_in: int
+    rows_at_least: bool
+    rows_wait_s: float | None
     last_created_at: str | None = None
     lag_s: float | None = None
     moved_s: float | None = None
@@ -48,68 +82,21 @@ class Mark(NamedTuple):
     pruned_count: int | None = None
 
 
-NO_MARK = Mark()
+def list_sources(rows: int = ROWS) -> list[SourceState]:
+    """All registered sources, and old ones that have left a watermark or a pause.
 
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why a source pauses, since when, and when one job is tried next (`next_try_in_s` is below 0 while it is)."""
-
-    reason: str
-    since: str
-    for_s: float
-    next_try_in_s: float
-    tries: int
-
-
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """One source; the fields of a watermark are None if it has none.
-
-    last_created_at  the time of the newest row taken in, as text
-    lag_s            how old that row is: large too when nothing arrives
-    moved_s          when the watermark last moved
-    reconcile_finds  rows that every other look had missed: each an incident
-    lookback_finds   rows that committed late
-    pruned_before    rows older than this are never new again, as text
-    pruned_count     jobs that were pruned
-    rows_to_take_in  rows that have no job yet, `rows_at_least` if they were not counted to the end
-    rows_wait_s      how old the oldest of them is
-    pause            of an outbound source whose service is not there
-    """
-
-    source: str
-    command: str | None
-    last_created_at: str | None
-    lag_s: float | None
-    moved_s: float | None
-    reconcile_finds: int | None
-    lookback_finds: int | None
-    pruned_before: str | None
-    pruned_count: int | None
-    rows_to_take_in: int
-    rows_at_least: bool
-    rows_wait_s: float | None
-    pause: Pause | None
-
-
-def next_try(pause: Pause) -> str:
-    """When it is tried next, for people."""
-    return f"next try in {seconds(pause.next_try_in_s)}" if pause.next_try_in_s > 0 else "tried now"
-
-
-def source_states(rows: int = ROWS) -> list[SourceState]:
-    """All sources that this project knows, and those of old that have left a watermark or a pause.
-
-    Behind `rows` rows that wait to be taken in nothing is counted.
+    Of the rows that wait to be ingested, at most `rows` are counted.
     """
     known = {source.name: source for source in registry.sources()}
-    marks = {mark.source: mark for mark in _marks()}
-    pauses = _pauses()
-    return [
-        _state(name, known.get(name), marks.get(name, NO_MARK), pauses.get(name), rows)
-        for name in sorted({*known, *marks, *pauses})
-    ]
+    watermarks, pauses = _watermarks(), _pauses()
+    states = []
+    for name in sorted({*known, *watermarks, *pauses}):
+        source = known.get(name)
+        count, wait_s = _count_rows(source, rows) if source else (0, None)
+        command = source.command if source else None
+        watermark = watermarks.get(name, ())
+        states.append(SourceState(name, command, pauses.get(name), count, count >= rows, wait_s, *watermark))
+    return states
 
 
 def _pauses() -> dict[str, Pause]:
@@ -118,7 +105,8 @@ def _pauses() -> dict[str, Pause]:
     return {source: Pause(*row) for source, *row in rows}
 
 
-def _marks() -> list[Mark]:
+def _watermarks() -> dict[str, list[Any]]:
+    """By source, the fields of a SourceState from last_created_at on."""
     rows = PollWatermark.objects.values_list(
         "source",
         Cast("last_created_at", TextField()),
@@ -129,30 +117,17 @@ def _marks() -> list[Mark]:
         Cast("pruned_before", TextField()),
         "pruned_count",
     )
-    return [Mark(*row) for row in rows]
+    return {source: fields for source, *fields in rows}
 
 
-def _state(name: str, source: registry.Source | None, mark: Mark, pause: Pause | None, rows: int) -> SourceState:
-    count, wait_s = _rows_to_take_in(source, rows) if source else (0, None)
-    return SourceState(
-        **(mark._asdict() | {"source": name}),
-        command=source.command if source else None,
-        rows_to_take_in=count,
-        rows_at_least=count >= rows,
-        rows_wait_s=wait_s,
-        pause=pause,
-    )
-
-
-def _rows_to_take_in(source: registry.Source, limit: int) -> tuple[int, float | None]:
+def _count_rows(source: Source, limit: int) -> tuple[int, float | None]:
+    """How many rows wait to be ingested, and how old the oldest is in seconds."""
     quote = connection.ops.quote_name
     match source.reads:
         case ByWatermark(table=table):
-            sql = ROWS_ABOVE_THE_MARK.format(table=quote(table))
-        case ByFlag() as rows:
-            sql = ROWS_WITH_LOWERED_FLAGS.format(
-                table=quote(rows.table), flag=quote(rows.flag), eligible=rows.eligible_sql
-            )
+            sql = COUNT_ROWS_ABOVE_WATERMARK.format(table=quote(table))
+        case ByFlag(table=table, flag=flag, eligible_sql=eligible):
+            sql = COUNT_ROWS_WITH_LOWERED_FLAG.format(table=quote(table), flag=quote(flag), eligible=eligible)
         case None:
             return 0, None
     with connection.cursor() as cursor:

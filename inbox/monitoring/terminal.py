@@ -1,6 +1,7 @@
-"""Text for terminals and pipes: nothing in it moves the cursor, and nobody who stops reading causes a traceback."""
+"""Text for terminals and pipes: nothing in it moves the cursor, and a reader that goes away causes no traceback."""
 
 import os
+import textwrap
 import unicodedata
 from contextlib import suppress
 from typing import TextIO
@@ -32,20 +33,17 @@ def _columns(text: str) -> int:
 
 def wrap(text: str, indent: str = "") -> list[str]:
     """`text` on as many lines as it takes; a word that is longer than a line is cut."""
-    lines: list[str] = []
-    for word in printable(text).split():
-        longer = f"{lines[-1]} {word}" if lines else ""
-        if lines and _columns(longer) <= WIDTH:
-            lines[-1] = longer
-        else:
-            lines.append(clip(indent + word))
-    return lines
+    text = printable(text)
+    # Where a letter may take two columns, half as many letters are sure to fit.
+    width = WIDTH if _columns(text) == len(text) else WIDTH // 2
+    lines = textwrap.wrap(text, width, initial_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return [clip(line) for line in lines]
 
 
 def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
     """Write `text` as lines of their own; False if nobody reads any more.
 
-    Flushed here: at the end of the process nothing could catch what comes of it.
+    Flushed here, because at the end of the process nothing could catch the error.
     """
     try:
         stdout.write(_encodable(stdout, text if text.endswith("\n") else text + "\n"))
@@ -57,7 +55,7 @@ def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
 
 
 def _write_nowhere(stdout: OutputWrapper | TextIO) -> None:
-    """What is still in the buffer would be written at the end of the process, and fail there: exit code 120."""
+    """Else the rest of the buffer would be written at the end of the process, and fail there: exit code 120."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stdout.fileno())

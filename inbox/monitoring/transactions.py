@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+from inbox.monitoring.age import in_words
+
 WARN_AFTER_S = 60.0
 # A slot has no time, only a count of the transactions since. At full speed it is some 20 minutes.
 WARN_AFTER_TRANSACTIONS = 100_000
 
-# One row for each kind: what keeps rows from being cleaned up, and what only keeps its locks. A reader of another
-# database is of the second kind, a writer is of the first wherever it writes.
-OLDEST = """
+# One row for each kind: a transaction that keeps rows from being cleaned up, and one that only keeps its locks. A
+# reader of another database is of the second kind; a writer is of the first wherever it writes.
+SELECT_OLDEST = """
 SELECT DISTINCT ON (holds) holds, age_s, pid, gid, database, who, application, state FROM (
     SELECT backend_xid IS NOT NULL OR (backend_xmin IS NOT NULL AND datname = current_database()) AS holds,
            extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age_s, pid, NULL AS gid,
@@ -26,10 +28,10 @@ SELECT DISTINCT ON (holds) holds, age_s, pid, gid, database, who, application, s
       FROM pg_prepared_xacts) AS open
  ORDER BY holds DESC, age_s DESC
 """
-HIDDEN = """
+COUNT_HIDDEN = """
 SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL AND query = '<insufficient privilege>'
 """
-SLOT = """
+SELECT_SLOT = """
 SELECT slot_name, age(xmin) FROM pg_replication_slots WHERE xmin IS NOT NULL ORDER BY age(xmin) DESC LIMIT 1
 """
 
@@ -48,12 +50,24 @@ class OpenTransaction:
     state: str
 
     @property
-    def to_end_it(self) -> str:
-        """The SQL that ends it."""
+    def whose(self) -> str:
+        """The process or the name by which it can be ended."""
+        return f"pid {self.pid}" if self.pid is not None else f"prepared as {self.gid}"
+
+    @property
+    def warning(self) -> tuple[str, str]:
+        """What is wrong, and the SQL that ends it."""
+        parts = [self.whose, f"user {self.user}", f"database {self.database}", self.application]
         if self.pid is not None:
-            return f"SELECT pg_terminate_backend({self.pid});"
-        quoted = (self.gid or "").replace("'", "''")
-        return f"ROLLBACK PREPARED '{quoted}';"
+            parts.append(self.state)
+        harm = (
+            "While it is open, dead rows can't be cleaned up, and claims get slower and slower."
+            if self.holds_back_cleanup
+            else "It keeps its locks: a migration has to wait for it."
+        )
+        text = f"A transaction has been open for {in_words(self.age_s)} ({', '.join(filter(None, parts))}). {harm}"
+        end = f"SELECT pg_terminate_backend({self.pid});" if self.pid else f"ROLLBACK PREPARED {_quoted(self.gid)};"
+        return f"{text} To end it, type in psql:", end
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,56 +88,41 @@ class Transactions:
 
     @property
     def oldest_s(self) -> float | None:
-        """The age of the oldest one, of whatever kind."""
+        """The age of the oldest one, of either kind."""
         return max((transaction.age_s for transaction in self.oldest), default=None)
 
 
 def find_transactions() -> Transactions:
-    """What is open right now."""
+    """Those that are open now."""
     with connection.cursor() as cursor:
         # Inside a transaction the view would stand still.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(OLDEST)
+        cursor.execute(SELECT_OLDEST)
         oldest = [OpenTransaction(*row) for row in cursor.fetchall()]
-        cursor.execute(HIDDEN)
+        cursor.execute(COUNT_HIDDEN)
         (hidden,) = cursor.fetchone()
-        cursor.execute(SLOT)
+        cursor.execute(SELECT_SLOT)
         slot = cursor.fetchone()
     return Transactions(oldest, hidden, Slot(*slot) if slot else None)
 
 
-def warnings(found: Transactions, *, after_s: float = WARN_AFTER_S) -> list[tuple[str, str]]:
+def warnings(found: Transactions) -> list[tuple[str, str]]:
     """What is wrong, and what to type (SQL)."""
-    result = []
-    for transaction in found.oldest:
-        if transaction.age_s >= after_s:
-            result.append((_warning(transaction), transaction.to_end_it))
+    result = [transaction.warning for transaction in found.oldest if transaction.age_s >= WARN_AFTER_S]
     if found.slot and found.slot.transactions >= WARN_AFTER_TRANSACTIONS:
         text = (
             f"The replication slot {found.slot.name} holds back {found.slot.transactions:,} transactions: dead rows "
-            "stay, and claims get slower. If its standby is gone for good, drop it:"
+            "accumulate, and claims get slower. If its standby is gone for good, drop it:"
         )
-        name = found.slot.name.replace("'", "''")
-        result.append((text, f"SELECT pg_drop_replication_slot('{name}');"))
+        result.append((text, f"SELECT pg_drop_replication_slot({_quoted(found.slot.name)});"))
     if found.hidden:
-        text = f"{found.hidden} sessions of other users can't be looked into. As a superuser, type:"
+        text = f"{found.hidden} sessions of other users can't be inspected. As a superuser, type:"
         result.append((text, f"GRANT pg_read_all_stats TO {_current_user()};"))
     return result
 
 
-def _warning(transaction: OpenTransaction) -> str:
-    whose = f"pid {transaction.pid}" if transaction.pid is not None else f"prepared as {transaction.gid}"
-    parts = [whose, f"user {transaction.user}", f"database {transaction.database}", transaction.application]
-    what = (
-        "While it is open, dead rows can't be cleaned up, and claims get slower and slower."
-        if transaction.holds_back_cleanup
-        else "It keeps its locks: a migration has to wait for it."
-    )
-    state = f", {transaction.state}" if transaction.pid is not None else ""
-    return (
-        f"A transaction is open for {transaction.age_s:,.0f} s ({', '.join(filter(None, parts))}{state}). {what} "
-        "To end it, type in psql:"
-    )
+def _quoted(text: str | None) -> str:
+    return "'" + (text or "").replace("'", "''") + "'"
 
 
 def _current_user() -> str:

@@ -6,19 +6,18 @@ A transaction that waits for a row lock has finished inserting, so two batches c
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from inbox.registry import LockedJob
-from packets.codes import DetailedStatus, ValidationStatus
+from packets.codes import DetailedStatus, ValidationStatus, first_validation_status
 from packets.intake.parse import Intake
 from packets.models import Packet, PacketDocument, PacketEvent
 from packets.order import order_key
 
-Applied = tuple[LockedJob, Intake]
+NewIntake = tuple[LockedJob, Intake]
 
 PACKET_FIELDS = """
     decision_tracking_id uuid, channel_type_id bigint, case_id text,
@@ -26,105 +25,113 @@ PACKET_FIELDS = """
     provider_name text, provider_npi text, submission_type text, received_date timestamptz, due_date timestamptz,
     has_documents bool, intake_created_at timestamptz, intake_message_id bigint
 """
-PACKET_COLUMNS = ", ".join(line.split()[0] for line in PACKET_FIELDS.split(","))
 DOCUMENT_FIELDS = "document_unique_identifier text, file_name text, mime_type text, file_size bigint, blob_path text"
-DOCUMENT_COLUMNS = ", ".join(line.split()[0] for line in DOCUMENT_FIELDS.split(","))
 
-# In SQL because bulk_create turns every row into an object and back, which is 4 of 10 parts of the time of an intake.
-CREATE = f"""
+
+def _columns(fields: str) -> list[str]:
+    return [field.split()[0] for field in fields.split(",")]
+
+
+PACKET_COLUMNS = ", ".join(_columns(PACKET_FIELDS))
+DOCUMENT_COLUMNS = ", ".join(_columns(DOCUMENT_FIELDS))
+
+
+def _write(packets: str, *, what: PacketEvent.What) -> str:
+    """The statement that writes packets from rows `came`, with their documents and a line of history each."""
+    return f"""
 WITH came AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(came)s::jsonb)
                AS came({PACKET_FIELDS}, validation_status text, job_id bigint, documents jsonb)
-), born AS (
+), written AS (
+    {packets}
+), document AS (
+    INSERT INTO packet_document (packet_id, {DOCUMENT_COLUMNS})
+    SELECT written.packet_id, document.*
+      FROM written JOIN came USING (decision_tracking_id)
+     CROSS JOIN LATERAL jsonb_to_recordset(came.documents) AS document({DOCUMENT_FIELDS})
+), event AS (
+    INSERT INTO packet_event (packet_id, what, job_id, from_status, to_status)
+    SELECT written.packet_id, '{what}', came.job_id, written.from_status, written.to_status
+      FROM written JOIN came USING (decision_tracking_id)
+)
+SELECT decision_tracking_id FROM written
+"""
+
+
+# In SQL because bulk_create turns every row into an object and back, which is 4 of 10 parts of the time of an intake.
+CREATE_PACKETS = _write(
+    f"""
     INSERT INTO packet ({PACKET_COLUMNS}, validation_status)
     SELECT {PACKET_COLUMNS}, validation_status FROM came
      ORDER BY decision_tracking_id
         ON CONFLICT (decision_tracking_id) DO NOTHING
-    RETURNING packet_id, decision_tracking_id, detailed_status
-), document AS (
-    INSERT INTO packet_document (packet_id, {DOCUMENT_COLUMNS})
-    SELECT born.packet_id, document.*
-      FROM born JOIN came USING (decision_tracking_id)
-     CROSS JOIN LATERAL jsonb_to_recordset(came.documents) AS document({DOCUMENT_FIELDS})
-), event AS (
-    INSERT INTO packet_event (packet_id, what, job_id, to_status)
-    SELECT born.packet_id, 'created', came.job_id, born.detailed_status
-      FROM born JOIN came USING (decision_tracking_id)
+    RETURNING packet_id, decision_tracking_id, NULL::text AS from_status, detailed_status AS to_status
+    """,
+    what=PacketEvent.What.CREATED,
 )
-SELECT decision_tracking_id FROM born
-"""
-
 # validation_status follows the newer intake only as long as nobody has begun to validate, and not while a UTN failure
 # has the packet validated again.
-REPLACE = f"""
-WITH came AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%(came)s::jsonb)
-               AS came({PACKET_FIELDS}, validation_status text, job_id bigint, documents jsonb)
-), replaced AS (
+REPLACE_PACKETS = _write(
+    f"""
     UPDATE packet
        SET ({PACKET_COLUMNS}, updated_at)
-         = ({", ".join(f"came.{column}" for column in PACKET_COLUMNS.split(", "))}, now()),
+         = ({", ".join(f"came.{column}" for column in _columns(PACKET_FIELDS))}, now()),
            validation_status = CASE WHEN packet.validation_status = ANY(%(not_begun)s)
                                          AND packet.detailed_status <> %(validated_again)s THEN came.validation_status
                                     ELSE packet.validation_status END
       FROM came
      WHERE packet.decision_tracking_id = came.decision_tracking_id
-    RETURNING packet_id, packet.decision_tracking_id, detailed_status
-), document AS (
-    INSERT INTO packet_document (packet_id, {DOCUMENT_COLUMNS})
-    SELECT replaced.packet_id, document.*
-      FROM replaced JOIN came USING (decision_tracking_id)
-     CROSS JOIN LATERAL jsonb_to_recordset(came.documents) AS document({DOCUMENT_FIELDS})
+    RETURNING packet_id, packet.decision_tracking_id, detailed_status AS from_status, detailed_status AS to_status
+    """,
+    what=PacketEvent.What.INTAKE_REPLACED,
 )
-INSERT INTO packet_event (packet_id, what, job_id, from_status, to_status)
-SELECT replaced.packet_id, 'intake_replaced', came.job_id, replaced.detailed_status, replaced.detailed_status
-  FROM replaced JOIN came USING (decision_tracking_id)
-"""
 
 
-def create_missing(applied: Sequence[Applied]) -> set[UUID]:
+def create_missing(intakes: Sequence[NewIntake]) -> set[UUID]:
     """Create the packets that don't exist yet, with documents; returns their tracking ids."""
-    if not applied:
+    if not intakes:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(CREATE, {"came": _as_json(applied)})
+        cursor.execute(CREATE_PACKETS, {"came": _as_json(intakes)})
         return {tracking_id for (tracking_id,) in cursor.fetchall()}
 
 
-def update_older(applied: Sequence[Applied]) -> dict[int, str]:
-    """Let packets follow the intakes that are newer than theirs; returns why the others were ignored, by inbox_id."""
-    if not applied:
+def update_older(intakes: Sequence[NewIntake]) -> dict[int, str]:
+    """Let packets follow the intakes that are newer than theirs; returns why the others were ignored, by inbox_id.
+
+    Locks the packets of all of them, in key order.
+    """
+    if not intakes:
         return {}
-    packets = {
-        packet.decision_tracking_id: packet
-        for packet in Packet.objects.filter(decision_tracking_id__in=[job.decision_tracking_id for job, _ in applied])
-        .order_by("packet_id")
-        .select_for_update(no_key=True)
-        .only("packet_id", "decision_tracking_id", "detailed_status", "intake_created_at", "intake_message_id")
+    tracking_ids = [job.decision_tracking_id for job, _ in intakes if job.decision_tracking_id]
+    locked = Packet.objects.filter(decision_tracking_id__in=tracking_ids).select_for_update(no_key=True)
+    fields = ("packet_id", "decision_tracking_id", "detailed_status", "intake_created_at", "intake_message_id")
+    packets: dict[UUID | None, Packet] = {
+        packet.decision_tracking_id: packet for packet in locked.order_by("packet_id").only(*fields)
     }
     reasons: dict[int, str] = {}
-    newer: list[Applied] = []
+    newer: list[NewIntake] = []
     events: list[PacketEvent] = []
-    for job, intake in applied:
-        assert job.decision_tracking_id is not None  # noqa: S101 parse_intake has refused it
+    for job, intake in intakes:
         packet = packets[job.decision_tracking_id]
         if reason := _reason_to_ignore(packet, job):
             reasons[job.inbox_id] = reason
-            events.append(
-                PacketEvent(packet=packet, what=PacketEvent.What.INTAKE_IGNORED, job_id=job.inbox_id, reason=reason)
-            )
+            what = PacketEvent.What.INTAKE_IGNORED
+            events.append(PacketEvent(packet=packet, what=what, job_id=job.inbox_id, reason=reason))
         else:
             newer.append((job, intake))
     PacketEvent.objects.bulk_create(events)
     if newer:
-        replaced = [packets[job.decision_tracking_id].pk for job, _ in newer if job.decision_tracking_id]
+        replaced = [packets[job.decision_tracking_id].pk for job, _ in newer]
         PacketDocument.objects.filter(packet_id__in=replaced).delete()
         not_begun = [ValidationStatus.PENDING_VALIDATION, ValidationStatus.PENDING_MANUAL_REVIEW]
+        values: dict[str, Any] = {
+            "came": _as_json(newer),
+            "not_begun": not_begun,
+            "validated_again": DetailedStatus.VALIDATION,
+        }
         with connection.cursor() as cursor:
-            cursor.execute(
-                REPLACE,
-                {"came": _as_json(newer), "not_begun": not_begun, "validated_again": DetailedStatus.VALIDATION},
-            )
+            cursor.execute(REPLACE_PACKETS, values)
     return reasons
 
 
@@ -134,16 +141,14 @@ def _reason_to_ignore(packet: Packet, job: LockedJob) -> str | None:
     if packet.intake_message_id is None:
         return None
     applied = order_key(packet.intake_created_at, packet.intake_message_id)
-    coming = order_key(job.source_created_at, job.message_id)
-    if coming < applied:
+    new = order_key(job.source_created_at, job.message_id)
+    if new < applied:
         return "a newer intake of the same case has been applied"
-    if coming == applied:
-        return "this intake has been applied already"
-    return None
+    return "this intake has been applied already" if new == applied else None
 
 
-def _as_json(applied: Sequence[Applied]) -> str:
-    return json.dumps([_row(job, intake) for job, intake in applied], default=_json_value)
+def _as_json(intakes: Sequence[NewIntake]) -> str:
+    return json.dumps([_row(job, intake) for job, intake in intakes], default=str)
 
 
 def _row(job: LockedJob, intake: Intake) -> dict[str, Any]:
@@ -152,13 +157,9 @@ def _row(job: LockedJob, intake: Intake) -> dict[str, Any]:
         **vars(intake),
         "documents": [vars(document) for document in intake.documents],
         "decision_tracking_id": job.decision_tracking_id,
-        "validation_status": intake.validation_status,
+        "validation_status": first_validation_status(intake.submission_type),
         "has_documents": bool(intake.documents),
         "intake_created_at": job.source_created_at,
         "intake_message_id": job.message_id,
         "job_id": job.inbox_id,
     }
-
-
-def _json_value(value: UUID | datetime) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,12 +1,11 @@
-"""Documents of an intake: an absent list is fine, a wrong one is a bad message."""
+"""Documents of an intake: the list may be absent, but not malformed."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from packets.intake.values import pick, short_text
-from packets.messages import BadMessage, type_name
+from packets.values import BadMessage, pick, required, required_text
 
 MAX_PATH = 1024
 MAX_BIGINT = 2**63 - 1
@@ -28,39 +27,27 @@ def parse_documents(value: Any) -> tuple[Document, ...]:
     """The documents, each identifier once (the last one counts). Raises BadMessage."""
     if value is None:
         return ()
-    if not isinstance(value, list):
-        raise BadMessage(f"documents is {type_name(value)}; a list is needed")
-    documents = [_parse(number, item) for number, item in enumerate(value, start=1)]
+    items = required(value, list, "documents")
+    documents = [_parse(f"document {number}", item) for number, item in enumerate(items, start=1)]
     return tuple({document.document_unique_identifier: document for document in documents}.values())
 
 
-def _parse(number: int, item: Any) -> Document:
-    if not isinstance(item, dict):
-        raise BadMessage(f"document {number} is {type_name(item)}; an object is needed")
+def _parse(name: str, item: Any) -> Document:
+    values = required(item, dict, name)
+    identifier = pick(
+        values, "document_unique_identifier", "documentUniqueIdentifier", "document_unique_id", "documentUniqueId"
+    )
     return Document(
-        document_unique_identifier=_required(
-            number,
-            "identifier",
-            pick(
-                item, "document_unique_identifier", "documentUniqueIdentifier", "document_unique_id", "documentUniqueId"
-            ),
-        ),
-        file_name=_required(number, "file name", pick(item, "file_name", "fileName")),
-        mime_type=_required(number, "mime type", pick(item, "mime_type", "mimeType")),
-        file_size=_size(pick(item, "file_size", "fileSize")),
-        blob_path=_path(number, pick(item, "blob_path", "blobPath")),
+        document_unique_identifier=required_text(identifier, f"{name}: identifier"),
+        file_name=required_text(pick(values, "file_name", "fileName"), f"{name}: file name"),
+        mime_type=required_text(pick(values, "mime_type", "mimeType"), f"{name}: mime type"),
+        file_size=_size(pick(values, "file_size", "fileSize")),
+        blob_path=_path(f"{name}: path", pick(values, "blob_path", "blobPath")),
     )
 
 
-def _required(number: int, name: str, value: Any) -> str:
-    text = short_text(value)
-    if text is None:
-        raise BadMessage(f"document {number} has no usable {name}")
-    return text
-
-
 def _size(value: Any) -> int | None:
-    """0 means unknown in faxes; anything that is no positive whole number is unknown too."""
+    """Faxes say 0 if they don't know; anything but a positive whole number is unknown too."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -69,18 +56,16 @@ def _size(value: Any) -> int | None:
     return value if is_size else None
 
 
-def _path(number: int, value: Any) -> str | None:
+def _path(name: str, value: Any) -> str | None:
     if value is None or value == "":
         return None
-    path = short_text(value, MAX_PATH)
-    if path is None:
-        raise BadMessage(f"document {number} has a path that is no text, or too long")
-    # Whoever fetches the document may decode the path, so %2F is a slash and %2E a dot.
+    path = required_text(value, name, MAX_PATH)
+    # A program that fetches the document may decode the path, so %2F is a slash and %2E a dot.
     decoded = unquote(path)
     if decoded.startswith(("/", "\\")):
-        raise BadMessage(f"document {number} has a path that starts at the root")
+        raise BadMessage(f"{name} is absolute")
     if URL_SCHEME.match(decoded):
-        raise BadMessage(f"document {number} has a URL for a path")
+        raise BadMessage(f"{name} is a URL")
     if ".." in re.split(r"[/\\]", decoded):
-        raise BadMessage(f"document {number} has a path with ..")
+        raise BadMessage(f"{name} contains ..")
     return path

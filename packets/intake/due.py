@@ -1,4 +1,4 @@
-"""When a request is due: received date at UTC midnight + 48 h if expedited, + 72 h if standard."""
+"""The due date of a request: 48 h (expedited) or 72 h (standard) after UTC midnight of the day it was received."""
 
 import re
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ HOURS = {SubmissionType.EXPEDITED: 48, SubmissionType.STANDARD: 72}
 
 
 def submission_type(value: Any) -> SubmissionType | None:
-    """The type that a word means, also with a suffix (expedited-initial); absent is Standard, None is not known."""
+    """The type that a word means, also with a suffix (expedited-initial); Standard if absent, None if unknown."""
     if value is None or value == "":
         return SubmissionType.STANDARD
     if not isinstance(value, str):
@@ -24,7 +24,7 @@ def submission_type(value: Any) -> SubmissionType | None:
 
 
 def due_date(received: datetime, submission: SubmissionType | None) -> datetime | None:
-    """When a request received at `received` (UTC) is due; None if its type is not known, or the calendar ends first."""
+    """The time when a request received at `received` (UTC) is due; None if its type is unknown or the calendar ends."""
     if submission is None:
         return None
     midnight = received.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from packets.codes import Channel, SubmissionType, ValidationStatus
+from packets.codes import Channel, SubmissionType
 from packets.intake.documents import Document, parse_documents
 from packets.intake.due import due_date, submission_type
-from packets.intake.values import pick, require_same_tracking_id, short_text, timestamp
-from packets.messages import BadMessage, Message, type_name
+from packets.messages import Message
+from packets.values import BadMessage, pick, require_same_tracking_id, required, short_text, timestamp
 
 CHANNEL_OF_TEXT = {"Portal": Channel.PORTAL, "Fax": Channel.FAX}
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What a packet takes from an intake message. Unknown is None. Times are UTC."""
+    """The fields that a packet takes from an intake message; None is unknown. Times are UTC."""
 
     channel_type_id: int
     case_id: str | None
@@ -29,26 +29,16 @@ class Intake:
     due_date: datetime | None
     documents: tuple[Document, ...]
 
-    @property
-    def validation_status(self) -> ValidationStatus:
-        """Where its validation begins: with a person if the submission type is a word nobody knows."""
-        if self.submission_type is None:
-            return ValidationStatus.PENDING_MANUAL_REVIEW
-        return ValidationStatus.PENDING_VALIDATION
-
 
 def parse_intake(message: Message) -> Intake:
     """The intake in a message. Raises BadMessage."""
-    job, payload = message.job, message.payload
-    if job.decision_tracking_id is None:
-        raise BadMessage("decision_tracking_id of the row is null")
-    if not isinstance(payload, dict):
-        raise BadMessage(f"the payload is {type_name(payload)}; an object is needed")
+    job, payload = message.job, message.as_object()
     if not payload:
-        raise BadMessage("the payload is empty")
+        raise BadMessage("the message is empty")
     outer, inner = _envelope(payload)
-    for part in (payload,) if outer is payload else (payload, outer, inner):
-        require_same_tracking_id(pick(part, "decision_tracking_id", "decisionTrackingId"), job.decision_tracking_id)
+    if outer is not payload:
+        for part in (outer, inner):
+            require_same_tracking_id(part, job.decision_tracking_id)
     metadata = _metadata(pick(inner, "submission_metadata", "submissionMetadata"))
     channel = _channel(job.channel_type_id, pick(payload, "message_type", "messageType"))
     fields = _ocr_fields(inner, payload)
@@ -72,39 +62,34 @@ def parse_intake(message: Message) -> Intake:
 
 
 def _envelope(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Where ids stand, and where metadata and documents stand: the root, or the old nested shape's two levels."""
+    """The object with the ids, and the one with metadata and documents: the root, or two levels of the old shape."""
     outer = pick(payload, "ingest_data", "ingestData")
     if outer is None:
         return payload, payload
-    if not isinstance(outer, dict):
-        raise BadMessage(f"ingest_data is {type_name(outer)}; an object is needed")
-    inner = pick(outer, "raw_payload", "rawPayload")
-    if not isinstance(inner, dict):
-        raise BadMessage(f"ingest_data.raw_payload is {type_name(inner)}; an object is needed")
-    return outer, inner
+    outer = required(outer, dict, "ingest_data")
+    return outer, required(pick(outer, "raw_payload", "rawPayload"), dict, "ingest_data.raw_payload")
 
 
 def _metadata(value: Any) -> dict[str, Any]:
     if value is None:
         raise BadMessage("submission_metadata is absent")
-    if not isinstance(value, dict):
-        raise BadMessage(f"submission_metadata is {type_name(value)}; an object is needed")
-    if not value:
+    metadata = required(value, dict, "submission_metadata")
+    if not metadata:
         raise BadMessage("submission_metadata is empty")
-    return value
+    return metadata
 
 
 def _channel(channel_type_id: int | None, text: Any) -> Channel:
-    """The row's channel; where it has none, the text's, and esMD where neither says."""
+    """The row's channel; without one, the channel of the text; esMD if neither names one."""
     if not channel_type_id:
         return CHANNEL_OF_TEXT.get(text, Channel.ESMD) if isinstance(text, str) else Channel.ESMD
     if channel_type_id not in Channel.values:
-        raise BadMessage(f"channel_type_id is {channel_type_id}, which is none of 1, 2, 3")
+        raise BadMessage(f"channel_type_id must be one of 1, 2, 3, got {channel_type_id}")
     return Channel(channel_type_id)
 
 
 def _ocr_fields(*places: dict[str, Any]) -> dict[str, Any]:
-    """The values of the Portal's cover sheet by field name; empty where there is none or it is malformed."""
+    """The values of the Portal's cover sheet by field name; empty if it is absent or malformed."""
     for place in places:
         ocr = place.get("ocr")
         fields = ocr.get("fields") if isinstance(ocr, dict) else None

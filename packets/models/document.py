@@ -1,4 +1,4 @@
-"""A document of a packet: where it lies, not what it says."""
+"""A document of a packet: where it is stored, not its content."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""The history of a packet: what happened, by whom or by which job. Append-only: a trigger refuses UPDATE and DELETE."""
+"""The history of a packet. Append-only: a trigger refuses UPDATE and DELETE."""
 
 from django.db import models
 
@@ -20,11 +20,11 @@ class PacketEvent(models.Model):
     at = models.DateTimeField(db_default=now())
     what = models.TextField(choices=What)
     by = models.TextField(null=True, help_text="The person; null if a job did it.")
-    job_id = models.BigIntegerField(null=True, help_text="inbox_id of the job; jobs are pruned, history stays.")
+    job_id = models.BigIntegerField(null=True, help_text="inbox_id of the job. Jobs are pruned; history is kept.")
     from_status = models.TextField(null=True)
     to_status = models.TextField(null=True)
     reason = models.TextField(null=True)
-    correlation_id = models.UUIDField(null=True, help_text="Of a move by hand: the request that made it.")
+    correlation_id = models.UUIDField(null=True, help_text="The request of a move by hand.")
 
     class Meta:
         db_table = "packet_event"

@@ -1,4 +1,4 @@
-"""What Integration sends. Its program writes the rows by plain SQL; this project only reads them."""
+"""The messages of Integration, whose program writes the rows by plain SQL; this project only reads them."""
 
 from django.db import models
 

@@ -4,13 +4,28 @@ from django.db import models
 
 from inbox.fields import now
 from inbox.models.private import Private
-from packets.codes import CLOSED_STATUSES, Channel, DetailedStatus, SubmissionType, ValidationStatus
+from packets.codes import (
+    CLOSED_STATUSES,
+    Channel,
+    DetailedStatus,
+    SubmissionType,
+    ValidationStatus,
+    first_validation_status,
+)
 
 SEE_PEOPLE = "packets.see_people"
 
 
+def one_of(field: str, choices: type[models.Choices], name: str, *, or_null: bool = False) -> models.CheckConstraint:
+    """A CHECK that `field` holds one of the choices."""
+    condition = models.Q(**{f"{field}__in": choices.values})
+    if or_null:
+        condition = models.Q(**{f"{field}__isnull": True}) | condition
+    return models.CheckConstraint(condition=condition, name=name)
+
+
 class NextExternalId(models.Func):
-    """SVC-<year>-<number>; the function stands in migration 0001 and takes the number from a sequence."""
+    """SVC-<year>-<number>; the function of migration 0001 takes the number from a sequence."""
 
     function = "next_packet_external_id"
     output_field = models.TextField()
@@ -34,7 +49,7 @@ class Packet(models.Model):
 
     submission_type = models.TextField(choices=SubmissionType, null=True, blank=True)
     received_date = models.DateTimeField(null=True)
-    due_date = models.DateTimeField(null=True, help_text="Null if the submission type is not known: manual review.")
+    due_date = models.DateTimeField(null=True, help_text="Null if the submission type is unknown: manual review.")
     has_documents = models.BooleanField(db_default=False)
 
     # The intake that these fields come from; an older one changes nothing.
@@ -63,17 +78,10 @@ class Packet(models.Model):
         permissions = [("see_people", "Can see beneficiaries, providers and other texts of messages")]
         constraints = [
             models.UniqueConstraint(fields=["external_id"], name="packet_external_id_once"),
-            models.CheckConstraint(
-                condition=models.Q(detailed_status__in=DetailedStatus.values), name="packet_detailed_status_known"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(validation_status__in=ValidationStatus.values), name="packet_validation_status_known"
-            ),
-            models.CheckConstraint(condition=models.Q(channel_type_id__in=Channel.values), name="packet_channel_known"),
-            models.CheckConstraint(
-                condition=models.Q(submission_type__isnull=True) | models.Q(submission_type__in=SubmissionType.values),
-                name="packet_submission_type_known",
-            ),
+            one_of("detailed_status", DetailedStatus, "packet_detailed_status_known"),
+            one_of("validation_status", ValidationStatus, "packet_validation_status_known"),
+            one_of("channel_type_id", Channel, "packet_channel_known"),
+            one_of("submission_type", SubmissionType, "packet_submission_type_known", or_null=True),
         ]
 
     def __str__(self) -> str:
@@ -81,12 +89,11 @@ class Packet(models.Model):
 
     @property
     def is_closed(self) -> bool:
-        """True if no message may change it any more."""
+        """True if no message may change it."""
         return self.detailed_status in CLOSED_STATUSES
 
     @property
     def first_validation_status(self) -> ValidationStatus:
-        """Where its validation begins: with a person, if its intake names a submission type that nobody knows."""
-        if self.intake_message_id is not None and self.submission_type is None:
-            return ValidationStatus.PENDING_MANUAL_REVIEW
-        return ValidationStatus.PENDING_VALIDATION
+        """The status that validation begins with; a packet that was opened by hand may lack the submission type."""
+        has_intake = self.intake_message_id is not None
+        return first_validation_status(self.submission_type) if has_intake else ValidationStatus.PENDING_VALIDATION

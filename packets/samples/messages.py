@@ -1,6 +1,6 @@
 """Synthetic messages as Integration would send them, for development, tests and benchmarks.
 
-The same seed gives the same messages. `insert` adds rows for real: nothing here asks whether the database is a toy.
+The same seed gives the same messages. `insert` adds rows for real: nothing here checks that the database is a toy.
 """
 
 import json
@@ -14,8 +14,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from packets.codes import Channel
 from packets.samples.breakages import BREAKAGES
-from packets.samples.shapes import SHAPES, esmd, fax, portal, tracking_id
+from packets.samples.shapes import SHAPES, esmd, tracking_id
 
 NO_DOCUMENTS = "no documents"
 CORRECTION = "correction"
@@ -24,9 +25,8 @@ SHARE_OF_CORRECTIONS = 0.02
 # A correction follows one of so many messages before it.
 CORRECTED_WITHIN = 100
 
-INSERT = """
-INSERT INTO integration_send_serviceops (decision_tracking_id, payload, channel_type_id, message_type_id) VALUES
-"""
+COLUMNS = ("decision_tracking_id", "payload", "channel_type_id", "message_type_id")
+INSERT_MESSAGES = f"INSERT INTO integration_send_serviceops ({', '.join(COLUMNS)}) VALUES "
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SampleMessage:
 def sample_messages(count: int, seed: int, broken_share: float = 0.03) -> Iterator[SampleMessage]:
     """`count` messages of all shapes, a few without documents, a few corrections, and exactly the share broken.
 
-    The broken ones take turns, so that each way comes once before any comes twice.
+    Every breakage is used once before any is used twice.
     """
     random = Random(seed)  # noqa: S311 not a secret
     broken_at = set(random.sample(range(count), round(count * broken_share)))
@@ -76,22 +76,13 @@ def insert(
     batch_size: int = 500,
     on_batch: Callable[[list[SampleMessage]], None] = lambda batch: None,
 ) -> int:
-    """Insert rows by plain SQL, one transaction per batch; `on_batch` is told of each. Returns how many rows."""
+    """Insert rows by plain SQL, one transaction per batch; `on_batch` gets each. Returns how many rows."""
     rest = iter(messages)
     count = 0
     while batch := list(islice(rest, batch_size)):
-        values = [
-            value
-            for message in batch
-            for value in (
-                message.decision_tracking_id,
-                message.payload,
-                message.channel_type_id,
-                message.message_type_id,
-            )
-        ]
+        values = [getattr(message, column) for message in batch for column in COLUMNS]
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(INSERT + ", ".join(["(%s, %s, %s, %s)"] * len(batch)), values)
+            cursor.execute(INSERT_MESSAGES + ", ".join(["(%s, %s, %s, %s)"] * len(batch)), values)
         count += len(batch)
         on_batch(batch)
     return count
@@ -106,8 +97,7 @@ def _good(random: Random) -> SampleMessage:
 
 def _without_documents(random: Random) -> SampleMessage:
     tracking = tracking_id(random)
-    make, channel = SHAPES["esMD"]
-    payload = make(random, tracking)
+    payload = esmd(random, tracking)
     match random.choice(["null", "absent", "[]"]):
         case "null":
             payload["documents"] = None
@@ -115,7 +105,7 @@ def _without_documents(random: Random) -> SampleMessage:
             del payload["documents"]
         case _:
             payload["documents"] = []
-    return _message(NO_DOCUMENTS, payload, tracking, channel, 1)
+    return _message(NO_DOCUMENTS, payload, tracking, Channel.ESMD, 1)
 
 
 def _correction(random: Random, corrected: SampleMessage) -> SampleMessage:
@@ -126,12 +116,13 @@ def _correction(random: Random, corrected: SampleMessage) -> SampleMessage:
 
 
 def _broken(random: Random, way: str) -> SampleMessage:
-    shape, make = random.choice([("esMD", esmd), ("Fax", fax), ("Portal", portal)])
+    shape = random.choice(["esMD", "Fax", "Portal"])
+    make, channel = SHAPES[shape]
     tracking = tracking_id(random)
     columns: dict[str, Any] = {
         "decision_tracking_id": tracking,
         "payload": make(random, tracking),
-        "channel_type_id": SHAPES[shape][1].value,
+        "channel_type_id": channel.value,
         "message_type_id": random.choice([None, 1]),
     }
     BREAKAGES[way](columns)

@@ -1,5 +1,6 @@
 """Good synthetic intake payloads, one function per shape. Every value is a visible fake."""
 
+import re
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -102,16 +103,6 @@ def _documents(random: Random, document: Callable[[Random, int], Payload]) -> li
     return [document(random, number) for number in range(1, random.randint(1, 3) + 1)]
 
 
-def _camel_document(random: Random, number: int) -> Payload:
-    return {
-        "documentUniqueIdentifier": f"DOC-FAKE-{number}",
-        "fileName": f"test-{number}.pdf",
-        "mimeType": "application/pdf",
-        "fileSize": random.randint(1, 10**6),
-        "blobPath": f"fake/2031/test-{number}.pdf",
-    }
-
-
 def _snake_document(random: Random, number: int) -> Payload:
     return {
         "document_unique_identifier": f"DOC-FAKE-{number}",
@@ -120,6 +111,11 @@ def _snake_document(random: Random, number: int) -> Payload:
         "file_size": random.randint(1, 10**6),
         "blob_path": f"fake/2031/test-{number}.pdf",
     }
+
+
+def _camel_document(random: Random, number: int) -> Payload:
+    document = _snake_document(random, number)
+    return {re.sub("_(.)", lambda match: match[1].upper(), key): value for key, value in document.items()}
 
 
 def _fax_document(random: Random, number: int) -> Payload:

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
 from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
 from tests.chaos.monkey import Monkey
 from tests.chaos.producers import MessageIds, Producer, write_backlog
@@ -34,7 +34,7 @@ def run(
     folder: Path, *, seconds: float, seed: int, mutant: str | None = None, behind_pooler: bool = False, say=print
 ) -> dict[str, list[tuple]]:
     """Break things for `seconds`; returns the invariants that did not hold, each with rows that show it."""
-    server = devdb.Server(folder / ".postgres")
+    server = Server(folder / ".postgres")
     log = folder / "processes.log"
     say(
         f"chaos: seed {seed}, {seconds:g} s"
@@ -42,7 +42,7 @@ def run(
         + (f", without a protection: {mutant}" if mutant else "")
     )
     with ExitStack() as ends:
-        with patch.dict(devdb.SERVER_OPTIONS, max_connections=str(CONNECTIONS)):
+        with patch.dict(SERVER_OPTIONS, max_connections=str(CONNECTIONS)):
             server.start()
         ends.callback(server.stop)
         pooler = ends.enter_context(_pooler(folder / "pooler", server)) if behind_pooler else None
@@ -58,9 +58,9 @@ def run(
     return found
 
 
-def _pooler(folder: Path, server: devdb.Server) -> Pooler:
+def _pooler(folder: Path, server: Server) -> Pooler:
     folder.mkdir()
-    address = {"host": server.socket_dir, "port": devdb.PORT, "dbname": devdb.DATABASE, "user": devdb.USER}
+    address = {"host": server.socket_dir, "port": PORT, "dbname": DATABASE, "user": USER}
     return Pooler(folder, address, size=POOL_SIZE, home=server.home)
 
 

@@ -66,10 +66,10 @@ def test_where_only_the_reserve_is_left_nothing_starts_and_it_says_why(settings,
     with sessions(4):
         # A session of this process that is younger than theirs, as it is with whoever starts.
         connection.close()
-        with pytest.raises(NoRoom, match="of 4 that are not kept for the web are in use"):
+        with pytest.raises(NoRoom, match="of 4 not reserved for the web are in use"):
             wait_for_room(0.1)
         monkeypatch.setattr("inbox.management.commands.reclaim_stuck_jobs.Command.database_wait_s", 0.1)
-        with pytest.raises(CommandError, match="no database connection is left") as refused:
+        with pytest.raises(CommandError, match="no database connection was free") as refused:
             call_command("reclaim_stuck_jobs")
         assert refused.value.returncode == 4
         # An operator's tools always work.
@@ -145,7 +145,7 @@ def test_status_shows_them(capsys, settings):
     assert found["by_kind"]["command"] >= 1
     call_command("inbox_status")
     out = capsys.readouterr().out
-    assert "of the web, for which 2 are kept" in out
+    assert "of the web, which has 2 reserved" in out
     assert "WARNING: " in out
 
 

@@ -115,7 +115,7 @@ def test_the_generator_is_down(shell):
 def test_a_worker_will_not_start_or_stop(shell):
     printed = type_all("howto/worker-wont-start-or-stop.md", shell)
     assert "System check identified no issues" in printed
-    assert "workers: none gives a sign of life" in printed
+    assert "workers: none is running" in printed
 
 
 def test_a_day_is_replayed(shell):

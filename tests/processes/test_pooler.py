@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.server import Server
 from inbox.models import InboxJob, InboxWorker
 from packets.models import IntegrationMessage, Packet
 from tests.support import clinical
@@ -38,7 +38,7 @@ def direct_url():
 @pytest.fixture
 def pooler():
     # Not in pytest's own folder: as root, the pooler runs as another user, who may not enter that.
-    home = devdb.server(settings.BASE_DIR).home if settings.USES_EMBEDDED_DATABASE else None
+    home = Server.of_project(settings.BASE_DIR).home if settings.USES_EMBEDDED_DATABASE else None
     with TemporaryDirectory(prefix="pgbouncer-") as folder, Pooler(Path(folder), server(), home=home) as running:
         yield running
 

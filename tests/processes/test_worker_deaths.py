@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
 from inbox.db.notify import notify
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker.presence import LOCK_CLASS
@@ -200,8 +200,8 @@ def test_a_frozen_worker_whose_sessions_the_server_has_ended_writes_nothing_at_a
 @pytest.fixture(scope="module")
 def small_server(tmp_path_factory):
     """A server of its own, with room for 12 sessions."""
-    server = devdb.Server(tmp_path_factory.mktemp("small") / ".postgres")
-    with patch.dict(devdb.SERVER_OPTIONS, max_connections="12", shared_buffers="16MB"):
+    server = Server(tmp_path_factory.mktemp("small") / ".postgres")
+    with patch.dict(SERVER_OPTIONS, max_connections="12", shared_buffers="16MB"):
         server.start()
     yield server
     server.stop()
@@ -215,8 +215,8 @@ def on_small_server(small_server, transactional_db):
     options = {
         name: value for name, value in connection.settings_dict["OPTIONS"].items() if name not in ("host", "port")
     }
-    address = {"NAME": devdb.DATABASE, "USER": devdb.USER, "PASSWORD": "", "HOST": str(small_server.socket_dir)}
-    with patch.dict(connection.settings_dict, address, PORT=str(devdb.PORT), OPTIONS=options):
+    address = {"NAME": DATABASE, "USER": USER, "PASSWORD": "", "HOST": str(small_server.socket_dir)}
+    with patch.dict(connection.settings_dict, address, PORT=str(PORT), OPTIONS=options):
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
         subprocess.run(migrate, cwd=PROJECT, env={**os.environ, "DEBUG": "on", **environment}, check=True)
         InboxJob.objects.all().delete()

@@ -6,7 +6,8 @@ from uuid import uuid4
 from django.db import transaction
 
 from decisions.case import lock_case
-from decisions.messages.apply import NewMessage, apply_messages
+from decisions.messages.apply import apply_messages
+from decisions.messages.case_update import NewMessage
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.staff.approve import approve
 from inbox.models import InboxJob
@@ -61,7 +62,9 @@ def answers(of: Packet, messages) -> list[str | None]:
         case = lock_case(of.pk)
         for message in messages:
             message.packet = case.packet
-        return apply_messages([NewMessage(case, message, job_id=message.message_id) for message in messages]).reasons
+        new = [NewMessage(case, message, job_id=message.message_id) for message in messages]
+        apply_messages(new)
+        return [item.why_ignored for item in new]
 
 
 def affirmed(number: int = 1) -> Packet:

@@ -6,6 +6,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from config.embedded_postgres.private_folder import make_private
+
 START_WHEN_TOLD = """
 import sys
 from pathlib import Path
@@ -34,7 +36,7 @@ def postmaster(server):
 def leave_stale_lock_files(server, pid):
     """What a killed server leaves behind, seen after its pid has been given to another process."""
     owner = server.home.stat()
-    server._claim(server.socket_dir)
+    make_private(server.socket_dir)
     in_data = f"{pid}\n{server.data}\n1700000000\n5432\n../socket\n\n  1234567         7\nready   \n"
     for path in (server.data / "postmaster.pid", server.socket_dir / ".s.PGSQL.5432.lock"):
         path.write_text(in_data)

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from inbox.models import InboxWorker
-from inbox.monitoring import take_overview
 from inbox.monitoring.diagnosis import find_stalls
+from inbox.monitoring.snapshot import take_snapshot
 from inbox.monitoring.text_report import page
 from inbox.monitoring.transactions import OpenTransaction
 from tests.support.rows import job, seconds_ago
@@ -50,7 +50,7 @@ def sql(statement, *values):
 
 
 def text(**options):
-    seen = take_overview(**options)
+    seen = take_snapshot(**options)
     return page(seen, find_stalls(seen))
 
 

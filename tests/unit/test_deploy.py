@@ -1,4 +1,4 @@
-"""What deploy/ starts exists and takes its options."""
+"""The commands in deploy/ exist and take their options."""
 
 import configparser
 

@@ -1,4 +1,4 @@
-"""What is kept of an exception's text: that of ours and of the connection, and of others only class and place."""
+"""Texts of our own exceptions and of the connection are kept; of other exceptions only class and place."""
 
 import psycopg
 import pytest

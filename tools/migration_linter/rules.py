@@ -1,12 +1,12 @@
-"""What a migration must not say: of the SQL as migration_sql and migration_alter read it, and what to do instead.
+"""Rules: statements, as lexer.py and alter_table.py read them, that a migration must not have, and what to do instead.
 
-A rule is a pattern, what excuses it, and the advice. The excuse counts only outside of parentheses.
+A rule is a pattern, a pattern that excuses it, and the advice. The excuse counts only outside parentheses.
 """
 
 import re
 from collections.abc import Iterable
 
-from tools.migration_linter.alter import outside
+from tools.migration_linter.alter_table import outside_parentheses
 
 Rule = tuple[str, str | None, str]
 
@@ -15,7 +15,7 @@ REINDEX = r"^REINDEX (?!.*\bCONCURRENTLY\b(?! (?:FALSE|OFF|0)\b))"
 VACUUM_FULL = r"^VACUUM (?:FULL\b|\([^)]*\bFULL\b)"
 VOLATILE = r"\b(GEN_RANDOM_UUID|UUID_GENERATE_V4|RANDOM|CLOCK_TIMESTAMP|TIMEOFDAY|NEXTVAL|UUIDV7|UUIDV4)\s*\("
 
-# Statements that do not name their table, or mean all.
+# Statements that name no table, or mean all tables.
 ANYWHERE: tuple[Rule, ...] = (
     (r"^DROP INDEX (?!CONCURRENTLY\b)", None, f"RemoveIndexConcurrently, {CONCURRENTLY}"),
     (rf"{REINDEX}(\([^)]*\) )?(INDEX|SCHEMA|DATABASE|SYSTEM)\b", None, f"REINDEX … CONCURRENTLY, {CONCURRENTLY}"),
@@ -23,7 +23,11 @@ ANYWHERE: tuple[Rule, ...] = (
     (r"^CLUSTER( VERBOSE| \([^)]*\))?$|^ALTER TABLE ALL IN TABLESPACE\b", None, "nothing that locks all tables"),
     (r"^TRUNCATE\b.* CASCADE$", None, "nothing that reaches other tables"),
     (r"^(DROP|ALTER) SCHEMA\b|^(DROP|REASSIGN) OWNED\b", None, "nothing that reaches all tables"),
-    (r"^EXECUTE (?!'')|^EXECUTE '' (''|\|\|)", None, "the statement in full: a text that is built can't be read here"),
+    (
+        r"^EXECUTE (?!'')|^EXECUTE '' (''|\|\|)",
+        None,
+        "the statement in full: a string that is built at run time can't be read here",
+    ),
 )
 # Statements that name a large table.
 ON_LARGE: tuple[Rule, ...] = (
@@ -63,7 +67,7 @@ ALTERS_LARGE: tuple[Rule, ...] = (
     ),
     (r"^SET ((UN)?LOGGED|TABLESPACE|ACCESS METHOD)\b", None, "nothing that locks all"),
 )
-# Actions on any table: what the version before can't do without, or can't know.
+# Actions on any table that break the previous version.
 ALTERS_ANY: tuple[Rule, ...] = (
     (r"^DROP COLUMN\b", None, "first a version that does not use it, in the next one the DROP"),
     (r"^RENAME\b|^SET SCHEMA\b", None, "a new name beside the old one, until no process uses that"),
@@ -88,7 +92,9 @@ VALIDATE = "VALIDATE in another migration: here it reads all rows under the lock
 
 
 def advice(sql: str, rules: Iterable[Rule]) -> list[str]:
-    """What to do instead, for each of the rules that this breaks."""
+    """What to do instead, for each rule that the statement breaks."""
     return [
-        instead for bad, good, instead in rules if re.search(bad, sql) and not (good and re.search(good, outside(sql)))
+        instead
+        for bad, good, instead in rules
+        if re.search(bad, sql) and not (good and re.search(good, outside_parentheses(sql)))
     ]

@@ -10,18 +10,19 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.embedded_postgres import server as devdb
+from config.embedded_postgres.programs import DevDbError
+from config.embedded_postgres.server import Server
 
 
 class Command(BaseCommand):
-    help = "Start, stop or look at the embedded PostgreSQL of development (in .postgres), or write its address."
+    help = "Start, stop or inspect the embedded PostgreSQL of development (in .postgres), or print its address."
     requires_system_checks = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("action", choices=["start", "stop", "status", "url"])
 
     def handle(self, *, action: str, **options: Any) -> None:
-        server = devdb.server(settings.BASE_DIR)
+        server = Server.of_project(settings.BASE_DIR)
         try:
             if action == "url":
                 self.stdout.write(server.url())
@@ -30,15 +31,9 @@ class Command(BaseCommand):
             elif action == "stop":
                 self.stderr.write("Stopped." if server.stop() else "It was not running.", self.style.SUCCESS)
             else:
-                self._status(server)
-        except devdb.DevDbError as error:
+                status = server.status()
+                self.stdout.write("\n".join(f"{name:<7}{value}" for name, value in status.items()))
+                if status["state"] != "running":
+                    sys.exit(1)
+        except DevDbError as error:
             raise CommandError(str(error)) from error
-
-    def _status(self, server: devdb.Server) -> None:
-        status = server.status()
-        self.stdout.write(f"state  {'running' if status.running else 'not running'}")
-        self.stdout.write(f"pid    {status.pid or '-'}")
-        self.stdout.write(f"url    {status.url}")
-        self.stdout.write(f"log    {status.log}")
-        if not status.running:
-            sys.exit(1)

@@ -1,4 +1,4 @@
-"""manage.py sql_grants: prints the SQL that makes the roles and gives each the least it needs."""
+"""manage.py sql_grants: prints the SQL that creates the roles, each with the least rights it needs."""
 
 import re
 from pathlib import Path
@@ -15,18 +15,15 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--prefix",
-            default=PREFIX,
-            help="of the names of the roles, for a second ServiceOps on one server (default %(default)s)",
-        )
+        text = "prefix of the role names, for a second ServiceOps on one server (default %(default)s)"
+        parser.add_argument("--prefix", default=PREFIX, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(grants(options["prefix"]))
 
 
 def grants(prefix: str = PREFIX) -> str:
-    """The SQL, with roles of that prefix. Raises CommandError if that is no plain lower-case name."""
+    """The SQL, with roles of that prefix. Raises CommandError unless it is a plain lower-case name."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,40}", prefix):
         raise CommandError("--prefix takes lower-case letters, digits and _, such as serviceops_", returncode=2)
     return GRANTS.read_text().replace(PREFIX, prefix)

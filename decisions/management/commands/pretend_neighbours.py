@@ -1,4 +1,4 @@
-"""manage.py pretend_neighbours: everyone around ServiceOps, for development; see decisions/pretend/neighbours.py."""
+"""manage.py pretend_neighbours: the programs and people around ServiceOps, for development."""
 
 import secrets
 from typing import Any
@@ -17,7 +17,7 @@ EVERY_S = 0.5
 class Command(DatabaseCommand):
     help = (
         "Pretend to be Integration, staff, ClinicalOps and esMD until SIGTERM or SIGINT: send intakes, approve and "
-        "dismiss, answer, acknowledge. For development: it decides about every new packet."
+        "dismiss, answer, acknowledge. For development: it decides on every new packet."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 
 from inbox.db import bounded_count
-from inbox.monitoring.age import finite
-from inbox.monitoring.diagnosis import Stall, find_stalls, pauses
-from inbox.monitoring.overview import Overview, take_overview
+from inbox.monitoring.age import finite, in_words
+from inbox.monitoring.diagnosis import Stall, find_stalls, pauses, state
+from inbox.monitoring.snapshot import Snapshot, take_page_snapshot
 from inbox.statuses import Status
 
 KEPT_S = 5.0
@@ -59,28 +59,29 @@ def forget() -> None:
 
 def take_banner() -> Banner:
     """A banner of this moment."""
-    seen = take_overview(bounded_count.LIMIT, is_brief=True, is_bounded=True)
+    seen = take_page_snapshot(bounded_count.LIMIT)
     stalls = find_stalls(seen)
     # A pause that stalls the inbox is already among the stalls.
     told = {stall.why for stall in stalls}
-    paused = [text for _, text in pauses(seen) if text not in told]
-    state = "Stalled" if stalls else "Running" if seen.due or seen.jobs[Status.PROCESSING] else "Idle"
-    return Banner(seen.at, state, _summary(seen, state), stalls, paused, _counts(seen))
+    paused = [text for text in pauses(seen) if text not in told]
+    now = state(seen, stalls)
+    return Banner(seen.at, now, _summary(seen, now), stalls, paused, _counts(seen))
 
 
-def _summary(seen: Overview, state: str) -> str:
-    count = seen.owners.alive()
+def _summary(seen: Snapshot, state: str) -> str:
+    count = seen.workers.alive()
     workers = "1 worker is running" if count == 1 else f"{count or 'no'} workers are running"
     match state:
         case "Stalled":
             return workers
         case "Running":
-            return f"{seen.due:,}{'+' * seen.is_due_at_least} due, {seen.jobs[Status.PROCESSING]:,} claimed; {workers}"
+            due = f"{seen.due:,}{'+' * bool(seen.cut_sources)}"
+            return f"{due} due, {seen.jobs[Status.PROCESSING]:,} claimed; {workers}"
     return f"nothing is due; {workers}"
 
 
-def _counts(seen: Overview) -> list[Count]:
-    assert seen.by_status  # noqa: S101 for mypy: a bounded overview has it
+def _counts(seen: Snapshot) -> list[Count]:
+    assert seen.by_status  # noqa: S101 for mypy: a snapshot for a page has it
     dead = seen.by_status.counts[Status.DEAD]
     counts = {
         status: f"{seen.jobs[status]:,}{'+' * (status in seen.at_least)}"
@@ -97,7 +98,7 @@ def _counts(seen: Overview) -> list[Count]:
     ]
 
 
-def _oldest(seen: Overview) -> dict[str, str]:
+def _oldest(seen: Snapshot) -> dict[str, str]:
     """The age of the oldest job of each status that has any."""
     ages: dict[str, float] = {}
     for group in seen.open:
@@ -107,11 +108,3 @@ def _oldest(seen: Overview) -> dict[str, str]:
         if finite(age_s) is not None:
             ages[status] = age_s or 0.0
     return {status: in_words(age_s) for status, age_s in ages.items()}
-
-
-def in_words(age_s: float) -> str:
-    """An age that is read at a glance."""
-    for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if age_s >= 2 * unit_s:
-            return f"{age_s / unit_s:,.0f} {unit}"
-    return f"{max(age_s, 0):,.0f} s"

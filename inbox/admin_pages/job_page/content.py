@@ -57,4 +57,5 @@ def content_of(job: InboxJob) -> Content | None:
 
 
 def _reads(job: InboxJob) -> ByWatermark | ByFlag | None:
-    return next((source.reads for source in registry.sources() if source.name == job.source), None)
+    source = registry.find(job.source)
+    return source.reads if source else None

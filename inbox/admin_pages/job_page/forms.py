@@ -49,8 +49,8 @@ class CorrectionForm(ReasonForm):
 
     def __init__(self, *args: Any, job: InboxJob, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        types = {job.message_type}
-        types |= {name for source in registry.sources() if source.name == job.source for name in source.message_types}
+        source = registry.find(job.source)
+        types = {job.message_type, *(source.message_types if source else ())}
         field = self.fields["message_type"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 for mypy
         field.choices = [(name, name) for name in sorted(types)]

@@ -10,13 +10,13 @@ from inbox.management.base import DatabaseCommand
 
 class Command(DatabaseCommand):
     help = (
-        "Move the identity of each table past the ids that its rows have, so that no plain INSERT meets one of them. "
-        "Each table is locked against INSERTs for some milliseconds. `manage.py check --database default` says whether "
-        "there is anything to do."
+        "Move the identity of each table past the ids that its rows have, so that no plain INSERT collides with one. "
+        "Each table is locked against INSERTs for some milliseconds. `manage.py check --database default` tells "
+        "whether there is anything to do."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say which identities are behind")
+        parser.add_argument("--dry-run", action="store_true", help="only list the identities that are behind")
 
     def handle(self, *args: Any, **options: Any) -> None:
         behind = identities_behind()

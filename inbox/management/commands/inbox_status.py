@@ -1,20 +1,20 @@
-"""manage.py inbox_status: what the inbox holds, who works on it, and why anything stays or died."""
+"""manage.py inbox_status: what the inbox holds, which workers run, and why anything is still open or died."""
 
 import json
 import sys
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, OperationalError, ProgrammingError, connection
 
 from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
-from inbox.management.base import DatabaseCommand, positive_seconds
-from inbox.monitoring import Overview, take_overview
-from inbox.monitoring.age import seconds
+from inbox.management.base import DatabaseCommand, add_number, positive_seconds
+from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import STALLED_AFTER_S, Stall, find_stalls, pauses
-from inbox.monitoring.jobs import NEWEST
+from inbox.monitoring.ended_jobs import NEWEST
+from inbox.monitoring.snapshot import Snapshot, take_snapshot
 from inbox.monitoring.terminal import clip, printable, say
 from inbox.monitoring.text_report import page
 from inbox.monitoring.transactions import warnings
@@ -25,7 +25,7 @@ CLEAR_SCREEN = "\x1b[H\x1b[2J\x1b[3J"
 
 
 class QuietStop(Stop):
-    """The first signal ends the watch after the turn in hand, without a word; the second at once."""
+    """The first signal ends the watch after the current snapshot, without a word; the second at once."""
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if self.is_asked:
@@ -33,45 +33,25 @@ class QuietStop(Stop):
         self.ask()
 
 
-class Turn(NamedTuple):
-    """One look."""
-
-    seen: Overview
-    stalls: list[Stall]
-
-
 class Command(DatabaseCommand):
     help = (
-        "Show how many jobs have each status, what the open ones wait for, who works, how far each source is read, and "
-        "why jobs died. Ages are in seconds, by the database's clock."
+        "Show how many jobs have each status, what the open ones wait for, which workers run, how far each source has "
+        "been ingested, and why jobs died. Times are by the database's clock; --json gives ages in seconds."
     )
     database_wait_s = 5.0
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object (with --watch: one per line)")
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--watch", action="store_true", help="go on until SIGTERM or SIGINT")
-        mode.add_argument(
-            "--check", action="store_true", help="print one line, and exit with 1 if the inbox is stalled"
-        )
-        parser.add_argument(
-            "--interval",
-            type=positive_seconds,
-            metavar="S",
-            help=f"seconds between the looks of --watch (default {INTERVAL_S:g})",
-        )
-        parser.add_argument(
-            "--stalled-after",
-            type=positive_seconds,
-            default=STALLED_AFTER_S,
-            metavar="S",
-            help="stalled is what is due for S seconds while nothing finishes (default %(default)g)",
-        )
-        parser.add_argument(
-            "--exact",
-            action="store_true",
-            help=f"count all ended jobs, not only those among the newest {NEWEST:,}; reads the whole table",
-        )
+        mode.add_argument("--watch", action="store_true", help="repeat until SIGTERM or SIGINT")
+        text = "print one line, and exit with 1 if the inbox is stalled"
+        mode.add_argument("--check", action="store_true", help=text)
+        text = f"seconds between the snapshots of --watch (default {INTERVAL_S:g})"
+        parser.add_argument("--interval", type=positive_seconds, metavar="S", help=text)
+        text = "stalled if work has been due for S seconds while nothing finishes"
+        add_number(parser, "--stalled-after", positive_seconds, STALLED_AFTER_S, text)
+        text = f"count all ended jobs, not only those among the newest {NEWEST:,}; reads the whole table"
+        parser.add_argument("--exact", action="store_true", help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interval"] is not None and not options["watch"]:
@@ -89,21 +69,27 @@ class Command(DatabaseCommand):
             raise CommandError(f"the database refused: {error_text(error)}") from None
 
     def _show(self, options: dict[str, Any]) -> bool:
-        """Print one look; False if nobody reads any more."""
-        turn = _look(options)
+        """Print one snapshot; False if nobody reads any more."""
+        snapshot, stalls = _look(options)
         if options["json"]:
-            return say(self.stdout, json.dumps(_as_json(turn), allow_nan=False))
+            return self._print_json(snapshot, stalls)
         clear = CLEAR_SCREEN if options["watch"] and self.stdout.isatty() else ""
-        return say(self.stdout, clear + page(*turn) + ("\n" if options["watch"] else ""))
+        return say(self.stdout, clear + page(snapshot, stalls) + ("\n" if options["watch"] else ""))
 
     def _check(self, options: dict[str, Any]) -> None:
-        turn = _look(options)
+        snapshot, stalls = _look(options)
         if options["json"]:
-            say(self.stdout, json.dumps({"is_stalled": bool(turn.stalls), **_as_json(turn)}, allow_nan=False))
+            self._print_json(snapshot, stalls, is_stalled=bool(stalls))
         else:
-            say(self.stdout, _verdict(turn))
-        if turn.stalls:
+            say(self.stdout, printable(_verdict(snapshot, stalls)))
+        if stalls:
             sys.exit(1)
+
+    def _print_json(self, snapshot: Snapshot, stalls: list[Stall], **more: Any) -> bool:
+        stalled = [asdict(stall) for stall in stalls]
+        warned = [{"why": why, "do": sql} for why, sql in warnings(snapshot.transactions)]
+        values = {**more, **snapshot.as_json(), "stalled": stalled, "warnings": warned}
+        return say(self.stdout, json.dumps(values, allow_nan=False))
 
     def _watch(self, options: dict[str, Any]) -> None:
         stop = QuietStop()
@@ -118,34 +104,28 @@ class Command(DatabaseCommand):
         try:
             return self._show(options)
         except Error as error:
-            if is_connection_lost(error):
+            is_lost = is_connection_lost(error)
+            if is_lost:
                 connection.close()
-                what = "connection lost"
-            elif isinstance(error, OperationalError):
-                what = "the database refused"
-            else:
+            elif not isinstance(error, OperationalError):
                 raise
+            what = "connection lost" if is_lost else "the database refused"
             self.stderr.write(f"{what} ({clip(error_text(error), 60)}); trying again")
             self.stderr.flush()
             return True
 
 
-def _look(options: dict[str, Any]) -> Turn:
-    seen = take_overview(None if options["exact"] else NEWEST)
-    return Turn(seen, find_stalls(seen, stalled_after_s=options["stalled_after"]))
+def _look(options: dict[str, Any]) -> tuple[Snapshot, list[Stall]]:
+    snapshot = take_snapshot(None if options["exact"] else NEWEST)
+    return snapshot, find_stalls(snapshot, stalled_after_s=options["stalled_after"])
 
 
-def _as_json(turn: Turn) -> dict[str, Any]:
-    told = [{"why": why, "do": sql} for why, sql in warnings(turn.seen.transactions)]
-    return {**turn.seen.as_json(), "stalled": [asdict(stall) for stall in turn.stalls], "warnings": told}
-
-
-def _verdict(turn: Turn) -> str:
-    seen, stalls = turn
-    if not stalls:
-        due = f"{seen.due:,} due, the oldest for {seconds(seen.oldest_due_s)}" if seen.due else "nothing is due"
-        told = "".join(f"; {said}" for _, said in pauses(seen))
-        return printable(f"fine: {due}; workers: {seen.owners.alive()}{told}")
-    first, *others = stalls
-    more = f" ({len(others)} more: manage.py inbox_status)" if others else ""
-    return printable(f"stalled: {first.why}; {first.do}{more}")
+def _verdict(snapshot: Snapshot, stalls: list[Stall]) -> str:
+    if stalls:
+        first, *others = stalls
+        more = f" ({len(others)} more: manage.py inbox_status)" if others else ""
+        return f"stalled: {first.why}; {first.do}{more}"
+    due = (
+        f"{snapshot.due:,} due, the oldest for {in_words(snapshot.oldest_due_s)}" if snapshot.due else "nothing is due"
+    )
+    return "; ".join([f"fine: {due}", f"workers: {snapshot.workers.alive()}", *pauses(snapshot)])

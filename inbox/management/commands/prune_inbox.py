@@ -1,123 +1,108 @@
 """manage.py prune_inbox: removes jobs that ended long ago."""
 
-import json
 import random
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-from django.db import Error, OperationalError, connection
+from django.core.management.base import CommandParser
+from django.db import OperationalError, connection
 
 from inbox import registry
 from inbox.db.errors import is_connection_lost, wait_for_database
-from inbox.db.storable import error_text
 from inbox.engine.prune import BATCH, Batch, count_late, count_prunable, old_jobs, prune
-from inbox.management.base import DATABASE_WAIT_S, DatabaseCommand, positive_days, positive_int
-from inbox.management.commands.requeue_jobs import user_at_host
+from inbox.management.base import (
+    DATABASE_WAIT_S,
+    DAY_S,
+    DatabaseCommand,
+    add_number,
+    counted,
+    in_batches,
+    positive_days,
+    positive_int,
+    user_at_host,
+)
 from inbox.management.progress import Progress
-from inbox.monitoring.sources import source_states
-from inbox.monitoring.terminal import say
-from inbox.worker.signals import Stop, StopNow
+from inbox.monitoring.sources import list_sources
+from inbox.worker.signals import Stop
 
 TRIES = 5
 PAUSE_S = (0.2, 2.0)
-DAY_S = 86400
 
 
 class Command(DatabaseCommand):
     help = (
         "Remove DONE and DEAD jobs that ended more than so many days ago, in small batches. Their rows are never "
-        "new again. Any number may run at once; one that is killed leaves nothing half done."
+        "ingested again. Any number may run at once; one that is killed leaves nothing half done."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--older-than", type=positive_days, required=True, metavar="DAYS", help="days since the end"
+            "--older-than", type=positive_days, required=True, metavar="DAYS", help="days since the job ended"
         )
-        parser.add_argument(
-            "--batch-size",
-            type=positive_int,
-            default=BATCH,
-            metavar="N",
-            help="jobs per transaction (default %(default)s)",
-        )
-        parser.add_argument(
-            "--with-wakeable",
-            action="store_true",
-            help="also DEAD jobs that a later message could still bring back",
-        )
-        parser.add_argument(
-            "--count-late",
-            action="store_true",
-            help="also count source rows that came too late to be taken in; reads all rows that were pruned",
-        )
-        parser.add_argument("--dry-run", action="store_true", help="only say how many jobs would go at most")
+        add_number(parser, "--batch-size", positive_int, BATCH, "jobs per transaction")
+        text = "also DEAD jobs that a later message could still wake"
+        parser.add_argument("--with-wakeable", action="store_true", help=text)
+        text = "also count source rows that came too late to be ingested; reads all rows that were pruned"
+        parser.add_argument("--count-late", action="store_true", help=text)
+        parser.add_argument("--dry-run", action="store_true", help="only count how many jobs could be removed at most")
         parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         which = {"older_than_s": options["older_than"] * DAY_S, "with_wakeable": options["with_wakeable"]}
         if options["dry_run"]:
-            self._say(count_prunable(**which), options, word="would_be_pruned")
+            self._report(count_prunable(**which), options, "would_be_pruned")
             return
-        stop = Stop()
-        stop.install()
         gone: Counter[tuple[str, str]] = Counter()
-        try:
-            left = self._prune(stop, gone, which, options)
-        except (Error, StopNow) as error:
-            self._say(gone, options)
-            why = "stopped at once" if isinstance(error, StopNow) else f"the database refused: {error_text(error)}"
-            raise CommandError(f"{why}; nothing is left half done, type it again for the rest") from None
-        self._say(gone, options)
-        if left:
-            self.stderr.write(
-                f"{left:,} old jobs stay: their rows are not old enough by their own time, older rows still wait to be "
-                "taken in, their source is not known here, or somebody held them."
-            )
-        if stop.is_asked:
-            raise CommandError("stopped; type it again for the rest")
+        with in_batches(lambda: self._report(gone, options, "pruned")) as stop:
+            kept = _prune(stop, gone, which, options["batch_size"])
+            if kept:
+                self.stderr.write(
+                    f"{kept:,} old jobs were kept: their rows are not old enough by their own time, older rows still "
+                    "wait to be ingested, their source is not registered here, or another session has them locked."
+                )
 
-    def _prune(self, stop: Stop, gone: Counter, which: dict[str, Any], options: dict[str, Any]) -> int:
-        """Fills `gone` as it goes; returns how many old jobs stay."""
-        left = 0
-        who = user_at_host()
-        with Progress(is_shown=True, label="jobs", count_total=lambda: count_prunable(**which).total()) as progress:
-            for batch in old_jobs(**which, batch_size=options["batch_size"]):
-                counts = _or_try_again(batch, stop, who=who, **which)
-                gone.update({(batch.source, status): count for status, count in counts.items()})
-                left += len(batch.inbox_ids) - counts.total()
-                progress.advance(counts.total())
-                if stop.is_asked:
-                    break
-        return left
-
-    def _say(self, counts: Counter, options: dict[str, Any], word: str = "pruned") -> None:
-        states = {state.source: state for state in source_states()}
-        late = {source.name: count_late(source) for source in registry.sources() if options["count_late"]}
+    def _report(self, counts: Counter[tuple[str, str]], options: dict[str, Any], word: str) -> None:
+        """Print the `counts` by source and status; `word` says what became of the jobs."""
         by_status: Counter[str] = Counter()
-        for (_, status), count in counts.items():
+        by_source: Counter[str] = Counter()
+        for (source, status), count in counts.items():
             by_status[status] += count
-        if options["json"]:
-            sources = {
-                name: {
-                    word: sum(count for (of, _), count in counts.items() if of == name),
-                    "pruned_before": state.pruned_before,
-                    **({"late": late.get(name, 0)} if options["count_late"] else {}),
-                }
-                for name, state in states.items()
-            }
-            say(self.stdout, json.dumps({word: counts.total(), "by_status": dict(by_status), "sources": sources}))
-            return
-        parts = ", ".join(f"{count:,} {status}" for status, count in sorted(by_status.items()))
-        say(self.stdout, f"{counts.total():,} {word.replace('_', ' ')}{': ' + parts if parts else ''}")
-        for name, state in states.items():
+            by_source[source] += count
+        lines = [counted(by_status, word.replace("_", " "))]
+        late = {source.name: count_late(source) for source in registry.sources() if options["count_late"]}
+        sources: dict[str, dict[str, Any]] = {}
+        for state in list_sources():
+            name = state.source
+            sources[name] = {word: by_source[name], "pruned_before": state.pruned_before}
+            if options["count_late"]:
+                sources[name]["late"] = late.get(name, 0)
             if state.pruned_before:
                 came = f"; at least {late[name]:,} came later than that" if late.get(name) else ""
-                say(self.stdout, f"{name}: rows before {state.pruned_before} are never new again{came}")
+                lines.append(f"{name}: rows before {state.pruned_before} are never ingested{came}")
+        result = {word: counts.total(), "by_status": dict(by_status), "sources": sources}
+        self.print_result(result, "\n".join(lines), is_json=options["json"])
 
 
-def _or_try_again(batch: Batch, stop: Stop, **which: Any) -> Counter[str]:
-    """One batch; again if ingest held the watermark for too long, or the connection broke. Raises the last error."""
+def _prune(stop: Stop, gone: Counter[tuple[str, str]], which: dict[str, Any], batch_size: int) -> int:
+    """Prune until asked to stop, and add to `gone`; returns how many old jobs were kept."""
+    kept = 0
+    who = user_at_host()
+    with Progress(count_total=lambda: count_prunable(**which).total()) as progress:
+        for batch in old_jobs(**which, batch_size=batch_size):
+            counts = _prune_or_retry(batch, stop, who=who, **which)
+            gone.update({(batch.source, status): count for status, count in counts.items()})
+            kept += len(batch.inbox_ids) - counts.total()
+            progress.advance(counts.total())
+            if stop.is_asked:
+                break
+    return kept
+
+
+def _prune_or_retry(batch: Batch, stop: Stop, **which: Any) -> Counter[str]:
+    """Prune one batch; retry if ingest held the watermark for too long, or the connection broke.
+
+    Raises the last OperationalError.
+    """
     for tries_left in reversed(range(TRIES)):
         try:
             return prune(batch, **which)
@@ -128,4 +113,4 @@ def _or_try_again(batch: Batch, stop: Stop, **which: Any) -> Counter[str]:
             if is_connection_lost(error):
                 connection.close()
                 wait_for_database(DATABASE_WAIT_S)
-    return Counter()
+    raise AssertionError("unreachable")

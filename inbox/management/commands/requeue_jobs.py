@@ -4,28 +4,21 @@ What can go wrong: the database refuses, or the command is stopped. Each batch i
 done and the same command does the rest.
 """
 
-import getpass
-import json
-import os
-import socket
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error
 from django.db.models import Count
 
-from inbox.db.storable import error_text
-from inbox.management.base import DatabaseCommand, inbox_id, some_text
+from inbox.management.base import DatabaseCommand, counted, in_batches, inbox_id, some_text, user_at_host
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
-from inbox.monitoring.terminal import say
 from inbox.operations.batches import Done, apply_in_batches
 from inbox.operations.verbs import REQUEUE
 from inbox.statuses import Status
-from inbox.worker.signals import Stop, StopNow
+from inbox.worker.signals import Stop
 
 # Lines about single jobs; nobody reads more.
 SHOWN = 20
@@ -76,47 +69,33 @@ class Command(DatabaseCommand):
     def _say_what_it_would_be(self, options: dict[str, Any]) -> None:
         rows = REQUEUE.possible(chosen(options)).values_list("status").annotate(count=Count("*")).order_by("status")
         by_status = dict(rows)
-        count = sum(by_status.values())
-        if options["json"]:
-            say(self.stdout, json.dumps({"would_be_requeued": count, "by_status": by_status}))
-            return
-        parts = ", ".join(f"{count:,} {status}" for status, count in by_status.items())
-        say(self.stdout, f"{count:,} would be requeued{': ' + parts if parts else ''}")
+        result = {"would_be_requeued": sum(by_status.values()), "by_status": by_status}
+        self.print_result(result, counted(by_status, "would be requeued"), is_json=options["json"])
 
     def _requeue(self, options: dict[str, Any]) -> None:
-        stop = Stop()
-        stop.install()
         done = Done()
-        try:
-            self._requeue_until(stop, done, options)
-        except (Error, StopNow) as error:
-            self._say_how_many(done, options)
-            why = "stopped at once" if isinstance(error, StopNow) else f"the database refused: {error_text(error)}"
-            raise CommandError(f"{why}; nothing is left half done, run it again for the rest") from None
-        self._say_how_many(done, options)
-        in_use = [f"job {number} was in use: skipped" for number in done.left_alone]
-        for line in shortened(in_use + _why_not(options["id"] or [], done)):
-            self.stderr.write(line)
-        if stop.is_asked:
-            raise CommandError("stopped; run it again for the rest")
+        with in_batches(lambda: self._report(done, options)) as stop:
+            _requeue_until(stop, done, options)
+            in_use = [f"job {number} was in use: skipped" for number in done.left_alone]
+            for line in shortened(in_use + _why_not(options["id"] or [], done)):
+                self.stderr.write(line)
 
-    def _requeue_until(self, stop: Stop, done: Done, options: dict[str, Any]) -> None:
-        """Fill `done` on the way, so that it is known whatever happens."""
-        jobs = chosen(options)
-        who = options["who"] or user_at_host()
-        with Progress(is_shown=True, label="jobs", count_total=REQUEUE.possible(jobs).count) as progress:
-            for batch in apply_in_batches(REQUEUE, jobs, who=who, reason=options["reason"]):
-                done.inbox_ids += batch.inbox_ids
-                done.left_alone += batch.left_alone
-                progress.advance(len(batch.inbox_ids))
-                if stop.is_asked:
-                    return
+    def _report(self, done: Done, options: dict[str, Any]) -> None:
+        result = {"requeued": len(done.inbox_ids), "left_alone": done.left_alone}
+        self.print_result(result, f"{len(done.inbox_ids):,} requeued", is_json=options["json"])
 
-    def _say_how_many(self, done: Done, options: dict[str, Any]) -> None:
-        if options["json"]:
-            say(self.stdout, json.dumps({"requeued": len(done.inbox_ids), "left_alone": done.left_alone}))
-        else:
-            say(self.stdout, f"{len(done.inbox_ids):,} requeued")
+
+def _requeue_until(stop: Stop, done: Done, options: dict[str, Any]) -> None:
+    """Requeue until asked to stop. Fill `done` on the way, so that it is known whatever happens."""
+    jobs = chosen(options)
+    who = options["who"] or user_at_host()
+    with Progress(count_total=REQUEUE.possible(jobs).count) as progress:
+        for batch in apply_in_batches(REQUEUE, jobs, who=who, reason=options["reason"]):
+            done.inbox_ids += batch.inbox_ids
+            done.left_alone += batch.left_alone
+            progress.advance(len(batch.inbox_ids))
+            if stop.is_asked:
+                return
 
 
 def chosen(options: dict[str, Any]) -> JobQuerySet:
@@ -130,15 +109,6 @@ def chosen(options: dict[str, Any]) -> JobQuerySet:
         "status": options["status"],
     }
     return InboxJob.objects.filter(**{name: value for name, value in conditions.items() if value is not None})
-
-
-def user_at_host() -> str:
-    """Who runs this process; a container's user may have no name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
 
 
 def shortened(lines: list[str]) -> list[str]:

@@ -1,11 +1,11 @@
-"""manage.py run_inbox_worker: takes messages in and works on them until SIGTERM or SIGINT."""
+"""manage.py run_inbox_worker: ingests messages and works on them until SIGTERM or SIGINT."""
 
 from inbox.management.worker_command import WorkerCommand
 
 
 class Command(WorkerCommand):
     help = (
-        "Take messages in and work on them until SIGTERM or SIGINT. The first signal finishes the batch in hand and "
-        "gives back the rest; the second stops now."
+        "Ingest messages and work on them until SIGTERM or SIGINT. The first signal finishes the current batch and "
+        "gives back the rest; the second stops immediately."
     )
     command_name = "run_inbox_worker"

@@ -9,28 +9,20 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
-from inbox.management.base import DatabaseCommand, positive_int
+from inbox.management.base import DatabaseCommand, option_value, positive_int
 from packets.samples.messages import SampleMessage, insert, sample_messages
 
 LINE_EVERY_S = 5.0
 
 
 def percentage(text: str) -> float:
-    """An argparse type. Raises ValueError."""
-    number = float(text)
-    if not 0 <= number <= 100:
-        raise ValueError
-    return number
+    """An argparse type: a percentage from 0 to 100."""
+    return option_value(text, float, lambda number: 0 <= number <= 100, "a percentage from 0 to 100")
 
 
 def seed(text: str) -> int:
-    """An argparse type. Raises ValueError."""
-    return int(text)
-
-
-# argparse puts these names into "invalid … value".
-percentage.__name__ = "percentage from 0 to 100"
-seed.__name__ = "whole number"
+    """An argparse type: a whole number."""
+    return option_value(text, int, lambda number: True, "a whole number")
 
 
 class Command(DatabaseCommand):

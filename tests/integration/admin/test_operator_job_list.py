@@ -15,7 +15,7 @@ from inbox.admin_pages.job_list import bulk_action as many
 from inbox.admin_pages.job_list.change_list import JobList
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.monitoring import overview
+from inbox.monitoring import snapshot
 from packets.codes import Channel
 from packets.open_packet import open_packet
 from tests.support.rows import job, seconds_ago, tracking_id
@@ -74,7 +74,7 @@ def test_the_head_says_idle_running_and_stalled_with_what_to_type(client):
     banner.forget()
     text = text_of(client.get(LIST))
     assert "<strong>Stalled</strong>" in text
-    assert "no run_inbox_worker gives a sign of life" in text
+    assert "no run_inbox_worker is running" in text
     assert "manage.py run_inbox_worker</code>" in text
 
 
@@ -94,13 +94,13 @@ def test_the_head_counts_by_status_with_the_oldest_age(client, monkeypatch):
 
 
 def test_of_many_open_jobs_the_head_says_how_many_there_are_at_least(client, monkeypatch):
-    monkeypatch.setattr(overview, "OPEN_COUNTED", 3)
-    monkeypatch.setattr(overview, "OPEN_READ", 2)
+    monkeypatch.setattr(snapshot, "OPEN_COUNTED", 3)
+    monkeypatch.setattr(snapshot, "OPEN_READ", 2)
     for source in ("integration", "integration", "test", "test"):
         job(source=source, message_type="intake", next_attempt_at=seconds_ago(60))
     head = banner.take_banner()
     assert [count.count for count in head.counts[:2]] == ["3+", "0"]
-    assert "2+ jobs are due and no run_inbox_worker gives a sign of life" in [stall.why for stall in head.stalls]
+    assert "2+ jobs are due and no run_inbox_worker is running" in [stall.why for stall in head.stalls]
     assert "<dd>4+</dd>" in text_of(client.get("/admin/"))
 
 

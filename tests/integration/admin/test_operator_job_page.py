@@ -107,7 +107,7 @@ def test_the_page_tells_the_story_of_a_job_and_what_goes_with_it(client):
 def test_the_page_says_who_has_the_job_and_whether_that_is_alive(client):
     text = text_of(client.get(page(job(status="PROCESSING", locked_by="worker A", locked_at=seconds_ago(600)))))
     assert "worker A" in text
-    assert "will be taken back" in text
+    assert "will be reclaimed" in text
 
 
 TIMES = ["-infinity", "4000-01-01 BC", "0001-01-01", "9999-12-31 23:59", "20000-01-01", "infinity"]

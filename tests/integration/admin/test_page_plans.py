@@ -19,7 +19,7 @@ from inbox.admin_pages.job_list import banner, pick
 from inbox.admin_pages.job_list.seen_jobs import SeenJobs
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
-from inbox.monitoring import history, jobs, overview
+from inbox.monitoring import ended_jobs, history, open_jobs, snapshot
 from packets.models import Packet
 from tests.support.rows import seconds_ago, tracking_id
 
@@ -52,10 +52,10 @@ PARTS = {
     (pick, "NEWEST_JOBS"): 300,
     (pick, "TROUBLED_JOBS"): 300,
     (pick, "OPEN_JOBS"): 200,
-    (overview, "OPEN_READ"): 200,
-    (overview, "OPEN_COUNTED"): 300,
-    (jobs, "DEAD"): 200,
-    (jobs, "NOTES"): 200,
+    (snapshot, "OPEN_READ"): 200,
+    (snapshot, "OPEN_COUNTED"): 300,
+    (ended_jobs, "DEAD"): 200,
+    (open_jobs, "NOTES"): 200,
     (history, "TIMED"): 200,
 }
 
@@ -97,7 +97,7 @@ ASKED = [
 def small_parts(monkeypatch):
     for (module, name), value in PARTS.items():
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr("inbox.monitoring.snapshot.NEWEST_OF_A_PAGE", 300)
+    monkeypatch.setattr("config.templatetags.front.NEWEST", 300)
     # What other tests rolled back is still in the file, and the planner counts it.
     run(f"TRUNCATE integration_inbox CASCADE; {AUTOVACUUM_OFF}")
     yield

@@ -12,8 +12,8 @@ from django.db import connection, migrations, models
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from tools.migration_linter.linter import BEFORE_ANY_ROW, EXCUSED, LARGE_TABLES, findings
-from tools.migration_linter.steps import python_in_one_transaction
+from tools.migration_linter.linter import BEFORE_ANY_ROW, EXCUSED, LARGE_TABLES, find_problems
+from tools.migration_linter.python_steps import python_in_one_transaction
 
 
 def migration(*operations, atomic=True):
@@ -52,8 +52,8 @@ def test_no_migration_stops_a_running_system():
         )
         statements = loader.collect_sql([(migration, False)])
         excused = EXCUSED.get((migration.app_label, migration.name), {})
-        assert findings(statements, migration.atomic, excused) == [], migration
-        assert not excused or findings(statements, migration.atomic), f"{migration} needs no excuse"
+        assert find_problems(statements, migration.atomic, excused) == [], migration
+        assert not excused or find_problems(statements, migration.atomic), f"{migration} needs no excuse"
 
 
 @pytest.mark.django_db
@@ -76,10 +76,10 @@ def test_only_what_is_there_is_excused():
 
 @pytest.mark.django_db
 def test_the_linter_reads_what_django_writes(monkeypatch):
-    """Of the migrations that were made before there was any row, some would be refused now."""
+    """Some of the migrations that were made before there was any row would be refused now."""
     loader, _ = new_migrations()
     old = loader.disk_migrations[("inbox", "0003_presence")]
-    found = " ".join(findings(loader.collect_sql([(old, False)])))
+    found = " ".join(find_problems(loader.collect_sql([(old, False)])))
     assert "AddIndexConcurrently" in found
     assert "AddConstraintNotValid" in found
 
@@ -98,7 +98,7 @@ def test_the_linter_reads_what_django_writes(monkeypatch):
     ids=lambda operation: type(operation).__name__,
 )
 def test_what_django_writes_for_a_small_table_is_found(operation):
-    assert findings(written_for(operation))
+    assert find_problems(written_for(operation))
 
 
 @pytest.mark.django_db
@@ -113,7 +113,7 @@ def test_what_django_writes_for_a_small_table_is_found(operation):
     ids=lambda operation: type(operation).__name__,
 )
 def test_what_django_writes_when_asked_well_is_fine(operation):
-    assert findings(written_for(operation)) == []
+    assert find_problems(written_for(operation)) == []
 
 
 def written_for(operation):

@@ -47,7 +47,7 @@ def test_not_ready_without_a_worker(client):
     worker(last_seen_at=seconds_ago(3600))
     response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.content.startswith(b"workers: none gives a sign of life")
+    assert response.content.startswith(b"workers: none is running")
 
 
 def test_not_ready_while_a_migration_is_missing(client):

@@ -120,12 +120,12 @@ def test_a_closed_case_is_not_opened_again():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([], "the content is a list; an object is needed"),
-        ({}, "decision_indicator is neither A nor N"),
-        (decision("a"), "decision_indicator is neither A nor N"),
-        (decision("X"), "decision_indicator is neither A nor N"),
-        (decision(None), "decision_indicator is neither A nor N"),
-        (decision({}), "decision_indicator is neither A nor N"),
+        ([], "the message must be an object, got a list"),
+        ({}, "decision_indicator must be A or N"),
+        (decision("a"), "decision_indicator must be A or N"),
+        (decision("X"), "decision_indicator must be A or N"),
+        (decision(None), "decision_indicator must be A or N"),
+        (decision({}), "decision_indicator must be A or N"),
         (decision(decision_tracking_id=str(tracking_id(2))), "decision_tracking_id"),
     ],
 )
@@ -208,14 +208,14 @@ def test_false_says_why_and_true_in_the_same_row_mends_it():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([], "the content is a list"),
+        ([], "the message must be an object, got a list"),
         (payload(procedures=[]), "procedures is empty"),
-        (payload(procedures="A"), "procedures is a text"),
-        (payload(procedures=[1]), "a procedure is no object"),
-        (payload("X"), "decisionIndicator of a procedure is neither A nor N"),
+        (payload(procedures="A"), "procedures must be a list, got a string"),
+        (payload(procedures=[1]), "each procedure must be an object, got a number"),
+        (payload("X"), "decisionIndicator of each procedure must be A or N"),
         (payload(procedures=[{"decisionIndicator": "A"}, {"decisionIndicator": "N"}]), "different decisionIndicators"),
-        (payload(partType="C"), "partType is neither A nor B"),
-        (payload(esmdTransactionId=7), "esmdTransactionId is a number"),
+        (payload(partType="C"), "partType must be A or B"),
+        (payload(esmdTransactionId=7), "esmdTransactionId must be a string, got a number"),
         (payload("N"), "the payload is for NON_AFFIRM, but the decision is AFFIRM"),
     ],
 )

@@ -68,7 +68,7 @@ def test_an_approved_packet_can_be_dismissed_until_the_answer_is_there():
     case = approved()
     assert decided(dismiss, case, **DISMISSAL).decision_type == "DISMISSAL"
     assert len(chain(case)) == 2
-    with pytest.raises(NotAllowedNow, match="a clinical answer is there"):
+    with pytest.raises(NotAllowedNow, match="there is a clinical answer already"):
         decided(dismiss, affirmed(2), **DISMISSAL)
 
 
@@ -100,7 +100,7 @@ def test_affirm_gives_the_answer_and_asks_for_a_payload():
         assert fresh(case).detailed_status == "Clinical Decision Received"
         job = InboxJob.objects.get(source="json_generator", message_id=version.pk)
         assert (job.message_type, job.decision_tracking_id) == ("generate_payload", case.decision_tracking_id)
-    with pytest.raises(NotAllowedNow, match="a clinical answer is there"):
+    with pytest.raises(NotAllowedNow, match="there is a clinical answer already"):
         decided(affirm, case)
 
 

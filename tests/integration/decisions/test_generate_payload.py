@@ -80,7 +80,7 @@ def test_a_version_that_is_gone_is_ignored(generator):
     served = generator()
     asked = job(source="json_generator", message_type="generate_payload", message_id=12345)
     work()
-    assert (fresh(asked).status, fresh(asked).note) == ("DONE", "the decision version is gone")
+    assert (fresh(asked).status, fresh(asked).note) == ("DONE", "the decision version no longer exists")
     assert not served.requests
 
 

@@ -62,21 +62,21 @@ def test_the_deadline_holds_against_a_server_that_drips(generator, behaviour):
     began = time.monotonic()
     outcome = ask(REQUEST)
     assert 0.7 < time.monotonic() - began < 2
-    assert outcome.text == "no whole answer within 0.8 s (JSON_GENERATOR_TOTAL_TIMEOUT)"
+    assert outcome.text == "no complete answer within 0.8 s (JSON_GENERATOR_TOTAL_TIMEOUT)"
 
 
 def test_silence_ends_earlier(generator, settings):
     settings.JSON_GENERATOR_TOTAL_TIMEOUT = 60
     generator(Behaviour.HANG)
     began = time.monotonic()
-    assert ask(REQUEST).text == "nothing came for 0.3 s (JSON_GENERATOR_READ_TIMEOUT)"
+    assert ask(REQUEST).text == "nothing received for 0.3 s (JSON_GENERATOR_READ_TIMEOUT)"
     assert time.monotonic() - began < 2
 
 
 def test_no_redirect_is_followed(generator):
     served = generator(Behaviour.REDIRECT)
     outcome = ask(REQUEST)
-    assert outcome.text.startswith("the JSON Generator answered 307, a redirect, and none is followed")
+    assert outcome.text.startswith("the JSON Generator answered 307, a redirect, which is not followed")
     assert len(served.requests) == 1
 
 
@@ -133,7 +133,7 @@ def test_an_address_that_is_not_set_pauses_with_that_reason(settings, run_comman
     jobs(2)
     code, out, err = run_command(POLLER, "--drain", JSON_GENERATOR_BASE_URL="")
     assert code == 0, err
-    assert "stays: 2 NEW: json_generator pauses: JSON_GENERATOR_BASE_URL is not set" in out
+    assert "Left: 2 NEW generate_payload jobs: json_generator is paused: JSON_GENERATOR_BASE_URL is not set" in out
     assert SourcePause.objects.get().reason == "JSON_GENERATOR_BASE_URL is not set"
     code, out, err = run_command("inbox_status", "--check")
-    assert "json_generator pauses since" in out or "no run_clinical_ops_poller gives a sign of life" in out
+    assert "json_generator has been paused since" in out or "no run_clinical_ops_poller is running" in out

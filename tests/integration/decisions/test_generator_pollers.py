@@ -111,7 +111,7 @@ def test_a_first_signal_waits_for_running_calls_and_a_second_does_not(generator,
     out, err = poller.communicate(timeout=20)
     assert time.monotonic() - began < 5
     assert poller.returncode == 1
-    assert "Stopped at once" in err
+    assert "Stopped immediately" in err
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
     assert InboxWorker.objects.get(worker_id="stopping").state == "STOPPED"
 

@@ -143,7 +143,7 @@ def test_an_older_answer_that_ends_what_was_said_before_it_says_so_in_the_histor
     event = last_event(case)
     assert (event.what, event.from_status) == ("answer_ignored", "UTN Received")
     assert event.to_status == fresh(case).detailed_status == "Clinical Decision Received"
-    assert "but what was said before it no longer counts" in job_of("clinical_decision", late).note
+    assert "but it ends what was said before it" in job_of("clinical_decision", late).note
 
 
 def test_the_same_answer_in_a_row_of_last_week_drops_nothing():
@@ -321,7 +321,7 @@ def test_a_row_that_its_writer_holds_delays_no_other_and_costs_no_attempt():
         [counts] = in_threads(lambda: work(claimed))
     assert (counts.done, counts.waiting) == (2, 1)
     waiting = job_of("clinical_decision", rows[1])
-    assert (waiting.attempt_count, waiting.note) == (0, "its source row, which somebody is writing")
+    assert (waiting.attempt_count, waiting.note) == (0, "its source row, which is being written")
     InboxJob.objects.filter(pk=waiting.pk).update(next_attempt_at=seconds_ago(1))
     drain_all()
     assert {active(case).clinical_decision for case in cases} == {"AFFIRM"}

@@ -129,9 +129,9 @@ def test_a_closed_case_ignores_it_with_a_reason():
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ({"message_type": "UTN"}, "unique_tracking_number is absent"),
-        ({"message_type": "UTN", "unique_tracking_number": {}}, "unique_tracking_number is absent"),
-        ({"message_type": "UTN", "unique_tracking_number": "x" * 256}, "unique_tracking_number is absent"),
+        ({"message_type": "UTN"}, "unique_tracking_number must be a string"),
+        ({"message_type": "UTN", "unique_tracking_number": {}}, "unique_tracking_number must be a string"),
+        ({"message_type": "UTN", "unique_tracking_number": "x" * 256}, "unique_tracking_number must be a string"),
         ({"message_type": "UTN_FAIL"}, "are all absent"),
         ({"message_type": "UTN", "unique_tracking_number": "U", "decision_tracking_id": "no"}, "decision_tracking_id"),
     ],
@@ -149,7 +149,7 @@ def test_a_broken_one_is_dead_with_a_reason_and_stops_no_other(payload, reason):
 def test_without_a_tracking_id_it_is_dead():
     broken = send({"message_type": "UTN", "unique_tracking_number": "U"}, None)
     drain()
-    assert job_of(broken).last_error == "decision_tracking_id of the row is null"
+    assert job_of(broken).last_error == "the row's decision_tracking_id is null"
 
 
 def test_a_decision_that_was_brought_by_sql_counts_as_an_answer():

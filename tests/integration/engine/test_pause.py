@@ -13,8 +13,9 @@ from inbox.engine.has_work import has_work
 from inbox.engine.pause import claim_probe, pause, paused_for_s
 from inbox.engine.reclaim import reclaim_stale
 from inbox.models import InboxJob, SourcePause
-from inbox.monitoring import remaining, take_overview
 from inbox.monitoring.diagnosis import find_stalls
+from inbox.monitoring.open_jobs import list_open_jobs
+from inbox.monitoring.snapshot import take_snapshot
 from inbox.monitoring.text_report import page
 from inbox.outcomes import dead, done, ignored, not_there, retry
 from inbox.worker.presence import Presence
@@ -281,16 +282,16 @@ def known(monkeypatch):
 def test_what_stays_says_why(known):
     many_jobs(3)
     paused()
-    [group] = remaining()
-    assert (group.count, group.is_paused, group.why) == (3, True, "test pauses: connection refused")
+    [group] = list_open_jobs()
+    assert (group.count, group.is_paused, group.why) == (3, True, "test is paused: connection refused")
 
 
 def test_the_status_says_since_when_why_and_when_next(known, capsys):
     many_jobs(3)
     paused(next_try_at=seconds_ago(-30), tries=4)
-    seen = take_overview()
+    seen = take_snapshot()
     text = page(seen, find_stalls(seen))
-    assert "PAUSES since" in text
+    assert "PAUSED since" in text
     assert "next try in 30 s" in text or "next try in 29 s" in text
     assert "connection refused" in text
     assert max(map(len, text.splitlines())) <= 80
@@ -306,17 +307,17 @@ def test_check_mentions_a_pause_and_calls_a_long_one_a_stall(known, capsys, run_
     many_jobs(3)
     paused(next_try_at=seconds_ago(-30))
     assert run_as_check("--stalled-after", "100") == 0
-    assert "; test pauses since " in capsys.readouterr().out
+    assert "; test has been paused since " in capsys.readouterr().out
     assert run_as_check("--stalled-after", "50") == 1
     out = capsys.readouterr().out
     assert "stalled" in out
-    assert "test pauses since" in out
+    assert "test has been paused since" in out
     assert "connection refused; next try in" in out
 
 
 def test_a_pause_without_waiting_jobs_is_no_stall(known):
     paused()
-    assert find_stalls(take_overview(), stalled_after_s=1) == []
+    assert find_stalls(take_snapshot(), stalled_after_s=1) == []
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What ended long ago goes, and nothing ever comes of it again."""
+"""Jobs that ended long ago are pruned, and their messages are never ingested again."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from inbox.engine.ingest import ingest, ingest_named
 from inbox.engine.prune import Batch, count_late, count_prunable, old_jobs, prune
 from inbox.engine.sweep import SweepKind
 from inbox.models import InboxAudit, InboxJob, PollWatermark
-from inbox.monitoring import take_overview
+from inbox.monitoring.snapshot import take_snapshot
 from packets.models import Packet
 from tests.support import clinical
 from tests.support.drain import drain, drain_all, swept
@@ -73,12 +73,12 @@ def execute(sql, *values):
 
 
 def nothing_is_new():
-    """No look of any kind finds a row to take in."""
+    """No sweep of any kind finds a row to ingest."""
     PollWatermark.objects.update(next_lookback_at=days_ago(-1), next_reconcile_at=days_ago(-1))
     assert not has_work([integration()])
     assert ingest(integration()).count == 0
     assert [swept(integration(), kind) for kind in SweepKind] == [0, 0]
-    [state] = [state for state in take_overview().sources if state.source == "integration"]
+    [state] = [state for state in take_snapshot().sources if state.source == "integration"]
     assert state.rows_to_take_in == 0
 
 

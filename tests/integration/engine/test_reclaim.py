@@ -88,7 +88,7 @@ def test_a_dry_run_counts_and_changes_nothing(capsys):
 def test_one_pass_says_what_it_did(capsys):
     job(status="PROCESSING", locked_at=seconds_ago(500))
     call_command("reclaim_stuck_jobs")
-    assert capsys.readouterr().out == "1 taken back, 0 to be tried again, 0 dead\n"
+    assert capsys.readouterr().out == "1 reclaimed, 0 to be retried, 0 dead\n"
 
 
 def test_the_loop_reclaims_until_it_is_stopped(start_command):

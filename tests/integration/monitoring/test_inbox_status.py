@@ -4,9 +4,10 @@ import pytest
 from django.core.management import call_command
 
 from inbox.models import InboxWorker, PollWatermark
-from inbox.monitoring import count_by_status, remaining, take_overview
-from inbox.monitoring.jobs import count_ended, dead_by_reason
-from inbox.monitoring.sources import source_states
+from inbox.monitoring.ended_jobs import count_ended, dead_by_reason
+from inbox.monitoring.open_jobs import list_open_jobs
+from inbox.monitoring.snapshot import take_snapshot
+from inbox.monitoring.sources import list_sources
 from inbox.monitoring.terminal import WIDTH, clip
 from inbox.monitoring.text_report import page
 from tests.support.drain import drain
@@ -23,7 +24,7 @@ def test_it_counts_every_status(capsys):
     for status in ("NEW", "PROCESSING", "FAILED", "WAITING", "DEAD", "DONE", "DONE"):
         due_job(status=status)
     expected = {"NEW": 1, "PROCESSING": 1, "FAILED": 1, "WAITING": 1, "DEAD": 1, "DONE": 2}
-    assert count_by_status() == expected
+    assert take_snapshot().jobs == expected
     seen = status_json(capsys)
     assert (seen["jobs"], seen["at_least"]) == (expected, [])
 
@@ -33,23 +34,23 @@ def test_of_many_jobs_only_the_newest_ended_ones_are_counted_and_it_says_so():
         due_job(status="DONE")
     due_job(status="DEAD", last_error="broken")
     due_job(), due_job()
-    seen = take_overview(newest=4)
+    seen = take_snapshot(newest=4)
     assert (seen.jobs["NEW"], seen.jobs["DONE"], seen.jobs["DEAD"]) == (2, 1, 1)
     assert seen.at_least == ["DONE", "DEAD"]
     lines = page(seen, []).splitlines()
     assert "           2  NEW" in lines
     assert "          1+  DONE" in lines
     assert seen.dead == [("broken", 1)]
-    assert take_overview(newest=9).at_least == []
-    assert take_overview(newest=None).jobs["DONE"] == 5
+    assert take_snapshot(newest=9).at_least == []
+    assert take_snapshot(newest=None).jobs["DONE"] == 5
 
 
 def test_old_dead_jobs_are_not_among_the_newest():
     due_job(status="DEAD", last_error="old"), due_job(), due_job()
     ended = count_ended(2)
     assert (ended.counts, ended.is_partial) == ({"DONE": 0, "DEAD": 0}, True)
-    assert dead_by_reason(since=ended.since) == []
-    assert dead_by_reason() == [("old", 1)]
+    assert dead_by_reason(ended) == []
+    assert dead_by_reason(count_ended(None)) == [("old", 1)]
 
 
 def test_exact_counts_all(capsys, monkeypatch):
@@ -61,21 +62,21 @@ def test_exact_counts_all(capsys, monkeypatch):
 
 def test_open_jobs_are_told_apart_by_whether_they_are_due():
     due_job(100), due_job(50), due_job(-3600), due_job(-7200, status="FAILED")
-    groups = [(group.status, group.count, group.why) for group in remaining()]
-    assert groups == [("FAILED", 1, "will be tried again"), ("NEW", 2, "due"), ("NEW", 1, "not yet due")]
-    seen = take_overview()
+    groups = [(group.status, group.count, group.why) for group in list_open_jobs()]
+    assert groups == [("FAILED", 1, "will be retried"), ("NEW", 2, "due now"), ("NEW", 1, "not yet due")]
+    seen = take_snapshot()
     assert seen.due == 2
     assert seen.oldest_due_s >= 100
 
 
 def test_an_old_message_that_has_just_come_is_no_old_work():
     job(**INTAKE, next_attempt_at=seconds_ago(864000))
-    assert take_overview().oldest_due_s < 3600
+    assert take_snapshot().oldest_due_s < 3600
 
 
 def test_jobs_that_nothing_here_can_handle_are_named():
     due_job(**UNKNOWN)
-    [group] = remaining()
+    [group] = list_open_jobs()
     assert (group.has_handler, group.why) == (False, "no handler here for integration/no such type")
     assert "NO HANDLER HERE" in text()
 
@@ -111,13 +112,13 @@ def test_it_shows_who_holds_what(capsys):
     ]
     assert workers["running"][0]["seen_s"] >= 5
     assert (workers["gone"], workers["stopped"], workers["others"]) == (1, 2, {"forgotten": 1})
-    assert "NO SIGN OF LIFE" in text()
+    assert "LOST, last seen" in text()
 
 
 def test_looking_at_the_workers_changes_nothing():
     worker(last_seen_at=seconds_ago(500))
     before = InboxWorker.objects.values().get()
-    take_overview()
+    take_snapshot()
     assert InboxWorker.objects.values().get() == before
 
 
@@ -136,7 +137,7 @@ def test_it_shows_the_watermark_and_incidents(capsys):
 
 
 def rows_to_take_in():
-    return next(source.rows_to_take_in for source in source_states() if source.source == "integration")
+    return next(source.rows_to_take_in for source in list_sources() if source.source == "integration")
 
 
 def test_it_counts_the_rows_that_are_still_to_be_ingested():
@@ -158,7 +159,7 @@ def test_a_row_above_the_watermark_that_has_its_job_is_not_counted_as_to_be_inge
 
 def test_a_former_source_that_left_a_watermark_is_shown():
     PollWatermark.objects.create(source="of old")
-    assert "of old" in [source.source for source in source_states()]
+    assert "of old" in [source.source for source in list_sources()]
 
 
 # No row breaks it.
@@ -209,4 +210,4 @@ def test_a_long_list_is_cut_and_says_so():
 
 def test_an_empty_inbox_is_no_trouble(capsys):
     assert status_json(capsys)["jobs"]["NEW"] == 0
-    assert "oldest due work" not in text()
+    assert "oldest due job" not in text()

@@ -32,7 +32,7 @@ def test_a_check_that_is_stalled_says_why_and_what_to_do_and_ends_with_1(run_com
     code, out, err = run_command("inbox_status", "--check")
     assert (code, err) == (1, "")
     assert out == (
-        "stalled: 1 job is due and no run_inbox_worker gives a sign of life; start one: manage.py run_inbox_worker "
+        "stalled: 1 job is due and no run_inbox_worker is running; start one: manage.py run_inbox_worker "
         "(1 more: manage.py inbox_status)\n"
     )
 
@@ -45,7 +45,7 @@ def test_the_limit_of_a_check_can_be_set(capsys):
     assert stopped.value.code == 1
     fine, stalled = capsys.readouterr().out.splitlines()
     assert re.match(r"fine: 1 due, the oldest for \d+ s; workers: 1$", fine)
-    assert stalled.startswith("stalled: jobs are due for ")
+    assert stalled.startswith("stalled: jobs have been due for ")
 
 
 def test_without_its_tables_it_says_what_to_type():

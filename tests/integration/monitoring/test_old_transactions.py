@@ -3,9 +3,9 @@
 import pytest
 from django.db import transaction
 
-from inbox.monitoring import take_overview
+from inbox.monitoring.snapshot import take_snapshot
 from inbox.monitoring.text_report import page
-from inbox.monitoring.transactions import OLDEST, Transactions, find_transactions, warnings
+from inbox.monitoring.transactions import SELECT_OLDEST, Transactions, find_transactions, warnings
 from tests.support.probe import wait_until
 from tests.support.rows import job
 from tests.support.status import another_session, open_transaction, sql
@@ -29,8 +29,8 @@ def found(pid):
 def test_it_finds_the_oldest_transaction_and_tells_whether_it_keeps_dead_rows(monkeypatch, begin, then, holds):
     # Only this database, as others on the server may have older ones.
     monkeypatch.setattr(
-        "inbox.monitoring.transactions.OLDEST",
-        OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
+        "inbox.monitoring.transactions.SELECT_OLDEST",
+        SELECT_OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
     )
     with another_session(begin, then) as pid:
         assert found(pid).holds_back_cleanup is holds
@@ -39,8 +39,8 @@ def test_it_finds_the_oldest_transaction_and_tells_whether_it_keeps_dead_rows(mo
 
 def test_its_own_transaction_is_not_counted(monkeypatch):
     monkeypatch.setattr(
-        "inbox.monitoring.transactions.OLDEST",
-        OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
+        "inbox.monitoring.transactions.SELECT_OLDEST",
+        SELECT_OLDEST.replace("WHERE xact_start", "WHERE datname = current_database() AND xact_start"),
     )
     with transaction.atomic():
         job()
@@ -58,9 +58,9 @@ def test_sessions_that_may_not_be_looked_into_are_counted():
 
 
 def test_a_warning_stands_on_the_page():
-    seen = take_overview()
+    seen = take_snapshot()
     sick = type(seen)(
         **{name: getattr(seen, name) for name in seen.__slots__} | {"transactions": Transactions([open_transaction()])}
     )
-    assert "WARNING: A transaction is open for 90 s" in page(sick, [])
+    assert "WARNING: A transaction has been open for 90 s" in page(sick, [])
     assert "  SELECT pg_terminate_backend(4711);" in page(sick, []).splitlines()

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxTally
+from inbox.monitoring.ended_jobs import count_ended, dead_by_kind
 from inbox.monitoring.history import BUCKET_MIN, HOURS, take_history
 from inbox.worker.liveness import find_gone, sign_off
 from inbox.worker.throughput import record_throughput
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def sums() -> tuple[int, int, int]:
-    history = take_history().history
+    history = take_history().buckets
     return sum(b.done for b in history), sum(b.failed for b in history), sum(b.dead for b in history)
 
 
@@ -71,7 +72,7 @@ def test_what_was_done_before_the_window_is_not_counted_into_it():
 
 
 def test_history_has_every_bucket_and_ends_now():
-    history = take_history().history
+    history = take_history().buckets
     assert len(history) == HOURS * 60 // BUCKET_MIN
     assert timezone.now() - history[-1].at < timedelta(minutes=BUCKET_MIN, seconds=30)
     gaps = {late.at - early.at for early, late in pairwise(history)}
@@ -100,4 +101,4 @@ def test_without_jobs_and_workers_there_is_nothing_to_tell():
     history = take_history()
     assert history.latency == (0, None, None, None)
     assert sums() == (0, 0, 0)
-    assert history.dead_by_kind == {}
+    assert dead_by_kind(count_ended()) == {}

@@ -9,8 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from config.embedded_postgres import server as devdb
-from config.embedded_postgres.server import DevDbError, Server
+from config.embedded_postgres.programs import DevDbError
+from config.embedded_postgres.server import Server
 from tests.support.embedded_server import ask, is_alive, leave_stale_lock_files, postmaster, waits_for
 from tests.support.probe import wait_until
 
@@ -25,7 +25,7 @@ def test_a_killed_server_starts_again_with_its_data(server):
 
 
 def test_a_busy_backend_of_a_killed_server_does_not_block_the_next_start(server, monkeypatch):
-    monkeypatch.setattr(devdb, "ORPHANS_LEAVE_WITHIN", 0.5)
+    monkeypatch.setattr("config.embedded_postgres.server.ORPHANS_LEAVE_WITHIN_S", 0.5)
     server.start()
     with psycopg.connect(server.url(), autocommit=True) as connection:
         # A loop that never waits does not notice that its postmaster has died.
@@ -50,7 +50,7 @@ def test_stop_leaves_another_program_alone_whose_pid_is_in_the_stale_pid_file(se
     assert server.stop() is False
     with pytest.raises(DevDbError, match="No server runs"):
         server.restart()
-    assert server.status().pid is None
+    assert server.status()["pid"] == "-"
     assert other_program.poll() is None
 
 

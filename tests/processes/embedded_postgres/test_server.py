@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from config.embedded_postgres import server as devdb
-from config.embedded_postgres.server import DevDbError, Server
+from config.embedded_postgres.programs import DevDbError
+from config.embedded_postgres.server import Server
 from tests.support.embedded_server import ask, postmaster
 from tests.support.project import PROJECT
 
@@ -110,7 +110,7 @@ def test_the_developers_postgresql_environment_changes_nothing(server, monkeypat
 
 def test_the_command_starts_shows_and_stops_the_server(tmp_path, settings, capsys):
     settings.BASE_DIR = tmp_path
-    server = devdb.server(tmp_path)
+    server = Server.of_project(tmp_path)
     try:
         with pytest.raises(SystemExit, match="1"):
             call_command("devdb", "status")

@@ -1,4 +1,4 @@
-"""What the JSON Generator's client makes of hosts and answers that are out of order."""
+"""The JSON Generator's client turns broken hosts and answers into outcomes."""
 
 import socket
 from threading import Thread

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from inbox.registry import LockedJob
+from packets.codes import first_validation_status
 from packets.intake.parse import parse_intake
 from packets.messages import Message
 from tests.support.intakes import CASE, SNAKE_DOCUMENT, portal
@@ -73,14 +74,14 @@ def test_the_due_date_follows_the_submission_type(word, submission_type, hours):
     intake = intake_of(portal(Submission_Type=word, Submitted_Date="2031-02-03T23:59:59Z"), channel_type_id=PORTAL)
     assert intake.submission_type == submission_type
     assert intake.due_date == at(2031, 2, 3 + hours // 24)
-    assert intake.validation_status == "Pending - Validation"
+    assert first_validation_status(intake.submission_type) == "Pending - Validation"
 
 
 @pytest.mark.parametrize("word", ["soon", "expeditedly", "-", 7, ["expedited"]])
 def test_an_unknown_submission_type_is_reviewed_by_a_person_and_has_no_due_date(word):
     intake = intake_of(portal(Submission_Type=word), channel_type_id=PORTAL)
     assert (intake.submission_type, intake.due_date) == (None, None)
-    assert intake.validation_status == "Pending - Manual Review"
+    assert first_validation_status(intake.submission_type) == "Pending - Manual Review"
 
 
 @pytest.mark.parametrize("ocr", [None, {}, "FAKE", {"fields": []}, {"fields": {"Beneficiary First Name": "FAKE"}}])

@@ -10,17 +10,17 @@ from inbox.management import base
 @pytest.mark.parametrize(
     ("option", "value", "takes"),
     [
-        ("--count", "0", "whole number above 0"),
-        ("--count", "many", "whole number above 0"),
-        ("--seed", "x", "whole number"),
-        ("--broken", "101", "percentage from 0 to 100"),
-        ("--broken", "nan", "percentage from 0 to 100"),
+        ("--count", "0", "a whole number above 0"),
+        ("--count", "many", "a whole number above 0"),
+        ("--seed", "x", "a whole number"),
+        ("--broken", "101", "a percentage from 0 to 100"),
+        ("--broken", "nan", "a percentage from 0 to 100"),
     ],
 )
 def test_a_wrong_option_is_told_what_it_takes(option, value, takes):
     with pytest.raises(CommandError) as refused:
         call_command("load_samples", option, value)
-    assert f"argument {option}: invalid {takes} value: '{value}'" in str(refused.value)
+    assert f"argument {option}: must be {takes}, got '{value}'" in str(refused.value)
 
 
 def test_without_a_database_it_gives_up_with_exit_code_4(monkeypatch):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from inbox.registry import LockedJob
 from packets.intake.apply import _as_json
 from packets.intake.parse import Intake, parse_intake
-from packets.messages import BadMessage, Message
+from packets.messages import Message
+from packets.values import BadMessage
 from tests.support.rows import document, esmd, tracking_id
 
 CASE = tracking_id(1)
@@ -61,7 +62,7 @@ channels = st.one_of(st.none(), st.sampled_from([0, 1, 2, 3, 7, -1, 2**63 - 1]))
 
 def parse(payload, channel_type_id=None, created_at=None, case=CASE):
     job = LockedJob(1, 1, 1, "intake", case, channel_type_id, created_at, 1, 0.0)
-    return parse_intake(Message(job, payload, None)), job
+    return parse_intake(Message(job, payload)), job
 
 
 @settings(max_examples=600, deadline=None)

@@ -3,8 +3,8 @@
 import pytest
 from django.db.migrations import Migration, RunPython, RunSQL, SeparateDatabaseAndState
 
-from tools.migration_linter.linter import findings
-from tools.migration_linter.steps import python_in_one_transaction
+from tools.migration_linter.linter import find_problems
+from tools.migration_linter.python_steps import python_in_one_transaction
 
 BAD = [
     'CREATE INDEX "x" ON "integration_inbox" ("message_type")',
@@ -160,48 +160,48 @@ GOOD = [
 
 @pytest.mark.parametrize("sql", BAD)
 def test_what_locks_a_large_table_or_takes_something_away_is_found(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", EMBEDDED)
 def test_a_statement_inside_of_another_is_found(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", QUALIFIED)
 def test_a_table_is_known_however_it_is_named(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", WITHOUT_COLUMN)
 def test_the_word_column_may_be_left_out(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", ONE_OF_SEVERAL)
 def test_nothing_is_excused_by_what_stands_beside_it(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", LOCKS)
 def test_what_locks_more_than_it_seems_to_is_found(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", OLD_CODE)
 def test_what_the_version_before_needs_stays_in_small_tables_too(sql):
-    assert findings([sql]), sql
+    assert find_problems([sql]), sql
 
 
 @pytest.mark.parametrize("sql", GOOD)
 def test_what_is_short_or_concerns_small_tables_is_fine(sql):
-    assert findings([sql]) == []
+    assert find_problems([sql]) == []
 
 
 def test_a_constraint_is_validated_in_a_migration_without_a_transaction_around_it():
     steps = ["ALTER TABLE packet ADD CONSTRAINT c CHECK (x > 0) NOT VALID", "ALTER TABLE packet VALIDATE CONSTRAINT c"]
-    assert findings(steps, atomic=False) == []
-    assert findings(steps, atomic=True)
+    assert find_problems(steps, atomic=False) == []
+    assert find_problems(steps, atomic=True)
 
 
 @pytest.mark.parametrize(
@@ -214,13 +214,13 @@ def test_a_constraint_is_validated_in_a_migration_without_a_transaction_around_i
     ],
 )
 def test_what_is_excused_may_go_and_nothing_else(sql, name):
-    assert findings([sql], excused={name: "not used since then"}) == []
-    assert findings([sql], excused={"inbox_worker.z": "not used since then"})
-    assert findings([sql, "DROP TABLE inbox_tally"], excused={name: "not used since then"})
+    assert find_problems([sql], excused={name: "not used since then"}) == []
+    assert find_problems([sql], excused={"inbox_worker.z": "not used since then"})
+    assert find_problems([sql, "DROP TABLE inbox_tally"], excused={name: "not used since then"})
 
 
 def test_no_lock_is_excused():
-    assert findings(["ALTER TABLE packet ALTER x SET NOT NULL"], excused={"packet.x": "always written since then"})
+    assert find_problems(["ALTER TABLE packet ALTER x SET NOT NULL"], excused={"packet.x": "always written since then"})
 
 
 def migration(*operations, atomic=True):

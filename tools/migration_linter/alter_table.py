@@ -1,10 +1,10 @@
-"""Takes ALTER TABLE apart: which table, and each of its actions alone, so that none is excused by what another says."""
+"""Splits ALTER TABLE into its actions, so that no action is excused by the words of another."""
 
 import re
 from typing import NamedTuple
 
 ALTER = re.compile(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(?P<table>[\w.$]+)(?: \*)? (?P<actions>.+)")
-# The words that are no name of a column where one could stand.
+# Words after ADD that are not the name of a column.
 ADDS = r"ADD (?!CONSTRAINT\b|CHECK\b|FOREIGN\b|UNIQUE\b|PRIMARY\b|NOT NULL\b|EXCLUDE (?:USING\b|\())"
 COLUMN = re.compile(
     rf"(?:{ADDS}(?:COLUMN )?(?:IF NOT EXISTS )?"
@@ -16,7 +16,7 @@ COLUMN = re.compile(
 
 
 class Action(NamedTuple):
-    """One action. COLUMN and IF EXISTS are left out of its text, so that rules need not know them."""
+    """One action. Its text always has COLUMN and never IF EXISTS, so that rules need only one form."""
 
     table: str
     column: str | None
@@ -24,14 +24,14 @@ class Action(NamedTuple):
 
 
 def actions(sql: str) -> list[Action]:
-    """The actions of this statement; none if it is no ALTER TABLE."""
+    """The actions of this statement; none if it is not an ALTER TABLE."""
     if not (alter := ALTER.match(sql)):
         return []
-    return [_action(alter["table"].lower(), text) for text in _apart(alter["actions"])]
+    return [_action(alter["table"].lower(), text) for text in _split(alter["actions"])]
 
 
-def outside(text: str) -> str:
-    """The text without what stands in parentheses."""
+def outside_parentheses(text: str) -> str:
+    """The text without its parentheses and their content."""
     while (less := re.sub(r"\([^()]*\)", "", text)) != text:
         text = less
     return " ".join(text.split())
@@ -44,8 +44,8 @@ def _action(table: str, text: str) -> Action:
     return Action(table, match["column"].lower(), f"{verb} COLUMN {match['column']}{text[match.end() :]}")
 
 
-def _apart(text: str) -> list[str]:
-    """Split at the commas that stand in no parentheses or brackets."""
+def _split(text: str) -> list[str]:
+    """Split at commas outside parentheses and brackets."""
     parts, depth = [""], 0
     for sign in text:
         depth += (sign in "([") - (sign in ")]")

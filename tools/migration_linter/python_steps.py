@@ -1,4 +1,4 @@
-"""Finds the Python of a migration: its SQL can't be read, and in one transaction it keeps every lock to the end."""
+"""Finds Python in a migration: its SQL can't be read, and in one transaction it keeps every lock to the end."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,8 +7,8 @@ from django.db.migrations.operations.base import Operation
 
 
 def python_in_one_transaction(migration: Migration) -> list[RunPython]:
-    """What should go in batches, each in a transaction of its own, and can't."""
-    # atomic = True of the step itself makes a transaction in a migration that has none.
+    """The steps that can't run in batches, each in its own transaction."""
+    # atomic=True on the step makes a transaction even in a migration that has none.
     return [step for step in _python(migration.operations) if migration.atomic or step.atomic]
 
 

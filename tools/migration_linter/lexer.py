@@ -1,9 +1,9 @@
-"""Reads SQL into statements of one line each, so that rules can tell a keyword from a name, a text and a comment.
+"""Splits SQL into statements of one line each, so that rules can tell keywords from names, strings and comments.
 
-What may be a keyword is in upper case: whatever was not quoted. A quoted name is in lower case, a text is ''. Of a DO
-block, and of the texts in it, come the statements that they hold; the body of a function is only stored, and left out.
+Anything that was not quoted, and so may be a keyword, is in upper case. A quoted name is in lower case, a string is ''.
+A DO block, and the strings in it, give the statements inside them; the body of a function is only stored, and left out.
 
-This is a lexer, not a parser: it takes any text, also what PostgreSQL would refuse.
+This is a lexer, not a parser: it accepts any text, also SQL that PostgreSQL would refuse.
 """
 
 import re
@@ -26,7 +26,7 @@ TOKEN = re.compile(
 BEGINS = re.compile(r"\b(?:DECLARE|BEGIN|THEN|ELSE|LOOP)\b|(?=\bEXECUTE (?!FUNCTION\b|PROCEDURE\b))")
 
 
-def statements(sql: str) -> Iterator[str]:
+def read_statements(sql: str) -> Iterator[str]:
     """Each statement that runs if this text does."""
     for statement, texts in _read(sql):
         if re.match(r"DO\b", statement):
@@ -37,15 +37,15 @@ def statements(sql: str) -> Iterator[str]:
 
 
 def _block(body: str) -> Iterator[str]:
-    """A text in a block may be what EXECUTE runs, so it is read too; one that says nothing of a table does no harm."""
+    """EXECUTE may run a string of the block, so strings are read too; one that names no table does no harm."""
     for statement, texts in _read(body):
         yield from filter(None, (part.strip() for part in BEGINS.split(statement)))
         for text in texts:
-            yield from statements(text)
+            yield from read_statements(text)
 
 
 def _read(sql: str) -> Iterator[tuple[str, list[str]]]:
-    """Each statement, and the texts that stand in it."""
+    """Each statement, and the strings in it."""
     words: list[str] = []
     texts: list[str] = []
     for kind, token in _tokens(sql):
@@ -89,7 +89,7 @@ def _tokens(sql: str) -> Iterator[tuple[str, str]]:
 
 
 def _end_of_comment(sql: str, at: int) -> int:
-    """In PostgreSQL, a comment may hold comments."""
+    """In PostgreSQL, comments nest."""
     depth = 1
     for mark in re.finditer(r"/\*|\*/", sql[at:]):
         depth += 1 if mark[0] == "/*" else -1
