@@ -93,7 +93,7 @@ def watermark_per_column():
 
 
 def reclaim_waits():
-    """Who takes back jobs waits for rows that somebody works on, instead of passing them by."""
+    """Reclaiming waits for rows that somebody works on, instead of skipping them."""
     from inbox.models.job import JobQuerySet
 
     def lock_keys(self, limit=None):

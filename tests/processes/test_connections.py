@@ -202,7 +202,7 @@ def test_logins_answer_and_workers_go_on_while_all_others_want_more_than_there_i
     limits = {"DB_CONNECTION_BUDGET": "55", "DB_CONNECTIONS_RESERVED": "10"}
     for number in range(200):
         send(esmd(), tracking_id(number))
-    # Of what is counted here, two are the test's own.
+    # Two of the sessions counted here are the test's own.
     with sessions(37), Sampler() as sampler:
         for _ in range(3):
             start_command("run_inbox_worker", "--batch-size", "20", **limits)

@@ -1,4 +1,4 @@
-"""What deploy/ starts: the commands exist, and the web answers as it is run there."""
+"""Units of deploy/ start, work and stop, and the web answers as it is run there."""
 
 import configparser
 import os
@@ -71,7 +71,7 @@ def test_what_a_unit_starts_works_until_it_is_told_to_stop(unit, start_command):
     assert script == "manage.py"
     process = start_command(*words)
     wait_until(lambda: count_connections().by_kind.get(unit.rstrip("@")), timeout_s=60)
-    # Its handler of the signal is there once it has begun to work.
+    # It handles signals once it has begun to work.
     stuck = job(source="integration", message_type="intake", message_id=-1, status="PROCESSING", **LONG_AGO)
     if unit == "poller@":
         wait_until(lambda: InboxWorker.objects.filter(state="RUNNING").exists(), timeout_s=60)
@@ -231,7 +231,7 @@ def _status(address, headers=BY_HTTPS):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_old_worker_leaves_alone_what_only_the_new_version_knows(run_command):
-    """Two versions at once: jobs of a type, and of a source, that this one has never heard of."""
+    """Two versions at once: jobs of a type, and of a source, that this one does not know."""
     unknown = [
         job(source="integration", message_type="of the next version", message_id=-1),
         job(source="of the next version", message_type="intake"),

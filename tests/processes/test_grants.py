@@ -299,7 +299,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql'
 
 
 def test_whoever_works_while_the_grants_are_given_again_has_his_rights(system):
-    """psql is held in the middle, just after what an earlier version gave was taken back."""
+    """psql is held in the middle, just after the script revoked what an earlier version granted."""
     script = system.manage("owner", "sql_grants", "--prefix", system.prefix)
     to = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
     environment = os.environ | {to[key]: str(value) for key, value in system.admin.items()}

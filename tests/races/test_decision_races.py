@@ -72,7 +72,7 @@ def taken_in(name):
 
 
 def one_of_two(results, refusal):
-    """Exactly one version was made, and the loser was told why."""
+    """Exactly one version was made, and the loser was refused with the reason."""
     versions = [result for result in results if isinstance(result, PacketDecision)]
     refusals = [result for result in results if isinstance(result, refusal)]
     assert (len(versions), len(refusals)) == (1, 1), results
@@ -150,7 +150,7 @@ def test_a_clinical_answer_against_a_utn():
         write_decision(number)
         utn(number)
         in_threads(taken_in("clinical_decision"), taken_in("integration"))
-        # Whoever came too early waits, and has been woken.
+        # A message that came too early waits, and has been woken.
         assert not InboxJob.objects.filter(status="WAITING").exists()
         drain_all()
         assert (active(case).clinical_decision, active(case).utn_status) == ("AFFIRM", "SUCCESS")
@@ -194,7 +194,7 @@ def test_a_batch_of_200_utns_and_people_on_the_same_packets_lose_nothing():
     for case in cases:
         versions = chain(case)
         told = {version.utn for version in versions if version.utn}
-        # Closed before its UTN came, or told once; a later answer of a person ends its round.
+        # Closed before its UTN came, or one letter; a later answer of a person ends its round.
         assert told <= {f"UTN-FAKE-{versions[0].packet.decision_tracking_id.int % 1000000:06}"} or len(told) == 1
         rounds = {version.decision_round for version in versions if version.utn_status == "SUCCESS"}
         assert SendIntegration.objects.filter(decision_tracking_id=case.decision_tracking_id).count() == len(rounds)

@@ -25,7 +25,7 @@ def packet(number: int = 1, **fields) -> Packet:
 
 
 def decided(verb, of: Packet, **options) -> PacketDecision:
-    """A person's verb in a transaction of its own, upon what is there now."""
+    """Apply a person's verb in a transaction of its own, as seen from the present version; returns the version made."""
     options = {"correlation_id": uuid4(), "seen": active_key(of), **BY} | options
     with transaction.atomic():
         return verb(of.pk, **options)

@@ -73,7 +73,7 @@ class Server:
         self.program("pg_ctl", "-D", self.data, "-w", "promote")
 
     def part_from_primary(self) -> None:
-        """From now on this standby hears nothing of its primary, as if the network between them had died."""
+        """Cut this standby off from its primary, as if the network between them had died."""
         with self.connect() as raw:
             raw.execute("ALTER SYSTEM SET primary_conninfo = ''")
             raw.execute("SELECT pg_reload_conf()")

@@ -34,7 +34,7 @@ def postmaster(server):
 
 
 def leave_stale_lock_files(server, pid):
-    """What a killed server leaves behind, seen after its pid has been given to another process."""
+    """Leave the files of a killed server whose pid now belongs to another process."""
     owner = server.home.stat()
     make_private(server.socket_dir)
     in_data = f"{pid}\n{server.data}\n1700000000\n5432\n../socket\n\n  1234567         7\nready   \n"

@@ -1,4 +1,4 @@
-"""Jobs and workers for a look at the inbox, and what inbox_status says of them."""
+"""Jobs and workers for tests of monitoring, and the output of inbox_status."""
 
 import json
 from contextlib import contextmanager

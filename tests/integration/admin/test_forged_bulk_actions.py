@@ -1,4 +1,4 @@
-"""What a forged request to an action on many jobs comes to: nothing."""
+"""A forged request to an action on many jobs does nothing."""
 
 from types import SimpleNamespace
 
@@ -33,7 +33,7 @@ def test_an_action_on_many_asks_for_its_permission_itself():
 
 
 def confirmed(shown, **more):
-    """What a browser sends from the page that asks."""
+    """The form of the page that asks for confirmation, as a browser sends it."""
     names = ("action", "select_across", "seen")
     context = shown.context
     values = {

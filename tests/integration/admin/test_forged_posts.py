@@ -1,4 +1,4 @@
-"""What a forged request to an action on a job or a packet comes to: nothing."""
+"""A forged request to an action on a job or a packet does nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Who may do what on the pages of operators and staff."""
+"""Permissions on the pages of operators and staff."""
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME

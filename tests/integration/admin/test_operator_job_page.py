@@ -1,4 +1,4 @@
-"""What operators see on the page of a job, each by their role, and that nothing is done by a look at it."""
+"""The page of a job shows each role what it may see, and a GET changes nothing."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Who sees whom a case is about: one list of private columns, on every page; a reveal is a POST, and logged."""
+"""Private columns are hidden on every page from those who may not see them; a reveal is a POST, and logged."""
 
 import re
 from uuid import uuid4
@@ -130,7 +130,7 @@ def test_no_page_shows_a_role_what_it_may_not_see(as_role, marked_rows, role):
 def test_a_page_says_that_there_is_something_and_not_what(as_role, marked_rows):
     text = text_of(as_role("viewer").get(url(Packet, "change", marked_rows.pk)))
     assert text.count("not shown") >= len(Packet.private.fields) + len(PacketDocument.private.fields)
-    # What was changed by a version is told, not to what.
+    # The page names the fields that a version changed, and not their values.
     assert re.search(r"utn:</span> changed", text)
     assert re.search(r"UTN</dt><dd>NONE: not shown, needs correction: not shown not shown", text)
     empty = packet(2)

@@ -1,4 +1,4 @@
-"""What machines ask: alive, ready, and the numbers."""
+"""Health and metrics endpoints."""
 
 import re
 from pathlib import Path

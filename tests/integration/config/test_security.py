@@ -30,7 +30,7 @@ def test_after_five_wrong_passwords_the_right_one_does_not_help(client):
         assert log_in(client, "wrong").status_code == 200
     assert log_in(client, "wrong").status_code == 429
     assert log_in(client, "right").status_code == 429
-    # Whoever comes from elsewhere is not locked out with them.
+    # Other addresses are not locked out with this one.
     assert log_in(client, "right", REMOTE_ADDR="192.0.2.7").status_code == 302
 
 

@@ -1,4 +1,4 @@
-"""What people decide: one version each, what it is told to whom, and what stands in the way is said."""
+"""Each decision of a person is one version, reaches whom it concerns, or is refused with the reason."""
 
 from uuid import uuid4
 
@@ -197,7 +197,7 @@ def test_an_exception_before_commit_leaves_nothing(verb, options):
 
 
 def value_of(field):
-    """A value that is none of the defaults."""
+    """A value that is not the default."""
     return {
         "packet": None,
         "esmd_request_payload": {"a": 1},

@@ -29,7 +29,7 @@ def run(sql, **values):
 
 def empty():
     run(AUTOVACUUM_OFF)
-    # What other tests rolled back is still in the file, and the planner counts it.
+    # Rows that other tests rolled back are still in the file, and the planner counts them.
     run("TRUNCATE integration_inbox CASCADE")
 
 

@@ -178,7 +178,7 @@ def paused_ingest():
 
 
 def test_a_correction_between_snapshot_and_lock_gives_a_job_of_the_new_revision():
-    """What the ingest has read is revision 1. Another one takes that, and the writer corrects it at once."""
+    """The ingest has read revision 1. Another ingest takes that, and the writer corrects it at once."""
     corrected = row('{"round": 1}')
     with paused_ingest() as ingesting:
         assert ingest_rows() == 1
@@ -247,7 +247,7 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(column):
 
 
 def test_each_content_of_1000_rows_is_one_job_in_any_order_of_commits():
-    """4 writers decide, correct and withdraw in small transactions; 2 readers take in all the while."""
+    """4 writers decide, correct and withdraw in small transactions, while 2 readers ingest."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO service_ops_send_serviceops (decision_tracking_id)"

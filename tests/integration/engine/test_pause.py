@@ -45,7 +45,7 @@ def untouched(count):
 
 
 class Refusing(Service):
-    """Not there until it is told to come up."""
+    """A service that is down until the test brings it up."""
 
     def __init__(self, refusals=None):
         super().__init__(is_open=True)
@@ -58,7 +58,7 @@ class Refusing(Service):
         return done()
 
 
-# What a pause is.
+# How a pause begins and ends.
 
 
 def test_a_service_that_is_not_there_pauses_its_source_and_costs_no_attempt():
@@ -238,7 +238,7 @@ def test_a_worker_that_seldom_polls_wakes_up_for_the_try_and_resumes_by_itself()
 def test_a_worker_that_seldom_polls_is_notified_when_another_one_ends_the_pause():
     many_jobs(40)
     first, second = Service(), Service(is_open=True)
-    # So often in vain that the next try after this one would come too late.
+    # After so many failed tries, the next one would come too late.
     paused(next_try_at=seconds_ago(1), tries=9)
     listening = outbound_worker(
         outbound_source(second),
@@ -268,7 +268,7 @@ def test_an_idle_worker_does_not_spin_while_a_source_pauses():
     assert 2 <= len(ticks) <= 10
 
 
-# What people see.
+# How a pause is shown.
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def test_a_pause_without_waiting_jobs_is_no_stall(known):
 
 @pytest.fixture
 def run_as_check(monkeypatch):
-    """Runs inbox_status --check; returns its exit code. A worker of the source is on the roll."""
+    """Runs inbox_status --check; returns its exit code. A worker of the source is registered."""
     from inbox.models import InboxWorker
 
     InboxWorker.objects.create(

@@ -79,7 +79,7 @@ def set_up():
 
 
 def take_everything_back():
-    """What a worker does for others once a second, what it does now and then, and for itself without a connection."""
+    """Reclaim as a worker does: from gone workers, by age, and its own jobs after a lost connection."""
     limits = {"max_attempts": 5, "batch_size": 3}
     liveness.reclaim_from_gone(liveness.find_gone(None, NO_JOBS), **limits)
     reclaim.reclaim_all_stale(stale_after_s=120, **limits)
@@ -87,7 +87,7 @@ def take_everything_back():
 
 
 def state():
-    """Of each job, what AFTER tells."""
+    """The columns of each job that AFTER names."""
     return {
         job.source: (
             job.status,

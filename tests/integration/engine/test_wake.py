@@ -1,4 +1,4 @@
-"""What waits is woken by whoever brings what it waits for, in the same transaction; the clock heals a lost wake."""
+"""A waiting job is woken in the transaction that brings what it waits for; the clock makes up for a lost wake."""
 
 import pytest
 from django.db import connection, transaction

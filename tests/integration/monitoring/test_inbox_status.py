@@ -17,7 +17,7 @@ from tests.support.status import INTAKE, UNKNOWN, another_session, due_job, read
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# What it shows.
+# Its content.
 
 
 def test_it_counts_every_status(capsys):

@@ -1,4 +1,4 @@
-"""What is called a standstill, and what is not."""
+"""When the inbox counts as stalled, and when it does not."""
 
 import re
 

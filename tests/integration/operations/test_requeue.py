@@ -1,4 +1,4 @@
-"""Requeue: DEAD, FAILED and WAITING jobs begin anew, each with an entry in the audit, and nobody else's job moves."""
+"""Requeue: DEAD, FAILED and WAITING jobs start again, each with an entry in the audit; no other job moves."""
 
 from datetime import UTC, datetime
 

@@ -24,7 +24,7 @@ def nested(**keys):
     return {"ingest_data": {"note": MARKER} | keys}
 
 
-# What arrives (a payload, or a payload and columns), and the reason of its death.
+# A payload, or a payload and columns, and the reason why its job is dead.
 DEAD = {
     "documents-text": (esmd(CASE, documents=MARKER), "documents must be a list, got a string"),
     "documents-number": (esmd(CASE, documents=123), "documents must be a list, got a number"),

@@ -1,4 +1,4 @@
-"""What a message of Integration is: message_type_id decides, then the text; both known and different is unknown."""
+"""The type of a message of Integration: message_type_id decides, then the text; if they contradict, it is unknown."""
 
 import pytest
 

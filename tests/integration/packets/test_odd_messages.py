@@ -1,4 +1,4 @@
-"""What looks odd but is processed all the same, each amid 199 good neighbours of one batch."""
+"""Odd messages that are processed all the same, each amid 199 good neighbours of one batch."""
 
 from datetime import UTC, datetime, timedelta
 

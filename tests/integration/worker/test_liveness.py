@@ -1,4 +1,4 @@
-"""Who is gone is seen at once, and what it held is taken back; who lives keeps what it has."""
+"""A gone process is noticed at once and its jobs are reclaimed; a living one keeps its jobs."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A process shows that it lives by a lock that vanishes with it, and hears of work without asking."""
+"""A process shows that it is alive by a lock that vanishes with it, and is notified of work."""
 
 import select
 from concurrent.futures import ThreadPoolExecutor
@@ -104,7 +104,7 @@ def test_one_write_of_work_is_one_notification(present):
 
 
 def test_a_writers_session_can_switch_notifications_off(present):
-    """Notifications come in the order of their commits, so the first one heard is not the writers'."""
+    """Notifications come in the order of their commits, so the first one is not the writers'."""
     execute("SET inbox.notify = off")
     for write in WRITERS:
         write()
@@ -208,7 +208,7 @@ def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
 
 
 def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
-    """What refused everything tells nothing of a connection of its own."""
+    """A server that refused everything says nothing about a connection of its own."""
 
     def register(*, has_own_connection=True):
         if is_away:

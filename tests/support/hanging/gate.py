@@ -11,7 +11,7 @@ PORT = "TEST_GATE"
 
 
 class Gate:
-    """Closed until the test leaves its `with` or opens it; `environment` is for the workers that shall wait."""
+    """Closed until the test leaves its `with` or opens it; `environment` is for the workers that should wait."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))

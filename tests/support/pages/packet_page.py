@@ -29,7 +29,7 @@ def text_of(answer):
 
 
 def form_of(client, of, action):
-    """What a browser would send if the person filled in nothing."""
+    """The fields that a browser would send if the person filled in nothing."""
     answer = client.get(page(of, action))
     assert answer.status_code == 200
     return sent_by(answer)
