@@ -1,4 +1,4 @@
-"""Ingests and works in this process, as a worker would."""
+"""Ingest and work in the process of the test, as a worker would."""
 
 from inbox import registry
 from inbox.engine.claim import claim
@@ -10,7 +10,7 @@ from inbox.models import InboxJob
 
 
 def ingest_all() -> None:
-    """Make jobs of all rows, also of those that lie some minutes behind the watermark."""
+    """Make jobs of all rows of Integration, also of those some minutes behind the watermark."""
     integration = registry.source("integration")
     while ingest(integration).count:
         pass
@@ -23,7 +23,7 @@ def swept(source: registry.Source, kind: SweepKind) -> int:
 
 
 def drain(batch_size: int = 200) -> JobCounts:
-    """Take in all rows and work until nothing is due; returns how many jobs took each status."""
+    """Ingest all rows of Integration and work until nothing is due; returns how the attempts ended."""
     ingest_all()
     counts = NO_JOBS
     while claimed := claim(registry.source("integration"), worker_id="test", limit=batch_size):
@@ -32,11 +32,12 @@ def drain(batch_size: int = 200) -> JobCounts:
 
 
 def job_of(message_id: int) -> InboxJob:
+    """The job of a message of Integration."""
     return InboxJob.objects.get(source="integration", message_id=message_id)
 
 
 def drain_all(batch_size: int = 200) -> JobCounts:
-    """As `drain`, of every source that reads a table, until a round brings nothing."""
+    """As `drain`, for every source that reads a table, until a round brings nothing."""
     sources = [source for source in registry.sources() if source.reads]
     counts = NO_JOBS
     while True:

@@ -24,7 +24,7 @@ def due_job(age_s=0.0, **fields):
 
 
 def worker(**fields):
-    """A worker process without presence, so that its row alone says whether it lives."""
+    """A worker process without presence, so that only its row says whether it is alive."""
     defaults = {"instance_id": uuid4(), "worker_id": "worker A", "command": "run_inbox_worker", "host": "h", "pid": 1}
     return InboxWorker.objects.create(**defaults | fields)
 
@@ -45,17 +45,19 @@ def open_transaction(**fields):
 
 
 def sql(statement, *values):
+    """Execute a statement."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
 
 
 def text(**options):
+    """The page that inbox_status prints."""
     seen = take_snapshot(**options)
     return page(seen, find_stalls(seen))
 
 
 def read_json(line):
-    """Python reads NaN and Infinity; other programs don't."""
+    """The JSON of a line; fails on NaN and Infinity, which only Python reads."""
 
     def refuse(name):
         raise AssertionError(f"{name} is no JSON")
@@ -64,13 +66,14 @@ def read_json(line):
 
 
 def status_json(capsys, *options):
+    """The output of inbox_status --json."""
     call_command("inbox_status", "--json", *options)
     return read_json(capsys.readouterr().out)
 
 
 @contextmanager
 def another_session(*statements):
-    """A session of its own that has done `statements`; gives its pid."""
+    """Another session that has executed `statements`; yields its pid."""
     other = connection.copy()
     other.ensure_connection()
     try:
