@@ -20,6 +20,7 @@ from inbox.job_counts import NO_JOBS, JobCounts
 class Event(Enum):
     """What can happen: the logger and the level of its log line, and the text."""
 
+    INGESTED = "inbox.engine.ingest", "debug", "rows ingested"
     INGEST_REFUSED = "inbox.engine.ingest", "warning", "the database refused an ingest; trying again"
     LATE_ROWS_FOUND = "inbox.engine.sweep", "info", "the lookback found rows that committed late"
     MISSED_ROWS_FOUND = "inbox.engine.sweep", "error", "incident: the reconcile found rows that every other look missed"
@@ -32,6 +33,8 @@ class Event(Enum):
     RECLAIMED = "inbox.engine.reclaim", "warning", "jobs reclaimed"
     RECLAIMED_OWN = "inbox.engine.reclaim", "warning", "own jobs reclaimed after a lost connection"
     RENEWAL_MISSED = "inbox.engine.heartbeat", "info", "claims could not be renewed"
+    WOKEN = "inbox.engine.wake", "debug", "waiting jobs woken"
+    PRUNED = "inbox.engine.prune", "debug", "jobs pruned"
     PAUSED = "inbox.engine.pause", "warning", "source paused"
     RESUMED = "inbox.engine.pause", "info", "source resumed"
     OPERATED = "inbox.operations", "info", "operator changed jobs"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from inbox.engine.ingest_by_flag import ingest_flagged
+from inbox.events import Event, emit
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.models import PollWatermark
 from inbox.registry import ByFlag, ByWatermark, Source
@@ -117,6 +118,8 @@ def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
             found = count = ingest_flagged(source, table, limit)
         case None:
             found = count = 0
+    if count:
+        emit(Event.INGESTED, source=source.name, count=count)
     return Ingested(count, is_full=found >= limit)
 
 

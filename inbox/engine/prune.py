@@ -28,6 +28,7 @@ from django.db.models.functions import Coalesce, Now
 from inbox import conf, registry
 from inbox.engine.audit import Change, job_facts, record
 from inbox.engine.ingest import HAS_NO_JOB, LOWEST_ID, lock_watermark
+from inbox.events import Event, emit
 from inbox.fields import READABLE_FROM
 from inbox.models import InboxJob, PollWatermark
 from inbox.models.job import JobQuerySet
@@ -162,6 +163,8 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
             reason=f"ended more than {older_than_s / 86400:g} days ago",
         )
         InboxJob.objects.filter(inbox_id__any_of=inbox_ids).delete()
+    if inbox_ids:
+        emit(Event.PRUNED, source=source.name, count=len(inbox_ids))
     return Counter(fact["status"] for fact in facts.values())
 
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from inbox.db.notify import notify
 from inbox.engine.audit import job_changes, job_facts, record, recorded_move
+from inbox.events import Event, emit_on_commit
 from inbox.models import InboxJob
 from inbox.outcomes import WOKEN_KINDS
 from inbox.statuses import Status
@@ -51,6 +52,7 @@ def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
         if dead:
             record(job_changes(dead, job_facts(dead)), who="wake", verb="wake", reason=why)
         notify()
+        emit_on_commit(Event.WOKEN, count=len(inbox_ids), reason=why)
     return len(inbox_ids)
 
 

@@ -53,13 +53,19 @@ def work_on(
 ) -> JobCounts:
     """Work on those jobs of a claim that `handler` is for; if it raises, on each job alone."""
     try:
-        return _handle(claim, handler, inbox_ids)
+        counts = _handle(claim, handler, inbox_ids)
     except Exception as error:
         if is_connection_lost(error):
             raise
+        if is_deadlock(error):
+            emit(Event.DEADLOCKED, jobs=len(inbox_ids), attempt=DEADLOCK_TRIES)
+            return JobCounts(given_back=give_back(claim.lease_id, inbox_ids))
         if len(inbox_ids) == 1:
             return _fail(claim, inbox_ids[0], error)
         emit(Event.ROLLED_BACK, jobs=len(inbox_ids), source=claim.source.name, kind=type(error).__name__)
+    else:
+        emit(Event.FINISHED, counts, source=claim.source.name, jobs=len(inbox_ids))
+        return counts
     counts = NO_JOBS
     for position, inbox_id in enumerate(inbox_ids):
         if is_stopping():
@@ -69,8 +75,9 @@ def work_on(
 
 
 def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> JobCounts:
-    """One transaction: lock the leases, run the handler, write the outcomes. A deadlock costs no attempt."""
-    for attempt in range(1, DEADLOCK_TRIES + 1):
+    """One transaction: lock the leases, run the handler, write the outcomes. A deadlock is retried, at no attempt."""
+    attempt = 1
+    while True:
         try:
             with transaction.atomic():
                 jobs = lock_leased(claim.lease_id, inbox_ids)
@@ -79,17 +86,12 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> JobCoun
                     raise HandlerBug(f"the handler gave {len(outcomes)} outcomes for {len(jobs)} jobs")
                 check_constraints_now()
                 finished = finish(claim.lease_id, claim.worker_id, zip(jobs, outcomes, strict=True))
-            counts = finished + JobCounts(lost=len(inbox_ids) - len(jobs))
-            emit(Event.FINISHED, counts, source=claim.source.name, jobs=len(inbox_ids))
-            return counts
+            return finished + JobCounts(lost=len(inbox_ids) - len(jobs))
         except Exception as error:
-            if not is_deadlock(error):
+            if not is_deadlock(error) or attempt == DEADLOCK_TRIES:
                 raise
-            if attempt == DEADLOCK_TRIES:
-                emit(Event.DEADLOCKED, jobs=len(inbox_ids), attempt=attempt)
-                return JobCounts(given_back=give_back(claim.lease_id, inbox_ids))
             time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 not a secret
-    raise AssertionError("unreachable")
+            attempt += 1
 
 
 def check_constraints_now() -> None:

@@ -34,8 +34,9 @@ def test_a_worker_says_what_it_does_in_json(run_command):
     events = [json.loads(line) for line in err.splitlines()]
     assert [event["event"] for event in events] == [
         "worker registered",
+        "rows ingested",
         "jobs claimed",
         "batch finished",
         "worker stopped",
     ]
-    assert (events[2]["source"], events[2]["jobs"], events[2]["done"]) == ("integration", 1, 1)
+    assert (events[3]["source"], events[3]["jobs"], events[3]["done"]) == ("integration", 1, 1)
