@@ -1,4 +1,4 @@
-"""Tests in this folder need no database; pytest-django refuses a query of theirs, and this refuses to make one ready."""
+"""Tests in this folder need no database: pytest-django refuses their queries; this refuses to prepare a database."""
 
 import pytest
 

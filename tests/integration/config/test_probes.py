@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.conf import settings as project_settings
@@ -11,17 +10,13 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from prometheus_client.parser import text_string_to_metric_families
 
-from inbox.models import InboxWorker, PollWatermark, SourcePause
+from inbox.models import PollWatermark, SourcePause
 from tests.support.rows import job, seconds_ago, send
+from tests.support.workers import worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
-
-
-def worker(**fields):
-    defaults = {"instance_id": uuid4(), "worker_id": "w", "command": "run_inbox_worker", "host": "here", "pid": 1}
-    return InboxWorker.objects.create(**defaults | fields)
 
 
 def numbers(client, **extra) -> dict:
