@@ -21,11 +21,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Coalesce, Now
 
-from inbox import conf, registry
+from inbox import registry
 from inbox.engine.audit import Change, job_facts, record
 from inbox.engine.ingest import HAS_NO_JOB, LOWEST_ID, lock_watermark
 from inbox.events import Event, emit
@@ -173,7 +174,7 @@ def _move_past(source: Source, table: ByWatermark, inbox_ids: Sequence[int], old
     values: dict[str, Any] = {
         "source": source.name,
         "inbox_ids": list(inbox_ids),
-        "age_s": max(older_than_s, conf.lookback_s()),
+        "age_s": max(older_than_s, settings.INBOX_LOOKBACK),
     }
     with connection.cursor() as cursor:
         cursor.execute(SELECT_PRUNABLE.format(table=connection.ops.quote_name(table.table)), values)

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from enum import Enum
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from inbox import conf
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
 from inbox.events import Event, emit
 from inbox.models import PollWatermark
@@ -75,7 +75,7 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
     """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
-    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else conf.reconcile_every_s()
+    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else settings.INBOX_RECONCILE_EVERY
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second'"
@@ -104,7 +104,7 @@ def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]
 
 def _pause_s(took_s: float) -> float:
     """Seconds until the next lookback: longer after a long one, and never so long that a row slips through between."""
-    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), conf.lookback_s() / 4)
+    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), settings.INBOX_LOOKBACK / 4)
 
 
 def return_turn(source: Source, kind: SweepKind) -> None:
@@ -116,7 +116,7 @@ def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
-            {"source": source.name, "lookback_s": conf.lookback_s()},
+            {"source": source.name, "lookback_s": settings.INBOX_LOOKBACK},
         )
         row = cursor.fetchone()
     return (row[0] if row else "-infinity", -(2**63))
@@ -135,7 +135,7 @@ def _read(
                 "created_at": created_at,
                 "message_id": message_id,
                 "step": step,
-                "lookback_s": conf.lookback_s(),
+                "lookback_s": settings.INBOX_LOOKBACK,
             },
         )
         row = cursor.fetchone()
