@@ -1,7 +1,7 @@
 """The sources of the ClinicalOps poller. The first two are contents of the same row, each with a flag of its own."""
 
 from decisions.outbox import PAYLOAD_SOURCE
-from inbox.registry import ByFlag, Source, register_source
+from inbox.api import ByFlag, Source, register_source
 
 COMMAND = "run_clinical_ops_poller"
 

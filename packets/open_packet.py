@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from inbox.engine.wake import wake
+from inbox.api import wake
 from packets.codes import Channel
 from packets.models import Packet, PacketEvent
 
