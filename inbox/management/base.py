@@ -49,9 +49,9 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
 
-    def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> bool:
-        """Print the one or the other; False if nobody reads any more."""
-        return say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
+    def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> None:
+        """Print the one or the other."""
+        say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
 
 
 @contextmanager

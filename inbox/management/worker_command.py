@@ -8,13 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from inbox import registry
-from inbox.management.base import (
-    DatabaseCommand,
-    add_number,
-    positive_int,
-    positive_seconds,
-    stopped_by_signals,
-)
+from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.monitoring.age import in_words

@@ -8,13 +8,7 @@ from django.db import connection
 
 from inbox.db.errors import is_connection_lost
 from inbox.engine.reclaim import count_stale, reclaim_all_stale
-from inbox.management.base import (
-    DatabaseCommand,
-    add_number,
-    positive_int,
-    positive_seconds,
-    stopped_by_signals,
-)
+from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 
 LOOP_INTERVAL_S = 10.0
 
