@@ -194,7 +194,7 @@ def test_a_reserve_as_large_as_the_budget_is_refused():
 def test_only_the_web_has_a_pool_and_each_kind_its_name(command, name, has_pool):
     assert process.kind_of(["manage.py", command]) == name
     script = (
-        f"from config import process; process.become({name!r})\n"
+        f"from config import process; process.kind = {name!r}\n"
         "from config.settings import DATABASES; options = DATABASES['default']['OPTIONS']\n"
         "print(options['application_name'], 'pool' in options)"
     )
