@@ -14,7 +14,7 @@ from tests.support.workers import worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Of the others it is only seen that they fit.
+# The others are only checked to fit.
 KEPT = {"packets_packet", "packets_integrationmessage"}
 
 

@@ -1,4 +1,4 @@
-"""The first page goes on by itself, and nobody who looks at it loses their place."""
+"""The front page refreshes itself, and its reader does not lose their place."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""What must hold, as SQL. Each query names the jobs or messages that break it; none may come back."""
+"""The invariants, as SQL. Each query names the jobs or messages that break one, and must return none."""
 
 import psycopg
 
@@ -57,7 +57,7 @@ AT_THE_END = {
 
 
 def broken(connection: psycopg.Connection, queries: dict[str, str]) -> dict[str, list[tuple]]:
-    """What does not hold, with the first few rows that show it."""
+    """The invariants that do not hold, each with the first few rows that show it."""
     found = {}
     for name, query in queries.items():
         if rows := connection.execute(query).fetchmany(5):

@@ -16,7 +16,7 @@ from tests.support.zygote import Zygote, is_alive, send_signal
 
 WORKERS = 4
 # Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
-# seen. Who is frozen wakes before that if others are just at its jobs.
+# seen. A frozen worker wakes before that if others are just at its jobs.
 FREEZE_S = (2.4, 4.5)
 # Workers that have claimed and not begun to work: only the lease protects what they hold.
 HOLD_BY_LEASE_ONLY = """

@@ -75,8 +75,8 @@ def lookback_off():
     from inbox.engine.sweep import SweepKind, take_turn
     from inbox.worker import ingester as ingester
 
-    def take_turn_of_reconcile(source, floor, **options):
-        return floor is SweepKind.RECONCILE and take_turn(source, floor, **options)
+    def take_turn_of_reconcile(source, kind, **options):
+        return kind is SweepKind.RECONCILE and take_turn(source, kind, **options)
 
     ingester.take_turn = take_turn_of_reconcile
 
@@ -93,7 +93,7 @@ def watermark_per_column():
 
 
 def reclaim_waits():
-    """Who takes back jobs waits for rows that somebody works on, instead of passing them by."""
+    """Reclaiming waits for rows that somebody works on, instead of skipping them."""
     from inbox.models.job import JobQuerySet
 
     def lock_keys(self, limit=None):

@@ -108,7 +108,7 @@ def _run(monkey: Monkey, seconds: float, seed: int, say) -> dict[str, list[tuple
 
 
 class Watch(threading.Thread):
-    """Asks the invariants again and again; what was broken once stays found."""
+    """Checks the invariants again and again; a violation that was found once is kept."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)

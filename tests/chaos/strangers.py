@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import psycopg
 
 TRY_AGAIN_S = 0.005
-# Whoever has a session loses it: else all of them would sit out the time on the ones they have.
+# All sessions are ended, or every process would sit out the time on the one it has.
 PUSH_OUT = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
  WHERE application_name <> 'a stranger' AND pid <> pg_backend_pid() AND backend_type = 'client backend'

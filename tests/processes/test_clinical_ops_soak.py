@@ -161,7 +161,7 @@ def test_rows_1_to_6_of_which_another_poller_took_the_second_and_died():
     ingest(clinical)
     taken = claim(clinical, worker_id="dies", limit=3)
     assert len(taken) == 3
-    # Of its batch it gives back all but the second row, and dies with that.
+    # It gives back its batch except for the second row, and dies with that.
     from inbox.engine.give_back import give_back
 
     keep = InboxJob.objects.get(source="clinical_decision", message_id=second).pk

@@ -28,7 +28,7 @@ NO_ANSWER = r"^no answer from the database for 0\.5 s \(DB_CLIENT_DEADLINE\); co
 
 
 class Proxy(threading.Thread):
-    """Forwards TCP connections to the server at `address`, until it is told otherwise."""
+    """Forwards TCP connections to the server at `address`, until the test stops that."""
 
     def __init__(self, address):
         super().__init__(daemon=True)
@@ -54,7 +54,7 @@ class Proxy(threading.Thread):
             self._muted |= self._servers
 
     def heal(self):
-        """Forward new connections again. What was swallowed stays silent; the server learns that it is gone."""
+        """Forward new connections again. Old ones are never answered; the server sees that they are gone."""
         with self._lock:
             self._is_swallowing = False
             for server in self._muted:

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,24 +14,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from config import process
 from inbox.db import connection_budget as budget
-from inbox.db.connection_budget import Connections, Level, NoRoom, count_connections, wait_for_room
+from inbox.db.connection_budget import NoRoom, count_connections, wait_for_room
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import done
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence
 from tests.support.meanwhile import Meanwhile
 from tests.support.probe import probe_source, wait_until
-from tests.support.project import PROJECT, manage
 from tests.support.rows import esmd, job, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def seen(**fields):
-    usual = {"by_kind": {}, "sessions": 0, "usable": 1000, "budget": 120, "reserved": 20, "rank": 1}
-    return Connections(**usual | fields)
 
 
 @contextlib.contextmanager
@@ -47,29 +38,6 @@ def sessions(count, name="serviceops-worker"):
     finally:
         for raw in opened:
             raw.close()
-
-
-@pytest.mark.parametrize(
-    ("background", "level"),
-    [(0, "FINE"), (69, "FINE"), (70, "BUSY"), (94, "BUSY"), (95, "TIGHT"), (99, "TIGHT"), (100, "FULL"), (130, "FULL")],
-)
-def test_levels_are_parts_of_what_the_web_leaves(background, level):
-    found = seen(by_kind={"worker": background, "web": 15}, sessions=background + 15)
-    assert found.level is Level[level]
-    assert (found.warning is None) == (level == "FINE")
-
-
-def test_what_the_web_has_not_taken_stays_free_for_it_whoever_uses_the_server():
-    strangers = seen(by_kind={"worker": 2, "web": 5}, usable=100, sessions=84)
-    assert strangers.room == 100 - 84 - (20 - 5)
-    assert strangers.level is Level.TIGHT
-    assert not seen(usable=100, sessions=81).may_start
-    assert seen(usable=100, sessions=80).may_start
-
-
-def test_of_many_that_start_at_once_the_oldest_may():
-    assert seen(by_kind={"worker": 150}, sessions=150, rank=97).may_start
-    assert not seen(by_kind={"worker": 150}, sessions=150, rank=98).may_start
 
 
 def test_sessions_are_counted_by_the_kind_of_process_and_strangers_by_the_server():
@@ -181,28 +149,6 @@ def test_status_shows_them(capsys, settings):
     assert "WARNING: " in out
 
 
-def test_a_reserve_as_large_as_the_budget_is_refused():
-    code, _, err = manage("check", SECRET_KEY="x", DEBUG="on", DB_CONNECTION_BUDGET="20")
-    assert code == 1
-    assert "DB_CONNECTIONS_RESERVED is 20, but it takes less than DB_CONNECTION_BUDGET, which is 20" in err
-
-
-@pytest.mark.parametrize(
-    ("command", "name", "has_pool"),
-    [("runserver", "web", True), ("run_inbox_worker", "worker", False), ("inbox_status", "command", False)],
-)
-def test_only_the_web_has_a_pool_and_each_kind_its_name(command, name, has_pool):
-    assert process.kind_of(["manage.py", command]) == name
-    script = (
-        f"from config import process; process.kind = {name!r}\n"
-        "from config.settings import DATABASES; options = DATABASES['default']['OPTIONS']\n"
-        "print(options['application_name'], 'pool' in options)"
-    )
-    settings = {"SECRET_KEY": "x", "DATABASE_URL": "postgresql://u@h/d?application_name=mine", "READ_DOT_ENV": "off"}
-    found = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=settings, capture_output=True, text=True)
-    assert found.stdout == f"serviceops-{name} {has_pool}\n", found.stderr
-
-
 @pytest.fixture
 def web(start_command):
     """A web process with a pool of two; gives its address."""
@@ -256,7 +202,7 @@ def test_logins_answer_and_workers_go_on_while_all_others_want_more_than_there_i
     limits = {"DB_CONNECTION_BUDGET": "55", "DB_CONNECTIONS_RESERVED": "10"}
     for number in range(200):
         send(esmd(), tracking_id(number))
-    # Of what is counted here, two are the test's own.
+    # Two of the sessions counted here are the test's own.
     with sessions(37), Sampler() as sampler:
         for _ in range(3):
             start_command("run_inbox_worker", "--batch-size", "20", **limits)

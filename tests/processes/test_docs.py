@@ -1,4 +1,4 @@
-"""What the documents say to type works. tests/unit/test_docs.py checks that they name only what exists."""
+"""The commands in the documents work. tests/unit/test_docs.py checks that documents name only what exists."""
 
 import os
 import re

@@ -108,7 +108,7 @@ def test_nothing_acknowledged_is_lost_and_workers_go_on_by_themselves(pair, caps
             with first.connect(DATABASE) as raw:
                 done = "SELECT count(*) FROM integration_inbox WHERE status = 'DONE'"
                 wait_until(lambda: raw.execute(done).fetchone()[0] > 200, timeout_s=60)
-                # What the standby does not get must not be acknowledged: they wait for it.
+                # A commit that the standby does not get must not be acknowledged: it waits.
                 second.part_from_primary()
                 parted_at = time.monotonic()
                 wait_until(lambda: raw.execute(WAITS).fetchone()[0] or integration.count_since(parted_at) > 50)
@@ -126,7 +126,7 @@ def test_nothing_acknowledged_is_lost_and_workers_go_on_by_themselves(pair, caps
             )
             cases = {row[0] for row in raw.execute("SELECT decision_tracking_id FROM packet")}
             assert set(integration.acknowledged) <= cases
-            # What was not acknowledged may have been committed; nothing has more than one effect.
+            # Messages that were not acknowledged may have been committed; none has more than one effect.
             events = raw.execute("SELECT count(*), count(DISTINCT packet_id) FROM packet_event WHERE what = 'created'")
             assert events.fetchone() == (len(cases), len(cases))
             gap = raw.execute(

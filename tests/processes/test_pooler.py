@@ -116,7 +116,7 @@ def test_with_a_direct_way_workers_are_present(pooler, start_command):
     assert set(rows.values_list("has_presence", flat=True)) == {True}
 
 
-def test_with_a_direct_way_a_worker_hears_what_comes(pooler, start_command):
+def test_with_a_direct_way_a_worker_is_notified(pooler, start_command):
     """It would look by itself only after five minutes."""
     send(esmd(), tracking_id(1))
     start_command(

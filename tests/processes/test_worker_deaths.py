@@ -78,7 +78,7 @@ def assert_each_took_effect_once_at_its_first_attempt():
 
 @pytest.mark.timeout(300 + 60 * ROUNDS)
 def test_200_jobs_of_a_killed_worker_are_free_within_2_seconds_while_another_one_lives(start_worker, capsys):
-    """The survivor looks for work once in 50 minutes: only the roll call tells it."""
+    """The survivor polls once in 50 minutes, so only its check of who is alive can find the jobs."""
     wait_for_the_end_of_grace()
     survivor = start_worker("survivor", "--poll-interval", "600")
     took_s = [kill_one_that_holds_200(start_worker, number) for number in range(max(ROUNDS, 1))]

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker.signals import SAME_REQUEST_S, Stop, StopNow
+from inbox.worker.signals import SAME_REQUEST_S
 from packets.models import Packet, PacketDocument
 from tests.support.cases import utn
 from tests.support.probe import lock_waiters, wait_until
@@ -137,31 +137,6 @@ def test_a_second_signal_stops_now_and_gives_back_what_was_in_hand(start_command
     assert "Stopped immediately" in err
     job = InboxJob.objects.get(message_id=in_hand)
     assert (job.status, job.attempt_count) == ("NEW", 0)
-
-
-@pytest.fixture
-def asked_once():
-    """A Stop of this process that has had its first signal."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stop = Stop()
-    stop.install()
-    signal.raise_signal(signal.SIGTERM)
-    yield stop
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def test_one_wish_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
-    """As from GNU timeout, which signals a process and then its group."""
-    monkeypatch.setattr("inbox.worker.signals.SAME_REQUEST_S", 60)
-    signal.raise_signal(signal.SIGINT)
-    assert asked_once.is_asked
-
-
-def test_a_second_signal_that_comes_later_stops_now(asked_once, monkeypatch):
-    monkeypatch.setattr("inbox.worker.signals.SAME_REQUEST_S", 0)
-    with pytest.raises(StopNow):
-        signal.raise_signal(signal.SIGINT)
 
 
 def test_an_idle_worker_ends_at_once_on_sigint_and_signs_off(start_command):

@@ -4,6 +4,7 @@ Whatever happens, a packet has one active version, its chain has no gap, the los
 """
 
 import random
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -26,7 +27,7 @@ from packets.models import Packet
 from tests.support.cases import BY, active, active_key, affirmed, approved, chain, decided, fresh, packet, utn
 from tests.support.clinical import write_decision
 from tests.support.drain import drain_all
-from tests.support.probe import in_threads
+from tests.support.probe import in_threads, lock_waiters, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +72,7 @@ def taken_in(name):
 
 
 def one_of_two(results, refusal):
-    """Exactly one version was made, and the loser was told why."""
+    """Exactly one version was made, and the loser was refused with the reason."""
     versions = [result for result in results if isinstance(result, PacketDecision)]
     refusals = [result for result in results if isinstance(result, refusal)]
     assert (len(versions), len(refusals)) == (1, 1), results
@@ -149,7 +150,7 @@ def test_a_clinical_answer_against_a_utn():
         write_decision(number)
         utn(number)
         in_threads(taken_in("clinical_decision"), taken_in("integration"))
-        # Whoever came too early waits, and has been woken.
+        # A message that came too early waits, and has been woken.
         assert not InboxJob.objects.filter(status="WAITING").exists()
         drain_all()
         assert (active(case).clinical_decision, active(case).utn_status) == ("AFFIRM", "SUCCESS")
@@ -193,7 +194,7 @@ def test_a_batch_of_200_utns_and_people_on_the_same_packets_lose_nothing():
     for case in cases:
         versions = chain(case)
         told = {version.utn for version in versions if version.utn}
-        # Closed before its UTN came, or told once; a later answer of a person ends its round.
+        # Closed before its UTN came, or one letter; a later answer of a person ends its round.
         assert told <= {f"UTN-FAKE-{versions[0].packet.decision_tracking_id.int % 1000000:06}"} or len(told) == 1
         rounds = {version.decision_round for version in versions if version.utn_status == "SUCCESS"}
         assert SendIntegration.objects.filter(decision_tracking_id=case.decision_tracking_id).count() == len(rounds)
@@ -205,8 +206,6 @@ def test_who_waits_for_the_packet_reads_the_decision_that_was_made_meanwhile():
     case = packet()
     with transaction.atomic():
         assert lock_case(case.pk).active is None
-        from threading import Thread
-
         results = []
 
         def run():
@@ -217,8 +216,6 @@ def test_who_waits_for_the_packet_reads_the_decision_that_was_made_meanwhile():
 
         thread = Thread(target=run)
         thread.start()
-        from tests.support.probe import lock_waiters, wait_until
-
         wait_until(lock_waiters)
         winner = approve(case.pk, correlation_id=uuid4(), **BY)
     thread.join(10)

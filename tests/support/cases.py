@@ -25,13 +25,14 @@ def packet(number: int = 1, **fields) -> Packet:
 
 
 def decided(verb, of: Packet, **options) -> PacketDecision:
-    """A person's verb in a transaction of its own, upon what is there now."""
+    """Apply a person's verb in a transaction of its own, as seen from the present version; returns the version made."""
     options = {"correlation_id": uuid4(), "seen": active_key(of), **BY} | options
     with transaction.atomic():
         return verb(of.pk, **options)
 
 
 def approved(number: int = 1) -> Packet:
+    """A packet that a person has approved."""
     made = packet(number)
     decided(approve, made)
     return fresh(made)
@@ -44,6 +45,7 @@ def answer(of: Packet, content: dict, *, kind="clinical", second: float = 0, mes
 
 
 def clinical(content, *, kind="clinical", second=0.0, message_id=1, revision=1):
+    """One message of a case, said at a second of its story; not stored."""
     said_at = seconds_ago(3600) + timedelta(seconds=second)
     return DecisionMessage(
         kind=kind,
@@ -75,15 +77,18 @@ def affirmed(number: int = 1) -> Packet:
 
 
 def active(of: Packet) -> PacketDecision | None:
+    """The active version of the packet."""
     return PacketDecision.objects.filter(packet=of, is_active=True).first()
 
 
 def active_key(of: Packet) -> int | None:
+    """The key of the active version, as a form says what was seen."""
     version = active(of)
     return version.pk if version else None
 
 
 def fresh(of: Packet) -> Packet:
+    """The packet as it is now."""
     return Packet.objects.get(pk=of.pk)
 
 
@@ -102,13 +107,16 @@ def chain(of: Packet) -> list[PacketDecision]:
 
 
 def utn(number: int = 1, text: str = "UTN-FAKE-000001", **columns) -> int:
+    """Send a UTN; returns its message_id."""
     return send({"message_type": "UTN", "unique_tracking_number": text}, tracking_id(number), **columns)
 
 
 def utn_fail(number: int = 1, code: str = "E1", **columns) -> int:
+    """Send a UTN failure; returns its message_id."""
     payload = {"message_type": "UTN_FAIL", "error_code": code, "error_description": "TEST", "action_required": "TEST"}
     return send(payload, tracking_id(number), **columns)
 
 
 def statuses(source: str = "integration") -> dict[int, str]:
+    """The status of each job of the source, by message_id."""
     return dict(InboxJob.objects.filter(source=source).values_list("message_id", "status"))

@@ -11,6 +11,7 @@ SOURCE = "clinical_decision"
 
 
 def decision(indicator: Any = "A", **fields) -> dict:
+    """A decision as ClinicalOps writes it: A affirms, N does not."""
     return {
         "source": "clinical_ops_ddms",
         "claim_id": 1,
@@ -22,6 +23,7 @@ def decision(indicator: Any = "A", **fields) -> dict:
 
 
 def payload(indicator: Any = "A", **fields) -> dict:
+    """A payload for CMS as the JSON Generator writes it."""
     procedure = {"procedureCode": "00000", "decisionIndicator": indicator, "mrCountUnitOfService": "1"}
     return {"partType": "B", "esmdTransactionId": "TXN-FAKE-0001", "procedures": [procedure]} | fields
 
@@ -47,8 +49,10 @@ def rewrite(message_id: int, **columns) -> None:
 
 
 def write_decision(number: int = 1, indicator: Any = "A", **columns) -> int:
+    """Insert a row with a decision; returns its message_id."""
     return write(number, clinical_ops_decision_json=decision(indicator), **columns)
 
 
 def write_payload(number: int = 1, indicator: Any = "A", **columns) -> int:
+    """Insert a row with a payload that was sent; returns its message_id."""
     return write(number, json_sent_to_integration=True, payload=payload(indicator), **columns)

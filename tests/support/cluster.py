@@ -22,6 +22,7 @@ OPTIONS = {
 
 
 def free_ports(count: int) -> list[int]:
+    """Ports of loopback that are free now."""
     taken = [socket.socket() for _ in range(count)]
     for one in taken:
         one.bind(("127.0.0.1", 0))
@@ -32,7 +33,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Server:
-    """`options` are settings of postgresql.conf, beside OPTIONS."""
+    """One server with its data below `folder`; `options` are settings of postgresql.conf, beside OPTIONS."""
 
     def __init__(self, folder: Path, port: int, **options: str) -> None:
         self.folder = folder
@@ -45,6 +46,7 @@ class Server:
             os.chown(folder, account().uid, account().gid)
 
     def program(self, name: str, *arguments: str | Path) -> None:
+        """Run a program of PostgreSQL as the user of the server; fails with its output."""
         done = run(launcher(self.folder), [binary(name), *arguments])
         assert done.returncode == 0, done.stdout
 
@@ -53,6 +55,7 @@ class Server:
         self.program("pg_ctl", "-D", self.data, "-w", "-l", self.log, "-o", options, "start")
 
     def make(self) -> None:
+        """Create the data folder and start."""
         self.program("initdb", "--no-sync", "--auth=trust", "-U", USER, "-E", "UTF8", "--locale=C", "-D", self.data)
         self.start()
 
@@ -63,7 +66,7 @@ class Server:
         self.start()
 
     def kill(self) -> None:
-        """As if its machine had died: no process of it gets to do anything more."""
+        """Kill all its processes at once, as if its machine had died."""
         postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         for pid in [postmaster, *map(int, children)]:
@@ -73,7 +76,7 @@ class Server:
         self.program("pg_ctl", "-D", self.data, "-w", "promote")
 
     def part_from_primary(self) -> None:
-        """From now on this standby hears nothing of its primary, as if the network between them had died."""
+        """Cut this standby off from its primary, as if the network between them had died."""
         with self.connect() as raw:
             raw.execute("ALTER SYSTEM SET primary_conninfo = ''")
             raw.execute("SELECT pg_reload_conf()")
@@ -88,7 +91,7 @@ class Server:
 
 
 def follow_synchronously(primary: Server) -> None:
-    """From now on no COMMIT of the primary is answered before its standby has it."""
+    """Make every COMMIT of the primary wait until its standby has it."""
     with primary.connect() as raw:
         raw.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         raw.execute("SELECT pg_reload_conf()")

@@ -1,4 +1,4 @@
-"""Ingests and works in this process, as a worker would."""
+"""Ingest and work in the process of the test, as a worker would."""
 
 from inbox import registry
 from inbox.engine.claim import claim
@@ -9,22 +9,22 @@ from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob
 
 
-def take_in() -> None:
-    """Make jobs of all rows, also of those that lie some minutes behind the watermark."""
+def ingest_all() -> None:
+    """Make jobs of all rows of Integration, also of those some minutes behind the watermark."""
     integration = registry.source("integration")
     while ingest(integration).count:
         pass
     swept(integration, SweepKind.LOOKBACK)
 
 
-def swept(source: registry.Source, floor: SweepKind) -> int:
+def swept(source: registry.Source, kind: SweepKind) -> int:
     """Sweep to the end; returns how many jobs that made."""
-    return sum(sweep(source, floor))
+    return sum(sweep(source, kind))
 
 
 def drain(batch_size: int = 200) -> JobCounts:
-    """Take in all rows and work until nothing is due; returns how many jobs took each status."""
-    take_in()
+    """Ingest all rows of Integration and work until nothing is due; returns how the attempts ended."""
+    ingest_all()
     counts = NO_JOBS
     while claimed := claim(registry.source("integration"), worker_id="test", limit=batch_size):
         counts += work(claimed)
@@ -32,11 +32,12 @@ def drain(batch_size: int = 200) -> JobCounts:
 
 
 def job_of(message_id: int) -> InboxJob:
+    """The job of a message of Integration."""
     return InboxJob.objects.get(source="integration", message_id=message_id)
 
 
 def drain_all(batch_size: int = 200) -> JobCounts:
-    """As `drain`, of every source that reads a table, until a round brings nothing."""
+    """As `drain`, for every source that reads a table, until a round brings nothing."""
     sources = [source for source in registry.sources() if source.reads]
     counts = NO_JOBS
     while True:

@@ -23,6 +23,7 @@ print(started)
 
 
 def ask(server, statement):
+    """Run a statement; returns the first value of its result, if it has one."""
     with psycopg.connect(server.url(), autocommit=True) as connection:
         cursor = connection.execute(statement)
         rows = cursor.fetchall() if cursor.description else []
@@ -30,11 +31,12 @@ def ask(server, statement):
 
 
 def postmaster(server):
+    """The pid of the running server."""
     return int((server.data / "postmaster.pid").read_text().split()[0])
 
 
 def leave_stale_lock_files(server, pid):
-    """What a killed server leaves behind, seen after its pid has been given to another process."""
+    """Leave the files of a killed server whose pid now belongs to another process."""
     owner = server.home.stat()
     make_private(server.socket_dir)
     in_data = f"{pid}\n{server.data}\n1700000000\n5432\n../socket\n\n  1234567         7\nready   \n"
@@ -44,11 +46,12 @@ def leave_stale_lock_files(server, pid):
 
 
 def waits_for(child, lock):
+    """True if the process waits for the lock on this open file."""
     waiters = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
     inode = str(os.fstat(lock.fileno()).st_ino)
     return any(words[5] == str(child.pid) and words[6].split(":")[2] == inode for words in waiters)
 
 
 def is_alive(process):
-    """A zombie is not: where nobody reaps orphans, as in a container without an init, it would stay for ever."""
+    """A zombie is not alive: it remains where nobody reaps orphans, as in a container without an init."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

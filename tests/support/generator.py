@@ -1,4 +1,4 @@
-"""Decision versions that need a payload, their jobs, and servers that answer in the JSON Generator's place."""
+"""Decision versions that need a payload, their jobs, and servers that stand in for the JSON Generator."""
 
 import signal
 import socket
@@ -29,13 +29,14 @@ def decision(number, **fields):
 
 
 def superseded(number, **fields):
-    """A version that is active no more."""
+    """A version that is no longer active."""
     old = decision(number, **fields)
     PacketDecision.objects.filter(pk=old.pk).update(is_active=False)
     return old
 
 
 def job_for(version):
+    """The job that asks for the payload of a version."""
     return job(
         source="json_generator",
         message_type="generate_payload",
@@ -45,23 +46,24 @@ def job_for(version):
 
 
 def jobs(count):
-    """As many cases, each with a job."""
+    """Jobs of so many cases, one each."""
     return [job_for(decision(number)) for number in range(1, count + 1)]
 
 
 def work(**options):
-    """One claim, as the poller does it."""
+    """Claim once and finish the calls, as the poller does."""
     source = registry.source("json_generator")
     Worker(sources=[source], worker_id="test", batch_size=200, poll_interval_s=0.05, **options).once()
 
 
 def fresh(one):
+    """The job as it is now."""
     return InboxJob.objects.get(pk=one.pk)
 
 
 @contextmanager
 def answering(body, head=b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n"):
-    """A server that gives one answer, byte for byte."""
+    """A server that gives one answer, byte for byte; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
 
@@ -78,6 +80,7 @@ def answering(body, head=b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n"):
 
 
 def ends_well(poller):
+    """Stop a poller by SIGTERM; returns what it printed."""
     poller.send_signal(signal.SIGTERM)
     out, err = poller.communicate(timeout=30)
     assert poller.returncode == 0, err
@@ -85,4 +88,5 @@ def ends_well(poller):
 
 
 def all_are_done():
+    """True if every job is DONE."""
     return set(statuses()) == {"DONE"}

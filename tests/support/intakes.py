@@ -3,7 +3,7 @@
 from inbox.models import InboxJob
 from packets.models import Packet
 from packets.samples.messages import good_messages, insert
-from tests.support.drain import job_of, take_in
+from tests.support.drain import ingest_all, job_of
 from tests.support.rows import esmd, send, tracking_id
 
 CASE = tracking_id(1)
@@ -17,6 +17,7 @@ SNAKE_DOCUMENT = {
 
 
 def documents_of(packet):
+    """The documents of a packet as tuples, by identifier."""
     columns = ("document_unique_identifier", "file_name", "mime_type", "file_size", "blob_path")
     return list(packet.documents.order_by("document_unique_identifier").values_list(*columns))
 
@@ -34,25 +35,26 @@ def portal(**values):
 
 
 def without(key):
+    """A good esMD payload without one of its keys."""
     payload = esmd(CASE)
     del payload[key]
     return payload
 
 
 def send_amid_neighbours(arrives):
-    """Send it between 199 good messages and take all in; returns its job."""
+    """Send a payload, or a payload and columns, between 199 good messages; ingest all; returns its job."""
     payload, columns = arrives if isinstance(arrives, tuple) else (arrives, {})
     neighbours = list(good_messages(199, seed=1))
     insert(neighbours[:100])
     message_id = send(payload, **{"decision_tracking_id": CASE} | columns)
     insert(neighbours[100:])
-    take_in()
+    ingest_all()
     assert InboxJob.objects.count() == 200
     return job_of(message_id)
 
 
 def assert_neighbours_are_done(job):
-    """All of them at the first attempt, each with its packet."""
+    """All 199 neighbours are DONE at the first attempt, each with its packet."""
     others = InboxJob.objects.exclude(pk=job.pk)
     assert others.filter(status="DONE", attempt_count=1, errors=[], note=None).count() == 199
     assert Packet.objects.exclude(decision_tracking_id=CASE).filter(has_documents=True).count() == 199

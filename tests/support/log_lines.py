@@ -1,4 +1,4 @@
-"""What stands in the log."""
+"""Captures log lines as they are written in production."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from config.logs import logging_settings
 
 @contextmanager
 def lines(log_format="json"):
-    """What stands in the log, one entry per line."""
+    """The log lines of the block, one entry each: dictionaries if `log_format` is json, else texts."""
     stream = io.StringIO()
     formatter = logging_settings(log_format, "INFO")["formatters"]["events"]
     kind = formatter.pop("()")

@@ -4,7 +4,7 @@ import threading
 
 
 class Meanwhile:
-    """`run()` goes on from the beginning of the `with` block to its end, when `is_over` is set and waited for."""
+    """`run()` runs in a thread for the time of the `with` block, whose end sets `is_over` and waits for it."""
 
     def __init__(self) -> None:
         self.is_over = threading.Event()

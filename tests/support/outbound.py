@@ -15,7 +15,7 @@ PATIENCE_S = 20
 
 
 class Service:
-    """What is called: each call waits until the test lets it go. The request of a job is its message_id.
+    """A service: each call waits until the test lets it go. The request of a job is its message_id.
 
     `answers` holds outcomes by request, called if they can be; done is the answer of all others.
     """
@@ -41,24 +41,26 @@ class Service:
         return answer() if callable(answer) else answer
 
     def wait_for(self, count):
-        """Until so many calls wait inside; returns their requests."""
+        """Wait until so many calls are inside; returns their requests."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._inside) >= count, PATIENCE_S), "they did not come"
             return sorted(self._inside)
 
     def let_go(self, *requests):
+        """Answer the calls of these requests."""
         with self._changed:
             self._let_go.update(requests)
             self._changed.notify_all()
 
     def open(self):
+        """Answer all calls from now on."""
         with self._changed:
             self._is_open = True
             self._changed.notify_all()
 
 
 def outbound_source(service, prepare=None, finish=None, name="test"):
-    """By default every job is called for, and its answer is its outcome."""
+    """A source of outbound calls to the service; by default every job is called for, and its answer is its outcome."""
     outbound = Outbound(
         prepare=prepare or (lambda jobs: [job.message_id for job in jobs]),
         call=service.call,
@@ -68,13 +70,14 @@ def outbound_source(service, prepare=None, finish=None, name="test"):
 
 
 def outbound_worker(*sources, **options):
+    """A worker of this process for these sources."""
     defaults = {"batch_size": 200, "poll_interval_s": 0.05, "worker_id": "worker A", "concurrency": 4}
     return Worker(sources=sources, **defaults | options)
 
 
 @contextmanager
 def running(*workers, service=None):
-    """The workers run, each in a thread with a connection of its own; at the end they are stopped."""
+    """Run the workers during the block, each in a thread with a connection of its own."""
     errors = []
 
     def run(worker):
@@ -108,4 +111,5 @@ def statuses():
 
 
 def status_of(message_id):
+    """The status of the job of a message."""
     return InboxJob.objects.get(message_id=message_id).status

@@ -18,12 +18,12 @@ MISSING = "pgbouncer is not installed: apt-get install pgbouncer"
 
 
 def find() -> str | None:
-    """The program, if it is installed."""
+    """The path of PgBouncer, if it is installed."""
     return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def need() -> None:
-    """Skips the test where PgBouncer is not installed; where it has to be, fails."""
+    """Skip the test where PgBouncer is not installed; fail if REQUIRE_PGBOUNCER is set."""
     if find() is None:
         (pytest.fail if os.environ.get("REQUIRE_PGBOUNCER") else pytest.skip)(MISSING)
 
@@ -85,7 +85,7 @@ class Pooler:
         return self
 
     def start(self) -> None:
-        """Returns at once."""
+        """Start the process, and do not wait for it to listen."""
         how = Launcher([], {})
         if self.home:
             how = launcher(self.home)
@@ -100,11 +100,12 @@ class Pooler:
         )
 
     def kill(self) -> None:
-        """As a crash: whoever is connected finds the connection gone."""
+        """End it as a crash does: its clients lose their connections."""
         self.process.kill()
         self.process.wait()
 
     def answers(self) -> bool:
+        """True once it accepts connections; fails with its log if it has ended."""
         log = self.folder / "log"
         assert self.process.poll() is None, log.read_text() if log.exists() else "pgbouncer did not start"
         try:

@@ -1,4 +1,4 @@
-"""A source of its own for tests of the engine, and a witness of effects that has no unique key."""
+"""A source for tests of the engine, a table of effects without a unique key, threads, and waiting."""
 
 import threading
 import time
@@ -23,18 +23,21 @@ def probe_source(handler: Handler | None = None) -> Source:
 
 
 def leave_witnesses(jobs):
+    """A handler that writes the key of each job, so that a second effect shows."""
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO probe_effect VALUES (%s)", [[job.inbox_id] for job in jobs])
     return [done() for _ in jobs]
 
 
 def make_witness_table():
+    """Create the table of effects again, empty."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS probe_effect")
         cursor.execute("CREATE TABLE probe_effect (inbox_id bigint)")
 
 
 def witnesses() -> list[int]:
+    """The keys of the jobs that had an effect, once per effect, in order."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT inbox_id FROM probe_effect ORDER BY 1")
         return [inbox_id for (inbox_id,) in cursor.fetchall()]
@@ -49,6 +52,7 @@ def many_jobs(count: int) -> list[int]:
 
 
 def claim_all(source: Source, worker_id: str = "worker A", limit: int = 200):
+    """Claim what is due of the source."""
     return claim(source, worker_id=worker_id, limit=limit)
 
 
@@ -79,7 +83,7 @@ def in_threads(*functions: Callable[[], object]) -> list[object]:
 
 
 def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
-    """Ask again and again, for what no event tells."""
+    """Poll until the condition holds, where no event tells it; fails after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -11,6 +11,7 @@ from inbox.models import InboxJob
 
 
 def seconds_ago(seconds: float):
+    """The time so many seconds before now; negative ones are in the future."""
     return timezone.now() - timedelta(seconds=seconds)
 
 
@@ -26,10 +27,12 @@ def job(**fields) -> InboxJob:
 
 
 def tracking_id(number: int) -> UUID:
+    """The tracking id of case `number`."""
     return UUID(f"00000000-0000-4000-8000-{number:012d}")
 
 
 def document(number: int = 1, **fields) -> dict:
+    """A good document of an intake payload."""
     return {
         "documentUniqueIdentifier": f"DOC-FAKE-{number}",
         "fileName": "request.pdf",

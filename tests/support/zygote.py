@@ -47,7 +47,7 @@ class Zygote:
 
 
 def is_alive(pid: int) -> bool:
-    """The kernel buries children as soon as they have ended."""
+    """True while the process runs: the kernel reaps children as soon as they end."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -56,7 +56,7 @@ def is_alive(pid: int) -> bool:
 
 
 def send_signal(pid: int, number: int) -> None:
-    """Nothing happens if it has ended by itself."""
+    """Send a signal; does nothing if the process has ended by itself."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 
@@ -65,7 +65,7 @@ def main(log_path: str) -> None:
     import django
 
     django.setup()
-    # The kernel buries the dead.
+    # The kernel reaps children.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in iter(sys.stdin.readline, ""):
         pid = os.fork()

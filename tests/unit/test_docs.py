@@ -20,7 +20,7 @@ each_document = pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.
 
 
 def table_names(document, pattern):
-    """What stands in code in the first column of the tables of a document."""
+    """The code in the first column of the tables of a document."""
     rows = re.findall(r"^\| (`.*?) \|", (PROJECT / "docs" / document).read_text(), re.M)
     return {name for row in rows for name in re.findall(f"`({pattern})`", row)}
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_message_as_long_as_the_form_takes_goes_there_and_back(client):
-    """Of four bytes a character, and one that indentation would make too long."""
+    """A message of four bytes a character, and one that indentation would make too long."""
     for text in (json.dumps("\U0001f600" * 999_998, ensure_ascii=False), json.dumps([0] * 330_000)):
         made = dead_message(text)
         shown = open_form(client, made, "correct")

@@ -1,4 +1,4 @@
-"""What a forged request to an action on many jobs comes to: nothing."""
+"""A forged request to an action on many jobs does nothing."""
 
 from types import SimpleNamespace
 
@@ -33,7 +33,7 @@ def test_an_action_on_many_asks_for_its_permission_itself():
 
 
 def confirmed(shown, **more):
-    """What a browser sends from the page that asks."""
+    """The form of the page that asks for confirmation, as a browser sends it."""
     names = ("action", "select_across", "seen")
     context = shown.context
     values = {
@@ -79,7 +79,7 @@ OF_OLD = {"confirmed": "yes", "filters": "", "shown_at": "2031-02-30"}
 @pytest.mark.parametrize(
     "forged", [None, "", "x", ".eJw:1:x", "cut", "longer", "of another person", "of another action"]
 )
-def test_of_what_is_not_the_page_of_this_person_and_action_nothing_is_done(forged):
+def test_the_page_of_another_person_or_action_does_nothing(forged):
     """It asks again: whoever can write what a page counted needs no page, and one of old may hold no time at all."""
     client, other = operator(), operator()
     made = job(status="FAILED")
@@ -103,7 +103,7 @@ def test_of_what_is_not_the_page_of_this_person_and_action_nothing_is_done(forge
 
 
 @pytest.mark.parametrize("name", [action.name for action in OPERATIONS])
-def test_on_many_too_an_action_takes_only_what_it_can_be_done_to(name):
+def test_an_action_on_many_takes_only_what_it_can_be_done_to(name):
     made = [job(status=status) for status in ("NEW", "PROCESSING", "FAILED", "WAITING", "DEAD", "DONE")]
     [action] = [action for action in OPERATIONS if action.name == name]
     possible = set(action.possible(InboxJob.objects.all()).values_list("pk", flat=True))
@@ -114,7 +114,7 @@ def test_on_many_too_an_action_takes_only_what_it_can_be_done_to(name):
     assert {int(entry.object.partition(":")[2]) for entry in InboxAudit.objects.all()} == possible
 
 
-def test_an_action_that_is_none_does_nothing():
+def test_an_unknown_action_does_nothing():
     made = job(status="FAILED")
     for name in ("delete_selected", "correct", "reveal", "approve", ""):
         data = {
@@ -129,7 +129,7 @@ def test_an_action_that_is_none_does_nothing():
     assert not InboxAudit.objects.exists()
 
 
-def test_who_loses_the_permission_between_the_form_and_its_post_does_nothing():
+def test_a_person_who_loses_the_permission_between_the_form_and_its_post_does_nothing():
     client = operator()
     made = job(status="FAILED")
     shown = client.post(LIST, {"action": "requeue", ACTION_CHECKBOX_NAME: [made.pk], "select_across": "0"})

@@ -1,4 +1,4 @@
-"""What a forged request to an action on a job or a packet comes to: nothing."""
+"""A forged request to an action on a job or a packet does nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -70,7 +70,7 @@ def test_what_is_not_possible_is_not_done_by_a_forged_post_either(status):
     assert rows() == before
 
 
-def test_what_changes_between_the_look_and_the_lock_is_found_under_the_lock():
+def test_a_change_just_before_the_lock_is_found_under_the_lock():
     for changed in ({"updated_at": seconds_ago(-1)}, {"status": "DEAD"}, {"lease_id": uuid4()}):
         made = job(status="FAILED")
         jobs = as_seen(made.pk, seen(made))

@@ -8,7 +8,6 @@ from django.contrib.auth.models import Permission, User
 from django.db import OperationalError
 
 from config.templatetags import front as tags
-from config.web.charts import stacked
 from inbox.models import SourcePause
 from tests.support.rows import job, seconds_ago
 from tests.support.workers import at_minute, worker
@@ -90,22 +89,3 @@ def test_no_script_and_no_style_stands_in_the_page(client):
     text = page(client)
     assert not re.search(r"<style|<script(?![^>]*\bsrc=)[^>]*>\s*\S|\son\w+=", text)
     assert "style=" not in re.search(r'<section id="front".*?</section>', text, re.DOTALL).group()
-
-
-def test_bars_are_stacked_and_small_parts_are_seen():
-    chart = stacked([("10:00", {"done": 1_000_000, "failed": 1}), ("10:05", {"done": 0, "failed": 0})])
-    done, failed = chart.bars
-    assert chart.summary == "1,000,000 done, 1 failed"
-    assert chart.top == 1_000_001
-    assert float(failed.height) == 1.5
-    assert float(failed.y) < float(done.y)
-    assert float(done.y) + float(done.height) == 100
-    assert stacked([]).bars == []
-
-
-@pytest.mark.parametrize(
-    ("number_s", "said"),
-    [(None, "-"), (0.0042, "0.0042 s"), (3.14, "3.1 s"), (60, "60 s"), (600, "10 min"), (9000, "2 h"), (1e6, "12 d")],
-)
-def test_ages_are_said_shortly(number_s, said):
-    assert tags.age(number_s) == said

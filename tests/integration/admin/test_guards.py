@@ -1,4 +1,4 @@
-"""Who may do what on the pages of operators and staff."""
+"""Permissions on the pages of operators and staff."""
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -42,7 +42,7 @@ def test_only_staff_gets_to_a_form_and_no_browser_keeps_it(dead_message):
         (["correct_job", "reveal_payload", "operate_job"], False, False),
     ],
 )
-def test_to_correct_takes_to_see_and_to_see_takes_the_page(dead_message, codenames, may_correct, may_reveal):
+def test_correcting_needs_the_right_to_see_and_seeing_needs_the_page(dead_message, codenames, may_correct, may_reveal):
     client = somebody(*codenames)
     text = text_of(client.get(page(dead_message)))
     assert ("Correct and requeue" in text) == may_correct

@@ -1,4 +1,4 @@
-"""What operators do on the page of a job: each action by its form, once, and upon what they saw."""
+"""Operators act on the page of a job: each action by its form, once, and only on what they saw."""
 
 import json
 
@@ -135,7 +135,7 @@ def test_an_edit_of_a_form_that_was_carried_out_is_no_second_click_and_is_kept(c
     assert all(answer.context["form"][field].value() == value for field, value in second.items())
     assert InboxJob.objects.values().get() == row
     assert InboxAudit.objects.exclude(verb="reveal").count() == 1
-    # The form is a new one: to submit it is a new wish.
+    # The form is a new one, so submitting it is a new request.
     assert answer.context["request_id"] != shown.context["request_id"]
     if name == "reschedule":
         assert post_again(client, made, name, answer, **second).status_code == 302

@@ -163,7 +163,7 @@ def crashes() -> None:
 
 
 def generator_answers(settings) -> None:
-    """What the JSON Generator says, when it refuses and when it breaks, with values in it."""
+    """Answers of a JSON Generator that refuses or breaks, with values in them."""
     settings.JSON_GENERATOR_READ_TIMEOUT, settings.JSON_GENERATOR_TOTAL_TIMEOUT = 0.3, 0.8
     generator = registry.source("json_generator")
     # Those of the cases above; some need no question.
@@ -190,11 +190,11 @@ def breaking_page(client: Client, monkeypatch) -> None:
 
 
 def everything_kept():
-    """All rows of the engine's own tables, of histories and of sessions, and what machines are told of them."""
+    """All rows of the engine's own tables, of histories and of sessions, and the metrics."""
     told = []
     kept = (InboxJob, InboxAudit, InboxWorker, InboxTally, SourcePause, PollWatermark, PacketEvent, LogEntry)
     rows = [(model.__name__, row) for model in kept for row in model.objects.values()]
-    # What the generator says when it refuses is kept beside the error, for a reveal; all else is searched.
+    # The text of a refusal is kept beside the error, for a reveal; everything else is searched.
     said = [error.pop("said", None) for name, row in rows if name == "InboxJob" for error in row["errors"]]
     assert sum(MARK in text for text in said if text) == 2
     told += [f"{name} {row}" for name, row in rows]
@@ -245,7 +245,7 @@ def forms_of(model, actions, *others):
 
 
 def look_at(client, models):
-    """What these pages show, by GET, and forms by an empty and a forged POST too, each line behind its address."""
+    """The lines of these pages, each behind its address: by GET, and forms by an empty and a forged POST too."""
     refused = InboxJob.objects.filter(error_kind="Refused").values_list("pk", flat=True)
     pages = [reverse("admin:inbox_inboxjob_change", args=[pk]) for pk in refused]
     pages += [page for model in models for page in pages_of(model)]
@@ -281,7 +281,7 @@ def errors(client, monkeypatch):
 
 
 def acts(client):
-    """What staff do to the marked case: it is logged, shown among the recent actions, and said in messages."""
+    """Act on the marked case as staff: that is logged, shown among the recent actions, and said in messages."""
     of = Packet.objects.filter(beneficiary_first_name__startswith=MARK).earliest("pk")
     shown = ""
     for to in ("NON_AFFIRM", "AFFIRM"):
@@ -328,7 +328,7 @@ def test_no_value_of_a_message_leaves_its_place(log_format, boss, settings, monk
         seen = acts(reviewer)
         failed = errors(reviewer, monkeypatch)
         seen += reviewer.get("/admin/").content.decode()
-        # What a page shows does not depend on the format of logs.
+        # Pages do not depend on the format of logs.
         if log_format == "json":
             seen += look_at(staff("viewer"), MODELS) + look_at(staff("operator", *OPERATE), [InboxJob, Packet])
             control = look_at(staff("who sees people", "see_people"), [Packet, PacketDocument, PacketDecision])

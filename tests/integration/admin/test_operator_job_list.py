@@ -196,7 +196,7 @@ def test_a_second_click_takes_no_job_that_the_page_did_not_count(client, monkeyp
 
 
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "20000-01-01"])
-def test_a_job_written_at_a_time_that_python_has_not_is_taken_as_it_was_seen(client, time):
+def test_a_job_written_at_a_time_outside_pythons_range_is_taken_as_it_was_seen(client, time):
     """Only those that still have such a time; any move since writes a good one."""
     keys = [job(status="FAILED").pk for _ in range(3)]
     with connection.cursor() as cursor:
@@ -336,7 +336,7 @@ def test_an_action_is_not_done_by_get(client):
 
 
 @pytest.mark.parametrize("role", ["viewer", "staff reviewer"])
-def test_who_may_only_look_has_no_actions_and_a_forged_one_does_nothing(client, role):
+def test_a_viewer_has_no_actions_and_a_forged_one_does_nothing(client, role):
     keys = dead(1)
     shown = ask(client, "requeue", keys)
     viewer = User.objects.create_user("viewer", is_staff=True)

@@ -1,4 +1,4 @@
-"""What operators see on the page of a job, each by their role, and that nothing is done by a look at it."""
+"""The page of a job shows each role what it may see, and a GET changes nothing."""
 
 import re
 
@@ -124,7 +124,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("time", TIMES)
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_time_that_python_has_not_breaks_no_page_and_no_action(client, settings, column, time):
+def test_a_time_outside_pythons_range_breaks_no_page_and_no_action(client, settings, column, time):
     settings.TIME_ZONE = "America/New_York"
     made = job(status=COLUMNS[column], finished_by="worker A" if column == "finished_at" else None)
     with connection.cursor() as cursor:
@@ -157,7 +157,7 @@ def test_a_failed_attempt_at_any_time_is_told(client, settings, at):
     assert "2031-02-02 23:05:06" in text
 
 
-def test_what_was_seen_at_a_time_that_python_has_not_is_known_to_have_changed(client):
+def test_what_was_seen_at_a_time_outside_pythons_range_is_known_to_have_changed(client):
     made = job(status="FAILED")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE integration_inbox SET updated_at = 'infinity' WHERE inbox_id = %s", [made.pk])

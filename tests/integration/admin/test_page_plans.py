@@ -44,7 +44,7 @@ SELECT CASE n %% 2 WHEN 0 THEN 'test' ELSE 'integration' END,
 """
 ALL = ["DONE", "DONE", "DONE", "NEW", "NEW", "DEAD", "DEAD", "FAILED", "WAITING", "PROCESSING"]
 COUNT = 6_000
-# Of those, that one statement may read: all parts of a list that looks at open jobs.
+# The rows that one statement may read: all parts of a list of open jobs.
 MOST = 2_000
 PARTS = {
     (bounded_count, "LIMIT"): 100,
@@ -98,7 +98,7 @@ def small_parts(monkeypatch):
     for (module, name), value in PARTS.items():
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr("config.templatetags.front.NEWEST", 300)
-    # What other tests rolled back is still in the file, and the planner counts it.
+    # Rows that other tests rolled back are still in the file, and the planner counts them.
     run(f"TRUNCATE integration_inbox CASCADE; {AUTOVACUUM_OFF}")
     yield
     banner.forget()
@@ -114,7 +114,7 @@ def fill(statuses=ALL, count=COUNT):
 
 
 def fill_all():
-    """What is in trouble is not among the newest, and whoever goes backwards by key goes far."""
+    """Jobs in trouble are not among the newest, so a scan backwards by key goes far."""
     fill()
     fill(["DONE", "NEW"], count=MOST + 1000)
     # A worker lives, and work is due for hours: nothing finishes, which is asked for.
@@ -148,7 +148,7 @@ STATISTICS = [fresh, made_while_it_was_new, made_when_all_was_done, made_when_ne
 
 
 def pages(client):
-    """What is asked for, with how to ask."""
+    """The requests that are measured, each with how to make it."""
     for query in QUERIES:
         yield urlencode(query) or "the list", lambda query=query: client.get(JOBS, query)
     for action, query in ASKED:

@@ -34,7 +34,7 @@ class Migrations:
 
 
 def held():
-    """Who has what: of each group its permissions and people, of each person the permissions of their own."""
+    """The permissions and people of each group, and each person's own permissions."""
     return {
         **{
             f"group {group.name}": (
@@ -104,7 +104,7 @@ def test_whoever_decides_still_sees_whom_it_is_about(used):
 
 def test_back_and_forward_again_changes_nothing(used):
     used.forward(ROLES, PEOPLE)
-    # What an administrator has made of the roles since.
+    # Changes that an administrator has made to the roles since.
     Group.objects.get(name="operator").permissions.add(permission("reveal_payload"))
     Group.objects.get(name="editor").user_set.add(User.objects.get(username="eve"))
     before = held()

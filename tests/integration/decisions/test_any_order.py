@@ -39,7 +39,7 @@ NOT_COMPARED = {
         "packet_decision_id", "packet_id", "supersedes_id", "correlation_id", "created_by", "created_at",
         # How many rounds there were depends on what was seen in time; what the last one says does not.
         "decision_round",
-        # Of equal answers, which one was applied.
+        # Which of several equal answers was applied.
         "clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id",
     },
 }  # fmt: skip
@@ -94,7 +94,7 @@ def row_of(model, row):
 
 
 def end_of(case: int):
-    """What became of the case."""
+    """The packet, the active version and the documents of the case."""
     packet = Packet.objects.filter(decision_tracking_id=tracking_id(case)).first()
     if packet is None:
         return None

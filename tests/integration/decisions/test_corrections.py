@@ -53,7 +53,7 @@ def answered():
 
 
 SENT = {"json_sent_to_integration": True}
-# Of each: the source, the case, the column of its content, the bad content, the good one, what else the row says.
+# The source, the case, the column of its content, the bad content, the good one, and other columns.
 CASES = {
     "answer without a known indicator": ("clinical_decision", packet, decision("a"), decision("A"), {}),
     "answer that is no object": ("clinical_decision", packet, ["A"], decision("N"), {}),

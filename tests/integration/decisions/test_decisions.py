@@ -1,26 +1,25 @@
-"""What people decide: one version each, what it is told to whom, and what stands in the way is said."""
+"""Each decision of a person is one version, reaches whom it concerns, or is refused with the reason."""
 
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.transaction import TransactionManagementError
 
 from decisions.codes import DenialReason, OperationalDecision
-from decisions.errors import DecidedMeanwhile, DecisionRefused, DetailsMissing, NoSuchPacket, NotAllowedNow
+from decisions.errors import DecidedMeanwhile, DetailsMissing, NoSuchPacket, NotAllowedNow
 from decisions.models import DecisionMessage, PacketDecision, SendClinicalOps
 from decisions.staff.affirm import affirm
 from decisions.staff.approve import approve
 from decisions.staff.dismiss import dismiss
 from decisions.staff.update_clinical_decision import update_clinical_decision
 from decisions.staff.update_operational_decision import update_operational_decision
-from decisions.versions import BEGINNING, COPIED, NOT_COPIED, next_version
+from decisions.versions import COPIED, NOT_COPIED, next_version
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from packets.move_packet import MoveRefused, move_packet
 from tests.support.cases import BY, active, affirmed, answer, approved, chain, decided, fresh, packet, utn
 from tests.support.drain import drain
-from tests.support.probe import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -198,7 +197,7 @@ def test_an_exception_before_commit_leaves_nothing(verb, options):
 
 
 def value_of(field):
-    """A value that is none of the defaults."""
+    """A value that is not the default."""
     return {
         "packet": None,
         "esmd_request_payload": {"a": 1},
@@ -233,11 +232,6 @@ def test_a_version_copies_every_field_that_it_does_not_change():
     )
 
 
-def test_a_first_version_says_all_that_the_database_would_fill_in():
-    filled = {field.attname for field in PacketDecision._meta.concrete_fields if field.has_db_default()}
-    assert filled - NOT_COPIED <= BEGINNING.keys()
-
-
 def test_the_database_refuses_a_second_active_version_and_a_change_of_an_old_one():
     case = approved()
     with pytest.raises(IntegrityError, match="decision_one_active_per_packet"):
@@ -247,24 +241,6 @@ def test_the_database_refuses_a_second_active_version_and_a_change_of_an_old_one
     affirmed(2)
     with pytest.raises(IntegrityError, match="append-only"):
         DecisionMessage.objects.update(content={})
-
-
-def test_a_verb_waits_for_the_packet_and_then_sees_what_was_decided():
-    case = packet()
-    with transaction.atomic():
-        approve(case.pk, correlation_id=uuid4(), **BY)
-        started = []
-
-        def second():
-            started.append(1)
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '50ms'")
-                approve(case.pk, correlation_id=uuid4(), **BY)
-
-        with pytest.raises(Exception, match="lock timeout"):
-            in_threads(second)
-    with pytest.raises(DecisionRefused):
-        decided(approve, case, seen=None)
 
 
 def test_steps_that_no_event_makes_are_made_by_hand_and_recorded():

@@ -16,7 +16,7 @@ from tests.support.rows import job, seconds_ago, tracking_id
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_generator")]
 
 
-# What is asked.
+# The request.
 
 
 def test_the_request_names_the_case_and_the_key_of_the_version(generator):
@@ -57,7 +57,7 @@ def test_no_proxy_of_the_environment_is_used(generator, monkeypatch):
     assert ask(REQUEST).verdict is Verdict.DONE
 
 
-# What needs no question.
+# Versions that need no payload.
 
 
 @pytest.mark.parametrize(

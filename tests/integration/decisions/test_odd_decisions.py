@@ -65,7 +65,7 @@ def job_of(source, message_id):
     return InboxJob.objects.filter(source=source, message_id=message_id).order_by("revision").last()
 
 
-# What comes late, and is older than what counts.
+# Messages that come late and are older than the one that counts.
 
 
 def test_an_approval_after_a_dismissal_asks_clinical_ops_again():
@@ -272,7 +272,7 @@ def test_an_answer_that_is_none_is_a_value_error():
             decided(update_clinical_decision, case, answer=answer)
 
 
-# What arrives.
+# Messages.
 
 
 @pytest.mark.parametrize(

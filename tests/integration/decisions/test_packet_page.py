@@ -1,4 +1,4 @@
-"""What the page of a packet shows: the buttons that are possible, what went wrong, and the history."""
+"""The page of a packet shows the buttons that are possible, what went wrong, and the history."""
 
 import re
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What staff do on the page of a packet: each action by its form, and what a mistake in it comes to."""
+"""Staff act on the page of a packet: each action by its form, and a mistake decides nothing."""
 
 from unittest.mock import Mock
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Who may act on the page of a packet."""
+"""Permissions on the page of a packet."""
 
 from uuid import uuid4
 

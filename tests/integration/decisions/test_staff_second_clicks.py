@@ -1,4 +1,4 @@
-"""A second click decides nothing twice, and a stale page is told so and loses nothing."""
+"""A second click decides nothing twice; a stale page is refused with a notice, and nothing typed is lost."""
 
 import re
 

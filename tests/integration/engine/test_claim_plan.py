@@ -29,7 +29,7 @@ def run(sql, **values):
 
 def empty():
     run(AUTOVACUUM_OFF)
-    # What other tests rolled back is still in the file, and the planner counts it.
+    # Rows that other tests rolled back are still in the file, and the planner counts them.
     run("TRUNCATE integration_inbox CASCADE")
 
 
@@ -108,7 +108,7 @@ OF_A_LOOK = [make for make in STATISTICS if make is not made_after_it_was_emptie
 
 
 @pytest.mark.parametrize("make_statistics", OF_A_LOOK, ids=lambda make: make.__name__)
-def test_a_look_reads_the_index_of_what_is_due(make_statistics):
+def test_a_poll_reads_the_index_of_what_is_due(make_statistics):
     empty()
     make_statistics()
     plan = plans(lambda: has_work([probe_source()]))["SELECT"]

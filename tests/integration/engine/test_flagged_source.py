@@ -42,7 +42,7 @@ WEEK_S = 7 * 86400
 PAUSE = 4711
 
 
-def take_in(limit=2000):
+def ingest_rows(limit=2000):
     return ingest(SOURCE, limit=limit).count
 
 
@@ -77,10 +77,10 @@ def is_taken(message_id):
 
 def test_a_row_that_becomes_eligible_a_week_later_gets_its_job():
     late = row(created_at=seconds_ago(WEEK_S))
-    assert (take_in(), has_work([SOURCE])) == (0, False)
+    assert (ingest_rows(), has_work([SOURCE])) == (0, False)
     decide(late)
     assert has_work([SOURCE])
-    assert take_in() == 1
+    assert ingest_rows() == 1
     made = InboxJob.objects.get()
     assert (made.source, made.message_id, made.revision, made.message_type) == ("test", late, 1, "probe")
     assert (made.status, made.decision_tracking_id) == ("NEW", tracking_id(1))
@@ -91,17 +91,17 @@ def test_a_row_that_becomes_eligible_a_week_later_gets_its_job():
 
 def test_what_was_taken_is_not_taken_again():
     taken = row("{}")
-    assert (take_in(), take_in()) == (1, 0)
+    assert (ingest_rows(), ingest_rows()) == (1, 0)
     assert jobs() == [(taken, 1)]
     assert not has_work([replace(SOURCE, handlers={})]), "no row, that is; the job is due"
 
 
 def test_a_corrected_row_is_a_new_revision_and_a_second_job():
     corrected = row('{"round": 1}')
-    take_in()
+    ingest_rows()
     decide(corrected, '{"round": 2}')
     assert not is_taken(corrected)
-    assert take_in() == 1
+    assert ingest_rows() == 1
     assert jobs() == [(corrected, 1), (corrected, 2)]
     assert is_taken(corrected)
 
@@ -109,25 +109,25 @@ def test_a_corrected_row_is_a_new_revision_and_a_second_job():
 def test_a_row_corrected_before_it_was_taken_is_one_job():
     corrected = row('{"round": 1}')
     decide(corrected, '{"round": 2}')
-    assert take_in() == 1
+    assert ingest_rows() == 1
     assert jobs() == [(corrected, 1)]
 
 
 def test_an_update_that_changes_nothing_in_the_content_is_no_new_job():
     settled = row('{"round": 1, "text": "x"}')
-    take_in()
+    ingest_rows()
     update(settled, clinical_ops_decision_json='{"text":"x",  "round":1}')
     update(settled, payload='{"other": "content"}', clinical_decision_applied_at=seconds_ago(0))
     update(settled, is_decision_ingested=True)
     assert is_taken(settled)
-    assert take_in() == 0
+    assert ingest_rows() == 0
     assert jobs() == [(settled, 1)]
 
 
 def test_a_row_deleted_before_it_was_seen_is_no_job_and_one_without_a_decision_neither():
     row("{}", is_deleted=True)
     row()
-    assert (take_in(), has_work([SOURCE])) == (0, False)
+    assert (ingest_rows(), has_work([SOURCE])) == (0, False)
 
 
 def test_a_limit_takes_the_rest_next_time():
@@ -142,19 +142,19 @@ def test_a_row_that_its_writer_holds_is_skipped_and_taken_when_the_writer_is_don
     held, free = row('{"round": 1}'), row('{"round": 1}')
     with transaction.atomic():
         decide(held, '{"round": 2}')
-        assert in_threads(take_in) == [1]
+        assert in_threads(ingest_rows) == [1]
         assert in_threads(jobs) == [[(free, 1)]]
-    assert take_in() == 1
+    assert ingest_rows() == 1
     assert jobs() == [(held, 1), (free, 1)]
 
 
 def test_an_ingest_that_is_rolled_back_leaves_the_flag_down():
     lost = row("{}")
     with transaction.atomic():
-        assert take_in() == 1
+        assert ingest_rows() == 1
         transaction.set_rollback(True)
     assert (is_taken(lost), jobs()) == (False, [])
-    assert take_in() == 1
+    assert ingest_rows() == 1
 
 
 @contextmanager
@@ -178,10 +178,10 @@ def paused_ingest():
 
 
 def test_a_correction_between_snapshot_and_lock_gives_a_job_of_the_new_revision():
-    """What the ingest has read is revision 1. Another one takes that, and the writer corrects it at once."""
+    """The ingest has read revision 1. Another ingest takes that, and the writer corrects it at once."""
     corrected = row('{"round": 1}')
     with paused_ingest() as ingesting:
-        assert take_in() == 1
+        assert ingest_rows() == 1
         decide(corrected, '{"round": 2}')
     assert ingesting.result() == 1
     assert jobs() == [(corrected, 1), (corrected, 2)]
@@ -191,7 +191,7 @@ def test_a_correction_between_snapshot_and_lock_gives_a_job_of_the_new_revision(
 def test_a_row_that_another_ingest_took_between_snapshot_and_lock_is_left_alone():
     taken = row("{}")
     with paused_ingest() as ingesting:
-        take_in()
+        ingest_rows()
     assert ingesting.result() == 0
     assert jobs() == [(taken, 1)]
 
@@ -205,19 +205,19 @@ def test_a_row_that_is_no_longer_eligible_when_it_is_locked_keeps_its_flag_down(
     assert (jobs(), is_taken(withdrawn), is_taken(deleted)) == ([], False, False)
     decide(withdrawn)
     update(deleted, is_deleted=False)
-    assert take_in() == 2
+    assert ingest_rows() == 2
 
 
 def test_a_correction_that_waits_for_the_ingest_lowers_the_flag_again():
     corrected = row('{"round": 1}')
     with ThreadPoolExecutor() as pool:
         with transaction.atomic():
-            take_in()
+            ingest_rows()
             writing = pool.submit(in_threads, lambda: decide(corrected, '{"round": 2}'))
             wait_until(lock_waiters)
         writing.result()
     assert not is_taken(corrected)
-    assert take_in() == 1
+    assert ingest_rows() == 1
     assert jobs() == [(corrected, 1), (corrected, 2)]
 
 
@@ -225,7 +225,7 @@ def test_our_own_flag_wakes_nobody():
     """Else each ingest would wake all workers, for nothing."""
     row("{}")
     listening = Presence("worker A", "test")
-    take_in()
+    ingest_rows()
     with connection.cursor() as cursor:
         cursor.execute("NOTIFY inbox, 'afterwards'")
     [first] = listening._connection.notifies(timeout=20, stop_after=1)
@@ -237,7 +237,7 @@ def test_our_own_flag_wakes_nobody():
 def test_a_time_that_the_driver_can_not_read_stops_nothing(column):
     strange = [row("{}", **{column: time}) for time in ("infinity", "-infinity", "20000-01-01", "4000-01-01 BC")]
     good = row("{}")
-    assert take_in() == 5
+    assert ingest_rows() == 5
     assert jobs() == [(message_id, 1) for message_id in [*strange, good]]
     unknown = InboxJob.objects.filter(message_id__in=strange, source_created_at=None)
     assert unknown.count() == (4 if column == "created_at" else 0)
@@ -247,7 +247,7 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(column):
 
 
 def test_each_content_of_1000_rows_is_one_job_in_any_order_of_commits():
-    """4 writers decide, correct and withdraw in small transactions; 2 readers take in all the while."""
+    """4 writers decide, correct and withdraw in small transactions, while 2 readers ingest."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO service_ops_send_serviceops (decision_tracking_id)"
@@ -260,11 +260,11 @@ def test_each_content_of_1000_rows_is_one_job_in_any_order_of_commits():
     def read():
         count = 0
         while len(finished) < len(writers):
-            count += take_in(limit=50)
+            count += ingest_rows(limit=50)
         return count
 
     counts = in_threads(*[lambda write=write: finished.append(write()) for write in writers], read, read)
-    made = sum(counts[4:]) + take_in()
+    made = sum(counts[4:]) + ingest_rows()
     ended = ClinicalOpsMessage.objects.order_by("pk").values_list("pk", "decision_revision", "is_decision_ingested")
     contents = [(message_id, revision) for message_id, last, _ in ended for revision in range(1, last + 1)]
     assert {is_taken for _, _, is_taken in ended} == {True}

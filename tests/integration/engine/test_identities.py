@@ -1,4 +1,4 @@
-"""A supplied id that is ahead of the identity is told, and mended, before a plain INSERT meets it."""
+"""An id that was supplied ahead of the identity is reported, and the identity moved, before an INSERT meets it."""
 
 from uuid import uuid4
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.engine.ingest import SELECT_ROWS_ABOVE_WATERMARK, ingest, statement
-from inbox.engine.sweep import SweepKind, _pause_s, return_turn, sweep, take_turn
+from inbox.engine.sweep import SweepKind, return_turn, sweep, take_turn
 from inbox.models import InboxJob, PollWatermark
 from inbox.worker.ingester import Ingester
 from tests.support.drain import swept
@@ -145,8 +145,8 @@ def test_a_time_that_the_driver_can_not_read_stops_nothing(time):
     strange = send({}, created_at=time)
     good = send({})
     ingest(SOURCE)
-    for floor in SweepKind:
-        swept(SOURCE, floor)
+    for kind in SweepKind:
+        swept(SOURCE, kind)
     assert messages_with_a_job() == sorted([strange, good])
     job = InboxJob.objects.get(message_id=strange)
     assert job.source_created_at is None
@@ -196,11 +196,6 @@ def test_a_sweep_goes_through_everything_step_by_step():
     ingest(SOURCE)
     InboxJob.objects.filter(source_created_at__year=2021).delete()
     assert list(sweep(SOURCE, SweepKind.RECONCILE, step=4)) == [4, 4, 2]
-
-
-@pytest.mark.parametrize(("took_s", "pause_s"), [(0.001, 10), (3, 30), (1000, 225)])
-def test_a_long_lookback_comes_less_often_but_never_too_late(took_s, pause_s):
-    assert _pause_s(took_s) == pytest.approx(pause_s)
 
 
 def test_only_one_process_gets_the_turn_of_a_sweep_and_the_next_one_comes_later():

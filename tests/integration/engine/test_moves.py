@@ -1,17 +1,13 @@
 """The moves of a job: the table in the code, the trigger in the database and the diagram say the same."""
 
-import re
 from itertools import permutations
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from decisions.staff.update_operational_decision import OPERATIONAL_MOVES
 from inbox.models import InboxAudit, InboxJob
 from inbox.statuses import ALLOWED_MOVES, RECORDED_MOVES, Status
-from packets.moves import MOVES, OPEN, STAFF_STEPS
 from tests.support.rows import job
 
 pytestmark = pytest.mark.django_db
@@ -49,19 +45,6 @@ def test_a_recorded_move_opens_no_other_door(start, end):
             move(row, end)
 
 
-def diagrams():
-    """The moves that docs/state_machine.md draws, a list of (from, to, why) per diagram; `*` is beginning or end."""
-    text = (Path(__file__).parents[3] / "docs" / "state_machine.md").read_text()
-    blocks = re.findall(r"```mermaid\n(.*?)```", text, re.S)
-    edge = r"^ +\[?([\w*]+)\]? --> (\w+)(?:: (.*))?$"
-    return [re.findall(edge, block, re.M) for block in blocks]
-
-
-def test_the_diagram_shows_the_same_moves():
-    drawn = {(Status(start), Status(end)) for start, end, _ in diagrams()[0] if start != "*"}
-    assert drawn == ALLOWED_MOVES | RECORDED_MOVES
-
-
 @pytest.mark.parametrize(
     "columns", [{"locked_by": "x"}, {"locked_at": "now()"}, {"status": "PROCESSING"}, {"status": "OK"}]
 )
@@ -78,29 +61,3 @@ def test_the_audit_is_append_only():
         InboxAudit.objects.filter(pk=entry.pk).update(who="nobody")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         entry.delete()
-
-
-def alias(status):
-    return re.sub(r"\W", "", status)
-
-
-def test_the_diagram_of_packets_shows_the_same_moves():
-    expected = {
-        (start, alias(move.to), verb.value)
-        for verb, move in MOVES.items()
-        for start in (["Open"] if move.froms == OPEN else map(alias, move.froms))
-    }
-    assert {edge for edge in diagrams()[1] if edge[0] != "*"} == expected
-
-
-def test_the_steps_by_hand_are_those_of_the_table():
-    text = (Path(__file__).parents[3] / "docs" / "state_machine.md").read_text()
-    lines = re.search(r"By hand.*?\n\n(.*?)\n\n", text, re.S).group(1).splitlines()
-    drawn = {pair for line in lines for pair in permutations(line.removeprefix("- ").split(", "), 2)}
-    assert drawn == {(str(start), str(end)) for start, end in STAFF_STEPS}
-
-
-def test_the_diagram_of_operational_decisions_shows_the_same_moves():
-    expected = {(str(start), str(end), verb.value) for (start, end), verb in OPERATIONAL_MOVES.items()}
-    expected.add(("PENDING", "DISMISSAL", "dismiss"))
-    assert {edge for edge in diagrams()[2] if edge[0] != "*"} == expected

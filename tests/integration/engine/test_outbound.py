@@ -13,7 +13,7 @@ from inbox.engine.heartbeat import renew_claims
 from inbox.engine.reclaim import reclaim_stale
 from inbox.models import InboxJob, InboxWorker
 from inbox.outcomes import dead, done, ignored, not_ready, retry
-from inbox.registry import Outbound, Source
+from inbox.registry import Source
 from inbox.worker.presence import Presence
 from tests.support.outbound import Service, outbound_source, outbound_worker, running, status_of, statuses
 from tests.support.probe import leave_witnesses, make_witness_table, many_jobs, probe_source, wait_until, witnesses
@@ -129,16 +129,6 @@ def test_a_finish_that_raises_for_one_job_leaves_the_effects_of_the_others():
     assert witnesses() == [keys[0], keys[2], keys[3]]
 
 
-def test_a_source_has_handlers_or_calls():
-    outbound = Outbound(prepare=list, call=int, finish=lambda jobs, answers: answers)
-    source = Source(name="x", command="none")
-    source.calls("a", outbound)
-    with pytest.raises(ValueError, match="already"):
-        source.calls("a", outbound)
-    with pytest.raises(ValueError, match="not both"):
-        source.handles("b")(leave_witnesses)
-
-
 # Calls beside each other, and beside the rest.
 
 
@@ -251,7 +241,7 @@ def test_a_heartbeat_renews_nothing_of_another_lease():
     assert InboxJob.objects.values_list("locked_at", flat=True).get(lease_id=again.lease_id) == before
 
 
-def test_a_slow_call_is_kept_from_being_taken_back_by_age(settings):
+def test_a_slow_call_is_not_reclaimed_by_age(settings):
     settings.INBOX_STALE_AFTER = 0.4
     many_jobs(5)
     service = Service()
@@ -270,7 +260,7 @@ def test_a_slow_call_is_kept_from_being_taken_back_by_age(settings):
     assert set(service.calls.values()) == {1}
 
 
-def test_the_late_answer_of_a_job_that_was_taken_back_writes_nothing():
+def test_the_late_answer_of_a_reclaimed_job_writes_nothing():
     [key] = many_jobs(1)
     service = Service()
     worker = outbound_worker(witnessed_source(service), poll_interval_s=600)

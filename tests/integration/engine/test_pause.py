@@ -45,7 +45,7 @@ def untouched(count):
 
 
 class Refusing(Service):
-    """Not there until it is told to come up."""
+    """A service that is down until the test brings it up."""
 
     def __init__(self, refusals=None):
         super().__init__(is_open=True)
@@ -58,7 +58,7 @@ class Refusing(Service):
         return done()
 
 
-# What a pause is.
+# How a pause begins and ends.
 
 
 def test_a_service_that_is_not_there_pauses_its_source_and_costs_no_attempt():
@@ -153,7 +153,7 @@ def test_nobody_else_tries_while_a_try_hangs_however_long():
     assert not has_work([source])
 
 
-def test_the_turn_of_a_process_that_died_is_free_once_its_job_was_taken_back():
+def test_the_turn_of_a_process_that_died_is_free_once_its_job_is_reclaimed():
     many_jobs(2)
     paused(next_try_at=seconds_ago(1))
     source = outbound_source(Service())
@@ -182,7 +182,7 @@ def test_a_try_that_needs_no_call_leaves_the_turn_free():
     assert not SourcePause.objects.exists()
 
 
-def test_tries_in_vain_come_less_and_less_often_and_at_least_once_a_minute():
+def test_failed_tries_come_less_and_less_often_and_at_least_once_a_minute():
     many_jobs(1)
     source = outbound_source(Refusing())
     outbound_worker(source).once()
@@ -225,7 +225,7 @@ def test_has_work_is_no_while_a_source_pauses_and_yes_when_a_try_is_due():
     assert has_work([source])
 
 
-def test_a_worker_that_seldom_looks_wakes_up_for_the_try_and_resumes_by_itself():
+def test_a_worker_that_seldom_polls_wakes_up_for_the_try_and_resumes_by_itself():
     many_jobs(20)
     service = Refusing(refusals=6)
     worker = outbound_worker(outbound_source(service), poll_interval_s=600)
@@ -235,10 +235,10 @@ def test_a_worker_that_seldom_looks_wakes_up_for_the_try_and_resumes_by_itself()
     assert set(InboxJob.objects.values_list("attempt_count", flat=True)) == {1}
 
 
-def test_a_worker_that_seldom_looks_hears_that_another_one_has_ended_the_pause():
+def test_a_worker_that_seldom_polls_is_notified_when_another_one_ends_the_pause():
     many_jobs(40)
     first, second = Service(), Service(is_open=True)
-    # So often in vain that the next try after this one would come too late.
+    # After so many failed tries, the next one would come too late.
     paused(next_try_at=seconds_ago(1), tries=9)
     listening = outbound_worker(
         outbound_source(second),
@@ -268,7 +268,7 @@ def test_an_idle_worker_does_not_spin_while_a_source_pauses():
     assert 2 <= len(ticks) <= 10
 
 
-# What people see.
+# How a pause is shown.
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def test_a_pause_without_waiting_jobs_is_no_stall(known):
 
 @pytest.fixture
 def run_as_check(monkeypatch):
-    """Runs inbox_status --check; returns its exit code. A worker of the source is on the roll."""
+    """Runs inbox_status --check; returns its exit code. A worker of the source is registered."""
     from inbox.models import InboxWorker
 
     InboxWorker.objects.create(

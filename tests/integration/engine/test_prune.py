@@ -1,4 +1,4 @@
-"""What ended long ago goes, and nothing ever comes of it again."""
+"""Jobs that ended long ago are pruned, and their messages are never ingested again."""
 
 import json
 import threading
@@ -73,16 +73,16 @@ def execute(sql, *values):
 
 
 def nothing_is_new():
-    """No look of any kind finds a row to take in."""
+    """No sweep of any kind finds a row to ingest."""
     PollWatermark.objects.update(next_lookback_at=days_ago(-1), next_reconcile_at=days_ago(-1))
     assert not has_work([integration()])
     assert ingest(integration()).count == 0
-    assert [swept(integration(), floor) for floor in SweepKind] == [0, 0]
+    assert [swept(integration(), kind) for kind in SweepKind] == [0, 0]
     [state] = [state for state in take_snapshot().sources if state.source == "integration"]
     assert state.rows_to_take_in == 0
 
 
-def test_pruned_messages_are_never_new_again_by_no_look_and_no_replay(run_command):
+def test_pruned_messages_are_ingested_again_by_no_sweep_and_no_replay(run_command):
     made = settled(6)
     before = list(Packet.objects.order_by("pk").values())
     code, out, err = run_command("prune_inbox", "--older-than", "7", "--batch-size", "2")
@@ -117,7 +117,7 @@ def test_pruned_before_moves_only_just_past_what_went_and_new_rows_are_still_tak
     assert jobs() == [young, late]
 
 
-def test_a_row_that_waits_to_be_taken_in_holds_pruned_before_back():
+def test_a_row_that_waits_to_be_ingested_holds_pruned_before_back():
     first = old_messages(1, days=30)
     drain()
     settled_later = [send(esmd(), tracking_id(9), created_at=days_ago(20))]
@@ -182,12 +182,12 @@ def test_of_sources_without_a_watermark_only_the_job_goes(run_command):
 @pytest.mark.parametrize(
     ("time", "goes"), [("-infinity", True), ("4000-01-01 BC", True), ("infinity", False), ("2999-01-01+00", False)]
 )
-def test_the_job_of_a_row_with_a_strange_time_goes_only_where_it_is_not_made_anew(time, goes):
+def test_the_job_of_a_row_with_a_strange_time_is_pruned_only_where_it_is_not_made_again(time, goes):
     strange = send(esmd(), tracking_id(90), created_at=time)
     settled_before = old_messages(1)
     ingest(integration())
-    for floor in SweepKind:
-        swept(integration(), floor)
+    for kind in SweepKind:
+        swept(integration(), kind)
     drain()
     make_old()
     assert jobs() == sorted([strange, *settled_before])
@@ -254,7 +254,7 @@ def test_an_ingest_that_waits_for_a_prune_does_not_take_what_that_removes():
     assert named == [0]
 
 
-def test_one_that_is_killed_in_the_middle_leaves_nothing_half_done(start_command, run_command):
+def test_a_prune_that_is_killed_in_the_middle_leaves_nothing_half_done(start_command, run_command):
     settled(40)
     last = InboxJob.objects.order_by("-pk").first()
     execute(
@@ -281,7 +281,7 @@ def test_one_that_is_killed_in_the_middle_leaves_nothing_half_done(start_command
     nothing_is_new()
 
 
-def test_a_row_that_comes_too_late_is_counted_and_never_taken_in(run_command):
+def test_a_row_that_comes_too_late_is_counted_and_never_ingested(run_command):
     made = settled(3)
     pruned()
     assert count_late(integration()) == 0

@@ -14,14 +14,14 @@ from tests.support.rows import job, seconds_ago
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def take_back(limit=500, stale_after_s=120):
+def reclaim_once(limit=500, stale_after_s=120):
     return reclaim_stale(stale_after_s=stale_after_s, max_attempts=5, limit=limit)
 
 
 def test_a_stale_claim_goes_back_with_its_attempt_and_runs_alone_from_now_on():
     stale = job(status="PROCESSING", locked_at=seconds_ago(121), attempt_count=2)
     fresh = job(status="PROCESSING", locked_at=seconds_ago(60))
-    assert take_back() == JobCounts(given_back=1)
+    assert reclaim_once() == JobCounts(given_back=1)
     stale.refresh_from_db()
     fresh.refresh_from_db()
     assert (stale.status, stale.attempt_count, stale.runs_alone, stale.locked_by) == ("NEW", 1, True, None)
@@ -31,7 +31,7 @@ def test_a_stale_claim_goes_back_with_its_attempt_and_runs_alone_from_now_on():
 def test_a_job_that_was_alone_keeps_its_attempt_and_is_tried_later():
     # Claimed now: a claim from before the start of the server would blame nobody.
     alone = job(status="PROCESSING", attempt_count=2, runs_alone=True, locked_by="late")
-    assert take_back(stale_after_s=0) == JobCounts(failed=1)
+    assert reclaim_once(stale_after_s=0) == JobCounts(failed=1)
     alone.refresh_from_db()
     assert (alone.status, alone.attempt_count, alone.error_kind) == ("FAILED", 2, "WorkerLost")
     [entry] = alone.errors
@@ -41,7 +41,7 @@ def test_a_job_that_was_alone_keeps_its_attempt_and_is_tried_later():
 
 def test_a_job_that_kills_its_worker_again_and_again_is_dead_after_the_last_attempt():
     killer = job(status="PROCESSING", attempt_count=5, runs_alone=True)
-    assert take_back(stale_after_s=0) == JobCounts(dead=1)
+    assert reclaim_once(stale_after_s=0) == JobCounts(dead=1)
     killer.refresh_from_db()
     assert (killer.status, killer.error_kind) == ("DEAD", "WorkerLost")
     assert killer.finished_at is not None
@@ -63,11 +63,11 @@ def test_a_row_that_its_handler_has_locked_is_left_alone():
     job(status="PROCESSING", locked_at=seconds_ago(500))
     with transaction.atomic():
         list(InboxJob.objects.select_for_update())
-        assert in_threads(take_back) == [NO_JOBS]
-    assert take_back() == JobCounts(given_back=1)
+        assert in_threads(reclaim_once) == [NO_JOBS]
+    assert reclaim_once() == JobCounts(given_back=1)
 
 
-def test_many_reclaimers_at_once_take_each_job_back_once():
+def test_many_reclaimers_at_once_reclaim_each_job_once():
     many_jobs(300)
     claim_all(probe_source(), limit=300)
     InboxJob.objects.update(locked_at=seconds_ago(500))
@@ -91,7 +91,7 @@ def test_one_pass_says_what_it_did(capsys):
     assert capsys.readouterr().out == "1 reclaimed, 0 to be retried, 0 dead\n"
 
 
-def test_the_loop_takes_back_until_it_is_told_to_stop(start_command):
+def test_the_loop_reclaims_until_it_is_stopped(start_command):
     import signal
 
     from tests.support.probe import wait_until

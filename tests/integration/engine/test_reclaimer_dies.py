@@ -79,7 +79,7 @@ def set_up():
 
 
 def take_everything_back():
-    """What a worker does for others once a second, what it does now and then, and for itself without a connection."""
+    """Reclaim as a worker does: from gone workers, by age, and its own jobs after a lost connection."""
     limits = {"max_attempts": 5, "batch_size": 3}
     liveness.reclaim_from_gone(liveness.find_gone(None, NO_JOBS), **limits)
     reclaim.reclaim_all_stale(stale_after_s=120, **limits)
@@ -87,7 +87,7 @@ def take_everything_back():
 
 
 def state():
-    """Of each job, what AFTER tells."""
+    """The columns of each job that AFTER names."""
     return {
         job.source: (
             job.status,
@@ -148,7 +148,7 @@ def is_only_session():
         return cursor.fetchone() == (1,)
 
 
-def test_a_reclaimer_that_dies_at_any_line_leaves_each_job_as_it_was_or_as_it_shall_be(settings):
+def test_a_reclaimer_that_dies_at_any_line_leaves_each_job_as_it_was_or_as_it_should_be(settings):
     wait_for_the_end_of_grace()
     settings.INBOX_BACKOFF = (60.0,)  # each step of it would be one more line to die at
     set_up()

@@ -1,4 +1,4 @@
-"""What waits is woken by whoever brings what it waits for, in the same transaction; the clock heals a lost wake."""
+"""A waiting job is woken in the transaction that brings what it waits for; the clock makes up for a lost wake."""
 
 import pytest
 from django.db import connection, transaction
@@ -63,7 +63,7 @@ def test_only_the_jobs_of_that_case_that_wait_are_woken():
     assert [status_of(made) for made in others] == before
 
 
-def test_a_job_that_died_of_waiting_comes_back_with_a_record_and_waits_anew():
+def test_a_job_that_died_of_waiting_comes_back_with_a_record_and_waits_again():
     dead = died_of_waiting(waiting_since=seconds_ago(700000), finished_at=seconds_ago(10))
     assert wake([CASE], why="the packet has come") == 1
     dead.refresh_from_db()

@@ -21,7 +21,7 @@ def statuses():
     return sorted(InboxJob.objects.values_list("status", flat=True))
 
 
-def take_back():
+def lose_the_leases():
     InboxJob.objects.filter(status="PROCESSING").update(locked_at=seconds_ago(500))
     return reclaim()
 
@@ -87,7 +87,7 @@ def test_jobs_that_are_not_due_or_have_no_handler_here_are_left_alone():
 def test_a_worker_whose_lease_was_taken_leaves_no_effect():
     many_jobs(3)
     late = claim_all(probe_source())
-    take_back()
+    lose_the_leases()
     assert work(late).lost == 3
     assert witnesses() == []
     assert statuses() == ["NEW"] * 3
@@ -96,7 +96,7 @@ def test_a_worker_whose_lease_was_taken_leaves_no_effect():
 def test_a_worker_whose_lease_was_taken_while_another_works_leaves_no_effect():
     [key] = many_jobs(1)
     late = claim_all(probe_source())
-    take_back()
+    lose_the_leases()
     current = claim_all(probe_source(), "worker B")
     assert work(late).lost == 1
     assert InboxJob.objects.get(pk=key).locked_by == "worker B"
@@ -107,7 +107,7 @@ def test_a_worker_whose_lease_was_taken_while_another_works_leaves_no_effect():
 def test_a_failure_reported_after_another_ones_done_changes_nothing():
     [key] = many_jobs(1)
     late = claim_all(probe_source())
-    take_back()
+    lose_the_leases()
     work(claim_all(probe_source(), "worker B"))
     assert _fail(late, key, RuntimeError("too late")).lost == 1
     finished = InboxJob.objects.get(pk=key)
@@ -135,7 +135,7 @@ def test_finish_itself_refuses_a_lease_that_is_not_current():
     late = claim_all(probe_source())
     with transaction.atomic():
         jobs = lock_leased(late.lease_id, late.inbox_ids["probe"])
-    take_back()
+    lose_the_leases()
     claim_all(probe_source(), "worker B")
     counts = finish(late.lease_id, "worker A", zip(jobs, [done(), dead("no")], strict=True))
     assert counts.total == 0

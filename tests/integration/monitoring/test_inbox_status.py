@@ -17,7 +17,7 @@ from tests.support.status import INTAKE, UNKNOWN, another_session, due_job, read
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# What it shows.
+# Its content.
 
 
 def test_it_counts_every_status(capsys):
@@ -140,7 +140,7 @@ def rows_to_take_in():
     return next(source.rows_to_take_in for source in list_sources() if source.source == "integration")
 
 
-def test_it_counts_the_rows_that_are_still_to_take_in():
+def test_it_counts_the_rows_that_are_still_to_be_ingested():
     send(esmd(), tracking_id(1))
     assert rows_to_take_in() == 1
     drain()
@@ -151,13 +151,13 @@ def test_it_counts_the_rows_that_are_still_to_take_in():
     assert rows_to_take_in() == 2
 
 
-def test_a_row_above_the_watermark_that_has_its_job_is_not_to_take_in():
+def test_a_row_above_the_watermark_that_has_its_job_is_not_counted_as_to_be_ingested():
     row = send(esmd(), tracking_id(1))
     job(**INTAKE, message_id=row)
     assert rows_to_take_in() == 0
 
 
-def test_a_source_of_old_that_left_a_watermark_is_shown():
+def test_a_former_source_that_left_a_watermark_is_shown():
     PollWatermark.objects.create(source="of old")
     assert "of old" in [source.source for source in list_sources()]
 

@@ -16,24 +16,6 @@ from tests.support.status import UNKNOWN, due_job, read_json, sql, worker
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--interval", "1"],
-        ["--watch", "--check"],
-        ["--watch", "--interval", "0"],
-        ["--watch", "--interval", "nan"],
-        ["--check", "--stalled-after", "1e300"],
-        ["--check", "--stalled-after", "soon"],
-        ["--what"],
-    ],
-)
-def test_a_wrong_option_is_a_short_usage_error(options):
-    with pytest.raises(CommandError) as error:
-        call_command("inbox_status", *options)
-    assert len(str(error.value).splitlines()) == 1
-
-
 def test_an_interval_without_a_watch_ends_with_2(run_command):
     code, out, err = run_command("inbox_status", "--interval", "1")
     assert (code, out) == (2, "")

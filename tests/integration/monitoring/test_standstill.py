@@ -1,4 +1,4 @@
-"""What is called a standstill, and what is not."""
+"""When the inbox counts as stalled, and when it does not."""
 
 import re
 
@@ -80,7 +80,7 @@ def test_a_page_asks_the_tallies_of_workers_whether_old_jobs_finish():
     assert why_stalled(take_page_snapshot, newest=1) == []
 
 
-def test_a_claim_that_nobody_took_back_is_a_standstill(settings):
+def test_a_claim_that_nobody_reclaimed_is_a_standstill(settings):
     worker()
     claimed = due_job(status="PROCESSING", locked_at=seconds_ago(100))
     assert why_stalled() == []
@@ -98,7 +98,7 @@ def test_due_jobs_that_nothing_here_can_handle_are_a_standstill():
     assert why_stalled() == ["1 job is due without a handler here: integration/no such type"]
 
 
-def test_rows_that_nobody_takes_in_are_a_standstill():
+def test_rows_that_nobody_ingests_are_a_standstill():
     send(esmd(), tracking_id(1), created_at=seconds_ago(100))
     assert why_stalled() == []
     send(esmd(), tracking_id(2), created_at=seconds_ago(301))

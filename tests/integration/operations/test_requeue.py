@@ -1,4 +1,4 @@
-"""Requeue: DEAD, FAILED and WAITING jobs begin anew, each with an entry in the audit, and nobody else's job moves."""
+"""Requeue: DEAD, FAILED and WAITING jobs start again, each with an entry in the audit; no other job moves."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ def requeued_all(batch_size=500):
 
 
 @pytest.mark.parametrize("status", ["DEAD", "FAILED", "WAITING"])
-def test_a_job_begins_anew_and_keeps_its_history(status):
+def test_a_job_starts_again_and_keeps_its_history(status):
     history = [{"attempt": 1, "kind": "ValueError", "message": "broken"}]
     made = job(
         status=status,
@@ -203,7 +203,7 @@ def test_a_job_that_dies_again_meanwhile_is_not_requeued_for_ever():
     assert (InboxJob.objects.get(pk=first).status, status_of(newer)) == ("DEAD", "DEAD")
 
 
-def test_idle_workers_hear_of_it_when_it_commits():
+def test_idle_workers_are_notified_when_it_commits():
     job(status="DEAD")
     listener = connection.copy()
     listener.ensure_connection()

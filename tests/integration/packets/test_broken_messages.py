@@ -24,7 +24,7 @@ def nested(**keys):
     return {"ingest_data": {"note": MARKER} | keys}
 
 
-# What arrives (a payload, or a payload and columns), and the reason of its death.
+# A payload, or a payload and columns, and the reason why its job is dead.
 DEAD = {
     "documents-text": (esmd(CASE, documents=MARKER), "documents must be a list, got a string"),
     "documents-number": (esmd(CASE, documents=123), "documents must be a list, got a number"),
@@ -134,7 +134,7 @@ def test_it_is_dead_at_once_with_its_reason_and_harms_no_neighbour(arrives, reas
     assert "rolled back" not in caplog.text
 
 
-def test_a_message_that_lost_its_meaning_after_it_was_taken_in_is_dead():
+def test_a_message_that_lost_its_meaning_after_its_ingest_is_dead():
     job = send_amid_neighbours(esmd(CASE, message_type=MARKER))
     IntegrationMessage.objects.filter(pk=job.message_id).update(payload=[MARKER])
     assert drain() == JobCounts(done=199, dead=1)
@@ -142,13 +142,13 @@ def test_a_message_that_lost_its_meaning_after_it_was_taken_in_is_dead():
     assert job.last_error == f"message_type must be one of {KNOWN_TEXTS}, got null"
 
 
-def test_a_row_deleted_after_it_was_taken_in_has_no_effect():
+def test_a_row_deleted_after_its_ingest_has_no_effect():
     job = send_amid_neighbours(esmd(CASE))
     IntegrationMessage.objects.filter(pk=job.message_id).update(is_deleted=True)
     assert_done_without_effect(job, "the source row was deleted")
 
 
-def test_a_row_that_is_gone_after_it_was_taken_in_has_no_effect():
+def test_a_row_that_is_gone_after_its_ingest_has_no_effect():
     job = send_amid_neighbours(esmd(CASE))
     IntegrationMessage.objects.filter(pk=job.message_id).delete()
     assert_done_without_effect(job, "the source row is gone")

@@ -1,4 +1,4 @@
-"""What an intake does to a packet that may exist already."""
+"""An intake makes a packet, or updates the one that exists."""
 
 import pytest
 

@@ -17,7 +17,7 @@ from inbox.models import InboxJob
 from packets.models import IntegrationMessage, Packet, PacketDocument
 from packets.order import order_key
 from packets.samples.shapes import SHAPES
-from tests.support.drain import take_in
+from tests.support.drain import ingest_all
 from tests.support.rows import document, esmd, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,7 +99,7 @@ def _key(message):
 def test_every_order_and_every_repetition_ends_in_the_same_packets():
     random = Random(20310203)
     send_messages(random)
-    take_in()
+    ingest_all()
     jobs = jobs_with_some_repeated(random)
     ends = []
     for _ in range(ORDERS):
@@ -130,7 +130,7 @@ def test_two_workers_with_the_same_cases_in_opposite_order_do_not_deadlock(monke
         for order in (range(CASES), reversed(range(CASES))):
             for case in map(tracking_id, order):
                 expected[case] = send(esmd(documents=[document(number)]), case)
-        take_in()
+        ingest_all()
         assert _work_in_two_threads(hold_up) == [JobCounts(done=CASES), JobCounts(done=CASES)]
         assert dict(Packet.objects.values_list("decision_tracking_id", "intake_message_id")) == expected
         found = PacketDocument.objects.values_list("document_unique_identifier", flat=True)

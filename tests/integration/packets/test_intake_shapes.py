@@ -9,7 +9,7 @@ from packets.models import Packet
 from packets.samples.messages import good_messages, insert
 from packets.samples.shapes import SHAPES
 from tests.support.drain import drain, job_of
-from tests.support.intakes import CASE, SNAKE_DOCUMENT, documents_of, portal
+from tests.support.intakes import CASE, documents_of, portal
 from tests.support.rows import document, esmd, send
 
 pytestmark = pytest.mark.django_db
@@ -82,74 +82,6 @@ def test_the_old_nested_shape_is_read():
     assert (packet.channel_type_id, packet.case_id) == (3, "TXN-FAKE-0002")
     assert packet.received_date == at(2031, 2, 3, 4, 5, 6)
     assert documents_of(packet) == [DOCUMENT]
-
-
-@pytest.mark.parametrize("tracking", ["decision_tracking_id", "decisionTrackingId"])
-@pytest.mark.parametrize("metadata", ["submission_metadata", "submissionMetadata"])
-@pytest.mark.parametrize("time", ["creationTime", "creation_time"])
-@pytest.mark.parametrize("item", [document(), SNAKE_DOCUMENT], ids=["camel", "snake"])
-@pytest.mark.parametrize("nesting", [None, ("ingest_data", "raw_payload"), ("ingestData", "rawPayload")])
-def test_both_spellings_are_read_at_every_level(tracking, metadata, time, item, nesting):
-    ids = {tracking: str(CASE).upper()}
-    body = {metadata: {time: "2031-02-03T04:05:06Z", "esmdTransactionId": "TXN-FAKE-0003"}, "documents": [item]}
-    payload = ids | body if nesting is None else {nesting[0]: ids | {nesting[1]: body}}
-    packet = packet_of(payload)
-    assert (packet.case_id, packet.received_date) == ("TXN-FAKE-0003", at(2031, 2, 3, 4, 5, 6))
-    assert documents_of(packet) == [DOCUMENT]
-
-
-@pytest.mark.parametrize("spelling", ["document_unique_id", "documentUniqueId"])
-def test_the_short_names_of_a_document_identifier_are_read(spelling):
-    item = {spelling: "DOC-FAKE-1", "fileName": "request.pdf", "mimeType": "application/pdf"}
-    packet = packet_of(esmd(CASE, documents=[item]))
-    assert documents_of(packet) == [("DOC-FAKE-1", "request.pdf", "application/pdf", None, None)]
-
-
-@pytest.mark.parametrize("channel_type_id", [None, 0])
-def test_no_channel_means_esmd(channel_type_id):
-    assert packet_of(esmd(CASE), channel_type_id=channel_type_id).channel_type_id == 3
-
-
-@pytest.mark.parametrize(
-    ("word", "submission_type", "hours"),
-    [
-        ("expedited", "Expedited", 48),
-        ("Expedite", "Expedited", 48),
-        (" URGENT ", "Expedited", 48),
-        ("rush-resubmission", "Expedited", 48),
-        ("standard", "Standard", 72),
-        ("normal", "Standard", 72),
-        ("routine-initial", "Standard", 72),
-        ("Regular", "Standard", 72),
-        ("", "Standard", 72),
-        (None, "Standard", 72),
-    ],
-)
-def test_the_due_date_follows_the_submission_type(word, submission_type, hours):
-    packet = packet_of(portal(Submission_Type=word, Submitted_Date="2031-02-03T23:59:59Z"), channel_type_id=1)
-    assert packet.submission_type == submission_type
-    assert packet.due_date == at(2031, 2, 3 + hours // 24)
-    assert packet.validation_status == "Pending - Validation"
-
-
-@pytest.mark.parametrize("word", ["soon", "expeditedly", "-", 7, ["expedited"]])
-def test_an_unknown_submission_type_is_reviewed_by_a_person_and_has_no_due_date(word):
-    packet = packet_of(portal(Submission_Type=word), channel_type_id=1)
-    assert (packet.submission_type, packet.due_date) == (None, None)
-    assert packet.validation_status == "Pending - Manual Review"
-
-
-@pytest.mark.parametrize("ocr", [None, {}, "FAKE", {"fields": []}, {"fields": {"Beneficiary First Name": "FAKE"}}])
-def test_what_is_not_known_of_people_is_null(ocr):
-    packet = packet_of(portal() | {"ocr": ocr}, channel_type_id=1)
-    assert packet.beneficiary_first_name is packet.beneficiary_last_name is packet.beneficiary_medicare_id is None
-    assert packet.provider_name is packet.provider_npi is None
-
-
-@pytest.mark.parametrize("value", ["", "   ", None, True, ["FAKE"], {"FAKE": 1}, "FAKE" * 2500])
-def test_an_unusable_name_is_null(value):
-    packet = packet_of(portal(Beneficiary_First_Name=value), channel_type_id=1)
-    assert packet.beneficiary_first_name is None
 
 
 def test_the_rows_time_counts_where_the_payload_has_none():

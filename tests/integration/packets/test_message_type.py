@@ -1,8 +1,8 @@
-"""What a message of Integration is: message_type_id decides, then the text; both known and different is unknown."""
+"""The type of a message of Integration: message_type_id decides, then the text; if they contradict, it is unknown."""
 
 import pytest
 
-from tests.support.drain import job_of, take_in
+from tests.support.drain import ingest_all, job_of
 from tests.support.rows import send, tracking_id
 
 pytestmark = pytest.mark.django_db
@@ -43,5 +43,5 @@ pytestmark = pytest.mark.django_db
 )
 def test_the_id_decides_then_the_text(message_type_id, payload, message_type):
     message_id = send(payload, tracking_id(1), message_type_id=message_type_id)
-    take_in()
+    ingest_all()
     assert job_of(message_id).message_type == message_type

@@ -1,4 +1,4 @@
-"""What looks odd but is processed all the same, each amid 199 good neighbours of one batch."""
+"""Odd messages that are processed all the same, each amid 199 good neighbours of one batch."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -100,8 +100,3 @@ def test_a_file_size_that_cannot_be_one_is_unknown(size, stored):
 def test_a_name_of_10000_characters_is_unknown():
     packet = packet_amid_neighbours(portal(Beneficiary_First_Name="TEST" * 2500), channel_type_id=1)
     assert packet.beneficiary_first_name is None
-
-
-def test_duplicate_document_ids_are_stored_once():
-    packet = packet_amid_neighbours(esmd(CASE, documents=[document(), document(fileName="last.pdf")]))
-    assert [row[:2] for row in documents_of(packet)] == [("DOC-FAKE-1", "last.pdf")]

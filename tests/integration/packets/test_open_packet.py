@@ -23,7 +23,7 @@ def open_case(case=CASE, *, by="ada", reason="called by phone", channel=Channel.
     return open_packet(case, channel=channel, by=by, reason=reason)
 
 
-def take_in():
+def ingest_and_work():
     ingest(source("integration"))
     return work(claim(source("integration"), worker_id="test", limit=10))
 
@@ -90,7 +90,7 @@ def test_without_its_event_there_is_no_packet(monkeypatch):
 def test_a_later_intake_fills_a_packet_that_was_opened_by_hand():
     packet, _ = open_case()
     message_id = send(esmd(CASE), CASE)
-    assert take_in().done == 1
+    assert ingest_and_work().done == 1
     packet.refresh_from_db()
     assert (packet.has_documents, packet.intake_message_id) == (True, message_id)
     assert packet.channel_type_id == Channel.ESMD
@@ -101,7 +101,7 @@ def test_a_later_intake_fills_a_packet_that_was_opened_by_hand():
 @pytest.mark.django_db(transaction=True)
 def test_opening_a_case_that_an_intake_has_made_changes_nothing():
     send(esmd(CASE), CASE)
-    take_in()
+    ingest_and_work()
     before = Packet.objects.values().get()
     packet, is_created = open_case()
     assert not is_created

@@ -1,4 +1,4 @@
-"""Who is gone is seen at once, and what it held is taken back; who lives keeps what it has."""
+"""A gone process is noticed at once and its jobs are reclaimed; a living one keeps its jobs."""
 
 import re
 from datetime import timedelta
@@ -41,16 +41,16 @@ def living():
 
 
 def worker(**fields) -> int:
-    """A row on the roll, as of a process that is gone: nobody holds its lock."""
+    """A registered process that is gone: nobody holds its lock."""
     defaults = {"instance_id": uuid4(), "worker_id": "gone", "command": "test", "host": "here", "pid": 1}
     return InboxWorker.objects.create(**defaults | {"has_presence": True} | fields).pk
 
 
-def call(me=None, **counts):
+def found_gone(me=None, **counts):
     return find_gone(me, JobCounts(**counts))
 
 
-def take_back(gone, batch_size=200):
+def reclaim_gone(gone, batch_size=200):
     return reclaim_from_gone(gone, max_attempts=5, batch_size=batch_size)
 
 
@@ -62,23 +62,23 @@ def state_of(worker_id):
     return InboxWorker.objects.get(pk=worker_id).state
 
 
-def test_what_a_gone_process_held_comes_back_at_once_and_runs_alone():
+def test_jobs_of_a_gone_process_are_reclaimed_at_once_and_run_alone():
     gone = worker()
     held = held_by(gone, attempt_count=2)
-    assert call() == [gone]
-    assert take_back([gone]) == JobCounts(given_back=1)
+    assert found_gone() == [gone]
+    assert reclaim_gone([gone]) == JobCounts(given_back=1)
     held.refresh_from_db()
     assert (held.status, held.attempt_count, held.runs_alone, held.errors) == ("NEW", 1, True, [])
     assert (held.locked_by, held.locked_at) == (None, None)
     assert state_of(gone) == "GONE"
-    assert call() == []
+    assert found_gone() == []
 
 
 def test_a_job_that_was_alone_is_to_blame_and_dead_after_the_last_attempt():
     gone = worker()
     alone = held_by(gone, runs_alone=True, attempt_count=4)
     last = held_by(gone, runs_alone=True, attempt_count=5)
-    assert take_back(call()) == JobCounts(failed=1, dead=1)
+    assert reclaim_gone(found_gone()) == JobCounts(failed=1, dead=1)
     for blamed, status in ((alone, "FAILED"), (last, "DEAD")):
         before = blamed.attempt_count
         blamed.refresh_from_db()
@@ -92,7 +92,7 @@ def test_a_job_that_was_alone_is_to_blame_and_dead_after_the_last_attempt():
 def test_nobody_is_blamed_when_the_server_has_started_since_the_claim():
     gone = worker()
     alone = held_by(gone, runs_alone=True, attempt_count=5, locked_at=server_start() - timedelta(seconds=1))
-    assert take_back(call()) == JobCounts(given_back=1)
+    assert reclaim_gone(found_gone()) == JobCounts(given_back=1)
     alone.refresh_from_db()
     assert (alone.status, alone.attempt_count, alone.errors) == ("NEW", 4, [])
 
@@ -101,8 +101,8 @@ def test_a_living_process_keeps_its_jobs(living):
     held = held_by(living.id)
     gone = worker()
     also_held = held_by(gone)
-    assert call() == [gone]
-    take_back(call())
+    assert found_gone() == [gone]
+    reclaim_gone(found_gone())
     held.refresh_from_db()
     also_held.refresh_from_db()
     assert (held.status, also_held.status) == ("PROCESSING", "NEW")
@@ -111,16 +111,16 @@ def test_a_living_process_keeps_its_jobs(living):
 
 def test_a_process_is_gone_as_soon_as_its_connection_is(living):
     held_by(living.id)
-    assert call() == []
+    assert found_gone() == []
     living.close()
-    wait_until(lambda: call() == [living.id])
-    assert take_back([living.id]) == JobCounts(given_back=1)
+    wait_until(lambda: found_gone() == [living.id])
+    assert reclaim_gone([living.id]) == JobCounts(given_back=1)
 
 
 def test_a_process_never_finds_itself_gone(living):
     living.close()
-    wait_until(lambda: call() == [living.id])
-    assert call(living.id) == []
+    wait_until(lambda: found_gone() == [living.id])
+    assert found_gone(living.id) == []
 
 
 def test_the_lock_of_another_program_or_database_is_no_presence():
@@ -130,27 +130,27 @@ def test_the_lock_of_another_program_or_database_is_no_presence():
         here.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS + 1, gone])
         here.execute("SELECT pg_advisory_lock(%s)", [(LOCK_CLASS << 32) + gone])
         elsewhere.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, gone])
-        assert call() == [gone]
+        assert found_gone() == [gone]
         here.execute("SELECT pg_advisory_unlock_all()")
         here.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, gone])
-        assert call() == []
+        assert found_gone() == []
         here.execute("SELECT pg_advisory_unlock_all()")
 
 
-def test_a_job_whose_row_somebody_has_locked_is_taken_later_and_its_process_stays_on_the_roll():
+def test_a_job_with_a_locked_row_is_reclaimed_later_and_its_process_stays_registered():
     gone = worker()
     locked, free = held_by(gone), held_by(gone)
     with transaction.atomic():
         list(InboxJob.objects.select_for_update().filter(pk=locked.pk))
-        assert in_threads(lambda: take_back(call())) == [JobCounts(given_back=1)]
+        assert in_threads(lambda: reclaim_gone(found_gone())) == [JobCounts(given_back=1)]
         assert state_of(gone) == "RUNNING"
     free.refresh_from_db()
     assert free.status == "NEW"
-    assert take_back(call()) == JobCounts(given_back=1)
+    assert reclaim_gone(found_gone()) == JobCounts(given_back=1)
     assert state_of(gone) == "GONE"
 
 
-def test_many_callers_at_once_take_each_job_once_and_never_deadlock():
+def test_many_processes_at_once_reclaim_each_job_once_and_never_deadlock():
     """The jobs of the gone lie mixed, and each caller names the gone in another order."""
     gone = [worker() for _ in range(8)]
     many_jobs(320)
@@ -158,7 +158,7 @@ def test_many_callers_at_once_take_each_job_once_and_never_deadlock():
     with connection.cursor() as cursor:
         cursor.execute("UPDATE integration_inbox SET presence_id = (%s::bigint[])[1 + inbox_id %% 8]", [gone])
     orders = [gone, gone[::-1], gone[4:] + gone[:4], gone[::2] + gone[1::2]]
-    results = in_threads(*[lambda order=order: take_back(order, batch_size=10) for order in orders])
+    results = in_threads(*[lambda order=order: reclaim_gone(order, batch_size=10) for order in orders])
     assert sum(results, NO_JOBS) == JobCounts(given_back=320)
     assert set(InboxJob.objects.values_list("status", "attempt_count", "runs_alone")) == {("NEW", 0, True)}
     assert set(InboxWorker.objects.values_list("state", flat=True)) == {"GONE"}
@@ -172,53 +172,53 @@ def test_right_after_a_start_of_the_server_nobody_is_gone(monkeypatch):
     assert changed == 1
     with monkeypatch.context() as patch:
         patch.setattr(liveness, "NOTE_SEEN_AND_SELECT_GONE", longer)
-        assert call() == [silent]
-    assert sorted(call()) == [gone, silent]
+        assert found_gone() == [silent]
+    assert sorted(found_gone()) == [gone, silent]
 
 
 def test_a_process_without_presence_is_gone_after_a_minute_of_silence():
     worker(has_presence=False, last_seen_at=seconds_ago(50))
     silent = worker(has_presence=False, last_seen_at=seconds_ago(61))
-    assert call() == [silent]
-    assert take_back([silent]) == NO_JOBS
+    assert found_gone() == [silent]
+    assert reclaim_gone([silent]) == NO_JOBS
     assert state_of(silent) == "GONE"
 
 
-def test_who_calls_the_roll_says_now_and_then_that_it_lives_and_what_it_did(living):
+def test_a_process_that_checks_the_others_writes_its_own_heartbeat_and_counts(living):
     seen = InboxWorker.objects.filter(pk=living.id)
-    call(living.id, done=7)
+    found_gone(living.id, done=7)
     assert seen.get().done_count == 0
     seen.update(last_seen_at=seconds_ago(11))
-    call(living.id, done=7, failed=2, dead=1, lost=9)
+    found_gone(living.id, done=7, failed=2, dead=1, lost=9)
     row = seen.get()
     assert (row.done_count, row.failed_count, row.dead_count) == (7, 2, 1)
     assert row.last_seen_at > seconds_ago(10)
 
 
-def test_who_was_struck_off_and_lives_is_on_the_roll_again(living):
+def test_a_living_process_that_was_found_gone_is_registered_again(living):
     seen = InboxWorker.objects.filter(pk=living.id)
     seen.update(state="GONE", last_seen_at=seconds_ago(11))
-    call(living.id)
+    found_gone(living.id)
     assert seen.get().state == "RUNNING"
 
 
-def test_who_ends_by_itself_signs_off_and_is_no_longer_called(living):
+def test_a_process_that_ends_signs_off_and_is_checked_no_more(living):
     InboxWorker.objects.filter(pk=living.id).update(last_seen_at=seconds_ago(11))
     sign_off(living.id, JobCounts(done=3, failed=2, dead=1))
     living.close()
     row = InboxWorker.objects.get()
     assert (row.state, row.done_count, row.failed_count, row.dead_count) == ("STOPPED", 3, 2, 1)
     assert row.last_seen_at > seconds_ago(10)
-    assert call() == []
+    assert found_gone() == []
 
 
-def test_a_process_that_is_wrongly_struck_off_writes_nothing(living):
+def test_a_process_wrongly_found_gone_writes_nothing(living):
     """Presence decides only when; the lease decides what is true."""
     make_witness_table()
     [key] = many_jobs(1)
     lost = claim_all(probe_source(), "worker A")
     InboxJob.objects.update(presence_id=living.id)
-    assert take_back([living.id]) == JobCounts(given_back=1)
+    assert reclaim_gone([living.id]) == JobCounts(given_back=1)
     assert work(claim_all(probe_source(), "worker B")).done == 1
     assert work(lost).lost == 1
     assert witnesses() == [key]

@@ -1,4 +1,4 @@
-"""A process shows that it lives by a lock that vanishes with it, and hears of work without asking."""
+"""A process shows that it is alive by a lock that vanishes with it, and is notified of work."""
 
 import select
 from concurrent.futures import ThreadPoolExecutor
@@ -94,7 +94,7 @@ def test_the_lock_is_gone_as_soon_as_the_connection_is_and_the_row_stays(present
     assert InboxWorker.objects.get().state == "RUNNING"
 
 
-def test_who_writes_work_is_heard_once(present):
+def test_one_write_of_work_is_one_notification(present):
     assert not present.has_notification()
     for write in WRITERS:
         write()
@@ -103,8 +103,8 @@ def test_who_writes_work_is_heard_once(present):
         assert not present.has_notification()
 
 
-def test_a_writers_session_can_switch_it_off(present):
-    """Notifications come in the order of their commits, so the first one heard is not the writers'."""
+def test_a_writers_session_can_switch_notifications_off(present):
+    """Notifications come in the order of their commits, so the first one is not the writers'."""
     execute("SET inbox.notify = off")
     for write in WRITERS:
         write()
@@ -113,7 +113,7 @@ def test_a_writers_session_can_switch_it_off(present):
     assert next_payload(present) == "afterwards"
 
 
-def test_nothing_is_heard_of_what_is_rolled_back(present):
+def test_a_rollback_notifies_nobody(present):
     execute("BEGIN")
     send({})
     execute("ROLLBACK")
@@ -160,7 +160,7 @@ def test_a_registration_that_fails_leaves_no_row_and_no_connection(monkeypatch):
     assert not InboxWorker.objects.exists()
 
 
-def test_what_is_given_back_wakes_the_others(present):
+def test_jobs_given_back_wake_the_other_workers(present):
     """So that a batch of a worker that stops need not wait for their next look."""
     send({})
     ingest(probe_source())
@@ -208,7 +208,7 @@ def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
 
 
 def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
-    """What refused everything tells nothing of a connection of its own."""
+    """A server that refused everything says nothing about a connection of its own."""
 
     def register(*, has_own_connection=True):
         if is_away:

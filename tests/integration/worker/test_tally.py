@@ -24,7 +24,7 @@ def sums() -> tuple[int, int, int]:
     return sum(b.done for b in history), sum(b.failed for b in history), sum(b.dead for b in history)
 
 
-def test_a_sign_of_life_is_written_down_with_the_counts():
+def test_a_heartbeat_is_written_with_the_counts():
     me = worker(last_seen_at=seconds_ago(11))
     assert find_gone(me, JobCounts(done=5, failed=2, dead=1)) == []
     row = InboxTally.objects.get()
@@ -34,7 +34,7 @@ def test_a_sign_of_life_is_written_down_with_the_counts():
     assert InboxTally.objects.get().done_count == 5
 
 
-def test_a_call_by_nobody_writes_nothing():
+def test_a_check_by_a_process_that_is_no_worker_writes_nothing():
     worker(last_seen_at=seconds_ago(11))
     find_gone(None, NO_JOBS)
     assert not InboxTally.objects.exists()
@@ -79,7 +79,7 @@ def test_history_has_every_bucket_and_ends_now():
     assert gaps == {timedelta(minutes=BUCKET_MIN)}
 
 
-def test_rows_of_old_go():
+def test_old_rows_are_removed():
     me = worker()
     at_minute(me, 3 * 1440, 1)
     record_throughput(me, JobCounts(done=2))

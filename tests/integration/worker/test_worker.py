@@ -75,7 +75,7 @@ def test_what_a_cut_off_session_still_has_locked_is_given_back_as_soon_as_that_s
     assert set(InboxJob.objects.values_list("status", "attempt_count")) == {("NEW", 0)}
 
 
-def test_a_worker_that_must_leave_jobs_behind_stays_on_the_roll(monkeypatch):
+def test_a_worker_that_must_leave_jobs_behind_stays_registered(monkeypatch):
     monkeypatch.setattr("inbox.engine.give_back.LEFT_SESSION_ENDS_WITHIN_S", 0.1)
     many_jobs(3)
     cut_off = []
@@ -126,7 +126,7 @@ def test_a_drain_takes_rows_however_far_they_lie_behind_the_watermark():
     assert worker().drain().done == 2
 
 
-def test_a_drain_takes_more_late_rows_than_one_look_brings():
+def test_a_drain_ingests_more_late_rows_than_one_lookback_brings():
     send({})
     worker().drain()
     with connection.cursor() as cursor:

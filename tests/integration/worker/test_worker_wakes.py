@@ -1,4 +1,4 @@
-"""An idle worker hears of work at once, costs almost nothing until then, and finds what nobody tells it."""
+"""An idle worker is notified of work at once, costs almost nothing until then, and finds what no notification names."""
 
 import select
 import signal
@@ -40,7 +40,7 @@ def running():
     return InboxWorker.objects.get(state="RUNNING")
 
 
-def test_a_worker_that_seldom_looks_is_woken_by_a_plain_insert(start_command):
+def test_a_worker_that_seldom_polls_is_woken_by_a_plain_insert(start_command):
     idle_worker(start_command, *SELDOM)
     for number in (2, 3):
         message = send(esmd(), tracking_id(number))
@@ -48,7 +48,7 @@ def test_a_worker_that_seldom_looks_is_woken_by_a_plain_insert(start_command):
 
 
 def test_a_worker_that_lost_its_presence_registers_again_and_misses_nothing(start_command):
-    """The message and the end of the presence's backend come together, so nobody hears of the message."""
+    """The message and the end of the presence's backend come together, so nobody is notified of the message."""
     process = idle_worker(start_command, *SELDOM)
     before = running()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -77,8 +77,8 @@ def test_a_worker_whose_direct_way_leads_nowhere_works_all_the_same(start_comman
     assert err.count("no connection for presence; going on without") == 1
 
 
-def test_a_worker_that_begins_to_listen_looks_for_what_came_before():
-    """It had no connection to listen by until now, and so has not heard of it."""
+def test_a_worker_that_begins_to_listen_polls_for_what_came_before():
+    """It had no connection for LISTEN until now, so it was not notified."""
 
     def register(*, has_own_connection=True):
         return Presence("worker A", "test", has_own_connection=has_own_connection and not is_closed)
@@ -121,7 +121,7 @@ def make_the_lookback_due():
 
 
 class FakeTime(Stop):
-    """Waiting takes no time, but moves the clock of the worker's chores; `on_wait` sees each wait before that.
+    """Waiting takes no time, but moves the clock of the worker's timers; `on_wait` sees each wait before that.
 
     By a millisecond, if there is something to read.
     """
@@ -180,12 +180,12 @@ def idle(monkeypatch):
 
 
 def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
-    """Once a second the roll, every 5 s a look for work, 30 s a look for old claims, 45 s the connections."""
+    """Every second it checks who is alive; it polls every 5 s, reclaims every 30 s, counts connections every 45 s."""
     due = []
 
     def note_what_is_due_next(worker):
-        next_in_s = min(chore.due_in_s() for chore in chores(worker))
-        due.append(sum(chore.due_in_s() <= next_in_s for chore in chores(worker)))
+        next_in_s = min(timer.due_in_s() for timer in timers(worker))
+        due.append(sum(timer.due_in_s() <= next_in_s for timer in timers(worker)))
 
     first, *idle_counts = idle(61, note_what_is_due_next)
     assert idle_counts == due[:-1]
@@ -193,7 +193,7 @@ def test_an_idle_worker_sends_one_query_for_each_thing_that_is_due(idle):
     assert sum(idle_counts) == 60 + 12 + 2 + 1
 
 
-def chores(worker):
+def timers(worker):
     return worker.reclaimer.gone, worker.schedule.poll, worker.reclaimer.stale, worker.registration.counting
 
 
@@ -212,16 +212,16 @@ def test_an_idle_worker_sends_two_queries_a_second_at_most_with_the_lookbacks_of
 
 
 def tell(worker):
-    """A notification that this worker hears before it does anything else."""
+    """A notification that this worker receives before it does anything else."""
     notify()
     assert select.select([worker.registration.presence], [], [], 20)[0]
 
 
-def test_a_worker_that_always_comes_too_late_only_looks(idle):
-    """Each notification is in vain for this one. The first ones cost it a whole round, later ones a look."""
+def test_a_worker_that_always_comes_too_late_only_polls(idle):
+    """No notification brings this worker work. The first ones cost it a whole round, later ones a poll."""
     first, *costs = [cost for cost in idle(0.5, tell) if cost]
     assert min(costs[:YIELD_AFTER]) > 1, costs
-    # The roll was just called, and nothing else is due in so short a time.
+    # It has just checked who is alive, and nothing else is due in so short a time.
     assert set(costs[YIELD_AFTER:]) == {1}, costs
     assert len(costs) > 50
 

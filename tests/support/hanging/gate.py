@@ -11,7 +11,7 @@ PORT = "TEST_GATE"
 
 
 class Gate:
-    """Closed until the test leaves its `with` or opens it; `environment` is for the workers that shall wait."""
+    """Closed until the test leaves its `with` or opens it; `environment` is for the workers that should wait."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -26,11 +26,11 @@ class Gate:
         self.open()
 
     def wait_for_arrival(self) -> None:
-        """Until one more handler stands at the gate."""
+        """Wait until one more handler stands at the gate."""
         self._waiting.append(self._listener.accept()[0])
 
     def open(self) -> None:
-        """For those who wait, and for all who come."""
+        """Let all handlers through that wait or come later."""
         self._listener.close()
         for handler in self._waiting:
             handler.close()

@@ -1,4 +1,4 @@
-"""What the jobs of the source `test` do; those of the type `probe` only leave a witness."""
+"""Handlers of the source `test`; jobs of the type `probe` only leave a witness."""
 
 import os
 
@@ -9,7 +9,7 @@ KILLED = 86
 
 
 def wait_at_gate(jobs):
-    """The effect first, so that there is something to roll back."""
+    """Write the effect first, so that there is something to roll back."""
     outcomes = leave_witnesses(jobs)
     come_through()
     return outcomes

@@ -20,6 +20,7 @@ PACKET_PAGES = [action.name for action in PACKET_ACTIONS]
 
 
 def page(of, action="change"):
+    """The address of a page of a job or a packet."""
     return reverse(f"admin:{of._meta.app_label}_{of._meta.model_name}_{action}", args=[of.pk])
 
 
@@ -33,6 +34,7 @@ def somebody(*codenames, is_staff=True):
 
 
 def text_of(answer):
+    """The HTML of a response."""
     return answer.content.decode()
 
 
@@ -43,6 +45,7 @@ def message(status):
 
 
 def rows():
+    """All that an action may change, to compare before and after."""
     models = (InboxJob, InboxAudit, InboxCorrection, Packet, PacketEvent, PacketDecision)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
@@ -58,4 +61,5 @@ FORGED = {
 
 
 def operator():
+    """A client of an operator."""
     return somebody("view_inboxjob", "operate_job")

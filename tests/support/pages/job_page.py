@@ -22,6 +22,7 @@ AFTER = {"requeue": "NEW", "mark-dead": "DEAD", "release-lease": "NEW"}
 
 
 def in_role(client, role):
+    """Log a new person of that role in; returns them."""
     user = User.objects.create_user(f"a {role}", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client.force_login(user)
@@ -29,10 +30,12 @@ def in_role(client, role):
 
 
 def page(of, action="change"):
+    """The address of a page of the job."""
     return reverse(f"admin:inbox_inboxjob_{action}", args=[of.pk])
 
 
 def text_of(answer):
+    """The HTML of a response."""
     return answer.content.decode()
 
 
@@ -55,10 +58,12 @@ def post_again(client, of, action, shown, **typed):
 
 
 def post(client, of, action, seen, **typed):
+    """POST an action with what was seen and typed."""
     return client.post(page(of, action), {"seen": seen, "reason": REASON} | typed)
 
 
 def fresh(of):
+    """The job as it is now."""
     return InboxJob.objects.get(pk=of.pk)
 
 
@@ -66,6 +71,7 @@ CLAIMED = {"status": "PROCESSING", "locked_by": "worker B", "lease_id": CASE}
 
 
 def claimed_and_failed(of):
+    """Let the job be claimed and fail, a moment later than any page was shown."""
     jobs = InboxJob.objects.filter(pk=of.pk)
     jobs.update(**CLAIMED | {"locked_at": seconds_ago(0)})
     jobs.update(status="FAILED", locked_by=None, locked_at=None, updated_at=seconds_ago(-1))
@@ -80,5 +86,6 @@ def dead_message(payload, **fields):
 
 
 def run_integration():
+    """Claim and work on what is due of Integration; returns how the attempts ended."""
     taken = claim(registry.source("integration"), worker_id="worker A", limit=10)
     return work(taken)

@@ -1,4 +1,4 @@
-"""People and clicks at the same moment: one decides, and the other is told."""
+"""People and clicks at the same moment: one decides, and the other gets a notice."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -142,7 +142,7 @@ def test_the_address_of_a_server_is_known_without_touching_the_disk():
 
 
 def test_the_log_of_the_server_holds_no_values_of_statements(server):
-    """What fails is logged by PostgreSQL with its statement and a detail, if nobody tells it not to."""
+    """By default PostgreSQL logs a failed statement with its text and a detail."""
     server.start()
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept (id text PRIMARY KEY)")

@@ -1,0 +1,29 @@
+"""The commands in deploy/ exist and take their options."""
+
+import configparser
+
+import yaml
+from django.core.management import get_commands, load_command_class
+
+from tests.support.project import PROJECT
+
+COMPOSE = PROJECT / "deploy" / "compose.yaml"
+WEB = ["gunicorn", "-c", "deploy/gunicorn.conf.py", "config.wsgi"]
+
+
+def test_a_poller_may_take_as_long_to_stop_as_a_request_takes():
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(PROJECT / "deploy" / "systemd" / "serviceops-poller@.service")
+    assert int(unit["Service"]["TimeoutStopSec"]) > 240
+
+
+def test_what_containers_run_exists_and_takes_its_options():
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    assert services.keys() == {"db", "migrate", "web", "worker", "poller", "reclaimer"}
+    assert services["web"]["entrypoint"] == WEB
+    for name in ("migrate", "worker", "poller", "reclaimer"):
+        command, *options = services[name]["command"]
+        load_command_class(get_commands()[command], command).create_parser("manage.py", command).parse_args(options)
+    text = (PROJECT / "docs" / "settings.md").read_text()
+    given = services["web"]["environment"].keys() - {"WEB_BIND"}
+    assert [name for name in given if f"`{name}`" not in text] == []
