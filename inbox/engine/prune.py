@@ -21,11 +21,12 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Coalesce, Now
 
-from inbox import conf, registry
+from inbox import registry
 from inbox.engine.audit import Change, job_facts, record
 from inbox.engine.ingest import HAS_NO_JOB, lock_watermark
 from inbox.events import Event, emit
@@ -161,7 +162,7 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
 
 def _move_past(source: Source, table: ByWatermark, inbox_ids: Sequence[int], older_than_s: float) -> list[int]:
     """Move pruned_before past the rows of these jobs as far as it may; returns the jobs that lie below it then."""
-    age_s = max(older_than_s, conf.lookback_s())
+    age_s = max(older_than_s, settings.INBOX_LOOKBACK)
     sql = SELECT_PRUNABLE.format(table=connection.ops.quote_name(table.table))
     with connection.cursor() as cursor:
         cursor.execute(sql, {"source": source.name, "inbox_ids": list(inbox_ids), "age_s": age_s})

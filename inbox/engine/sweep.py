@@ -15,11 +15,11 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from inbox import conf
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
 from inbox.events import Event, emit
 from inbox.models import PollWatermark
@@ -73,7 +73,7 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
     """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
-    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else conf.reconcile_every_s()
+    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else settings.INBOX_RECONCILE_EVERY
     due = _mark(source).filter(**{f"{kind.turn}__lte": Now() - timedelta(seconds=overdue_s)})
     return bool(due.update(**_in_s(kind, every_s)))
 
@@ -97,7 +97,7 @@ def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]
 
 def _pause_s(took_s: float) -> float:
     """Seconds until the next lookback: longer after a long one, and never so long that a row slips through between."""
-    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), conf.lookback_s() / 4)
+    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), settings.INBOX_LOOKBACK / 4)
 
 
 def return_turn(source: Source, kind: SweepKind) -> None:
@@ -109,7 +109,7 @@ def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
-            {"source": source.name, "lookback_s": conf.lookback_s()},
+            {"source": source.name, "lookback_s": settings.INBOX_LOOKBACK},
         )
         row = cursor.fetchone()
     return (row[0] if row else "-infinity", -(2**63))
@@ -120,7 +120,7 @@ def _read(
 ) -> tuple[list[int], tuple[str, int] | None]:
     """The rows of this step that have no job, and where the next step begins; None at the end."""
     sql = SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=RANGES[kind])
-    values: dict[str, Any] = {"source": source.name, "step": step, "lookback_s": conf.lookback_s()}
+    values: dict[str, Any] = {"source": source.name, "step": step, "lookback_s": settings.INBOX_LOOKBACK}
     with connection.cursor() as cursor:
         cursor.execute(sql, values | {"created_at": at[0], "message_id": at[1]})
         message_ids, *last, count = cursor.fetchone() or ([], 0)
