@@ -1,6 +1,6 @@
-"""Events: each verb says once what it did. Log lines and counters derive from that, and so can traces.
+"""Events: each action reports once what it did. Log lines and counters derive from that, and so can traces.
 
-An event is emitted after the commit of what it tells; a verb inside its caller's transaction uses `emit_on_commit`.
+An event is emitted after the commit of what it reports; a verb inside its caller's transaction uses `emit_on_commit`.
 Facts are keys that config/logs.py allows: names of ours, counts and times, never a value of a message.
 """
 

@@ -1,4 +1,4 @@
-"""Applies messages: keeps what was said of cases, and lets their decisions follow from all that was said.
+"""Applies messages: stores the messages of cases and recomputes their decisions from all of them.
 
 Set-based: any number of messages of any number of cases, in the transaction that has locked the packets
 (decisions/case.py). A case gets at most one new version, and none if the messages change nothing.
@@ -18,9 +18,9 @@ from packets.move_packet import move_packets
 
 
 def apply_messages(messages: Sequence[NewMessage]) -> None:
-    """Let these messages take effect, and set what became of each.
+    """Apply these messages, and set the result on each.
 
-    1. Read what was said of these cases before.
+    1. Read the earlier messages of these cases.
     2. Decide for each case what follows.
     3. Keep the messages, and write the new versions.
     4. Move the packets, and write a line of history per message.

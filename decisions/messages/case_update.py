@@ -11,7 +11,7 @@ from decisions.rules.inferred_messages import inferred
 from decisions.rules.new_round import starts_round
 from decisions.versions import has_decision, next_version
 
-# A change of these alone makes no new version: the same was said by another message.
+# A change of these alone makes no new version: another message says the same.
 MESSAGE_FIELDS = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
 SAME = "it changes nothing"
 ENDS = "but it ends what was said before it"
@@ -26,8 +26,8 @@ NEWER = {
 class NewMessage:
     """One message of one case. `by` is a person, or None for a job; `correlation_id` names the request.
 
-    Applying it sets what became of it: `why_ignored` is None if it counts. `version` is the version that it made, as
-    the last of its case; an ignored message may make one too, as an older answer ends what was said before it.
+    Applying it sets the result: `why_ignored` is None if it counts and changes something. `version` is set on the last
+    new message of a case only; an ignored one may make a version too, because an older answer ends what came before it.
     """
 
     case: Case
@@ -51,12 +51,12 @@ class CaseUpdate:
 
 
 def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessage]) -> CaseUpdate:
-    """Let these messages of a case take effect, beside those that are `known`, and set what becomes of each."""
+    """Apply these messages of a case together with those `known`, and set the result on each."""
     if case.is_closed:
         for item in new:
             item.why_ignored = f"the case is closed ({case.packet.detailed_status})"
         return CaseUpdate(case, new)
-    # Kept as if it had been said, as it could not be told from a later version.
+    # Stored like messages, because later versions could not show them any more.
     unsaid = inferred(case.active, known)
     known = known + unsaid
     fresh = _without_repeated(new, known)
@@ -85,7 +85,7 @@ def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage
 def _next_version(
     case: Case, known: list[DecisionMessage], messages: list[DecisionMessage], *, last: NewMessage
 ) -> PacketDecision | None:
-    """The version that all messages of the case make together, in the name of the last one; None if nothing changes."""
+    """The version that all messages of the case make together, attributed to the last one; None if nothing changes."""
     state = current_state(known + messages)
     if state is None:
         return None

@@ -48,7 +48,7 @@ class ClinicalAnswers(ClinicalOpsHandler):
             raise BadMessage("decision_indicator must be A or N")
         return {"answer": answer.value}
 
-    def wait(self, case: Case, message: DecisionMessage) -> None:
+    def hold_back(self, case: Case, message: DecisionMessage) -> None:
         return None
 
     def after(self, applied: Sequence[NewMessage]) -> None:

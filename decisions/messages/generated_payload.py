@@ -27,10 +27,10 @@ class GeneratedPayloads(ClinicalOpsHandler):
     def parse(self, row: Message) -> dict[str, Any]:
         return _sent(row.as_object()) if row.columns["json_sent_to_integration"] else _failed(row)
 
-    def wait(self, case: Case, message: DecisionMessage) -> Outcome | None:
+    def hold_back(self, case: Case, message: DecisionMessage) -> Outcome | None:
         """Also dead is a payload for another answer than the one that counts, unless it is older than that."""
         if case.is_closed or case.active is None or not case.is_answered:
-            return super().wait(case, message)
+            return super().hold_back(case, message)
         answer, decision = message.content.get("answer"), case.active.clinical_decision
         is_later = (message.said_at or BEGINNING) >= (case.active.clinical_created_at or BEGINNING)
         if answer in (decision, None) or not is_later:

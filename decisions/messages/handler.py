@@ -30,8 +30,8 @@ class DecisionHandler(ABC):
 
         1. Read and parse the source rows.
         2. Lock the packets of the cases, in key order.
-        3. Let messages wait whose packet, or whatever else they need, is missing.
-        4. Apply the others; one that changes nothing is done, with the reason.
+        3. Hold back messages whose packet, or something else they need, is missing.
+        4. Apply the others; one that does not count is ignored, with the reason.
         """
         messages, outcomes = self.read(jobs)
         parsed = [job for job in jobs if job.inbox_id in messages]
@@ -41,7 +41,7 @@ class DecisionHandler(ABC):
             message, case = messages[job.inbox_id], cases.get(job.decision_tracking_id)
             if case is None:
                 outcomes[job.inbox_id] = not_ready("the packet")
-            elif outcome := self.wait(case, message):
+            elif outcome := self.hold_back(case, message):
                 outcomes[job.inbox_id] = outcome
             else:
                 message.packet = case.packet
@@ -77,9 +77,9 @@ class DecisionHandler(ABC):
         """When the content of the row was written; None if that is unknown."""
         return row.job.source_created_at
 
-    def wait(self, case: Case, message: DecisionMessage) -> Outcome | None:
+    def hold_back(self, case: Case, message: DecisionMessage) -> Outcome | None:
         """Why the message can't be applied to this locked case now; None if it can."""
         return None if case.is_answered or case.is_closed else not_ready("a clinical answer")
 
-    def after(self, applied: Sequence[NewMessage]) -> None:  # noqa: B027 most kinds write nothing else
+    def after(self, handled: Sequence[NewMessage]) -> None:  # noqa: B027 most kinds write nothing else
         """Write whatever else belongs to the same transaction; nothing by default."""

@@ -1,7 +1,7 @@
 """Claim: takes due jobs of one source under a new lease.
 
 Two statements on purpose. `UPDATE … WHERE id IN (SELECT … LIMIT n FOR UPDATE SKIP LOCKED)` lets the planner run the
-subquery again and again: with stale statistics, 3 asked became 50 claimed. Picking keys first can't.
+subquery again and again: with stale statistics, a limit of 3 claimed 50 jobs. Picking keys first can't.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def _due(source: str, message_types: tuple[str, ...]) -> models.QuerySet:
 def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None = None) -> Claim:
     """Claim at most `limit` due jobs that this process has a handler for; the claim is empty if there are none.
 
-    One transaction, which locks the jobs past those that others have locked. `presence_id` is the inbox_worker.id of
+    One transaction, which skips jobs that others have locked. `presence_id` is the inbox_worker.id of
     this process if others can see at once that it is gone.
     """
     with transaction.atomic():

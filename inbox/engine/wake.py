@@ -30,7 +30,7 @@ SELECT inbox_id FROM integration_inbox
 def wake(decision_tracking_ids: Iterable[UUID], *, why: str) -> int:
     """Make the waiting jobs of these cases due now; returns how many. `why` says what has come.
 
-    Locks the jobs in key order past those that others have locked, so it never waits. Runs in the caller's transaction.
+    Locks the jobs in key order and skips locked ones, so it never waits. Runs in the caller's transaction.
     """
     # A savepoint would be two more round trips, and an error rolls back the caller anyway.
     with transaction.atomic(savepoint=False):

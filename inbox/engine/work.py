@@ -2,7 +2,7 @@
 
 Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried alone, so
 that only the culprit fails), the server breaks a deadlock (retried under the same lease), the lease is gone (nothing is
-written), the connection breaks (raised to the worker, which reclaims what it still holds).
+written), the connection breaks (raised to the worker, which reclaims the jobs that its lease still holds).
 """
 
 import random
@@ -75,7 +75,7 @@ def work_on(
 
 
 def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> JobCounts:
-    """One transaction: lock the leases, run the handler, write the outcomes. A deadlock is retried, at no attempt."""
+    """One transaction: lock the leases, run the handler, write the outcomes. Retrying a deadlock costs no attempt."""
     attempt = 1
     while True:
         try:
@@ -95,7 +95,7 @@ def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int]) -> JobCoun
 
 
 def check_constraints_now() -> None:
-    """Check deferred foreign keys while it is known whose they are; at COMMIT they would fail behind our back."""
+    """Check deferred foreign keys here, where the failing job can be found; at COMMIT it could not be."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 

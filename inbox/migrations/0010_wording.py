@@ -45,7 +45,8 @@ class Migration(migrations.Migration):
             model_name="inboxjob",
             name="runs_alone",
             field=models.BooleanField(
-                db_default=False, help_text="Its last worker died, so it is claimed alone from now on."
+                db_default=False,
+                help_text="Claimed alone from now on: its worker died, its claim grew stale, or its lease was released.",
             ),
         ),
         migrations.AlterField(

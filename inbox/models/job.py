@@ -65,7 +65,8 @@ class InboxJob(models.Model):
         db_default=False, help_text="Its message was corrected by hand: handlers read the newest correction."
     )
     runs_alone = models.BooleanField(
-        db_default=False, help_text="Its last worker died, so it is claimed alone from now on."
+        db_default=False,
+        help_text="Claimed alone from now on: its worker died, its claim grew stale, or its lease was released.",
     )
     waiting_since = ReadableDateTimeField(null=True)
 

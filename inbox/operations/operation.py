@@ -51,7 +51,7 @@ class Operation(Asked):
     # Columns that the audit keeps besides those of every change.
     audited: tuple[str, ...] = ()
     # Writes other rows that belong to a job, first argument its key; returns what the audit keeps of them.
-    beside: Callable[..., Mapping[str, Any]] | None = None
+    also_writes: Callable[..., Mapping[str, Any]] | None = None
 
     @property
     def verb(self) -> str:
@@ -89,7 +89,7 @@ def apply(
             locked.update(**operation.changes(who=who, **asked), updated_at=Now())
         after = job_facts(inbox_ids, *operation.audited)
         for inbox_id, facts in after.items():
-            facts |= operation.beside(inbox_id, who=who, **asked) if operation.beside else {}
+            facts |= operation.also_writes(inbox_id, who=who, **asked) if operation.also_writes else {}
             facts |= submission._asdict() if submission else {}
         record(job_changes(before, after), who=who, verb=operation.verb, reason=reason)
         if operation.notifies:

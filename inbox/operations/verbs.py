@@ -1,8 +1,8 @@
-"""What operators can do to jobs. To add a verb, declare it here; its pages, its audit and its guard come with it.
+"""What operators can do to jobs. A new verb is declared here and listed in OPERATIONS; pages, audit and guard follow.
 
-What a job went through (errors, error_kind, last_error) is kept by all of them, and so is runs_alone: a job that killed
-its workers must not take neighbours along the next time. What can go wrong: the cause is still there. Then a requeued
-or corrected job dies again, with a longer history.
+A verb that moves a job in a new way also needs the move in inbox/statuses.py and in the trigger, by a migration. All
+verbs keep the list of errors, and runs_alone: a job that killed its workers must not harm neighbours again. What can go
+wrong: the cause is still there. Then a requeued or corrected job dies again, with a longer history.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ MARK_DEAD = Operation(
     label="Mark dead",
     label_many="Mark {jobs} dead",
     past="marked dead",
-    does="Ends it without success. Only a requeue brings it back.",
+    does="Ends it without success. Only a requeue or a correction brings it back.",
     takes=DUE_STATUSES,
     changes=lambda who, **_: {
         "status": Status.DEAD,
@@ -98,7 +98,7 @@ RELEASE_LEASE = Operation(
     },
 )
 
-# To one job at a time: `content` is the corrected message, JSON, and `message_type` what it is. DataError if not JSON.
+# For one job only: `content` is the corrected message, JSON, and `message_type` what it is. DataError if not JSON.
 CORRECT = Operation(
     name="correct",
     label="Correct and requeue",
@@ -109,7 +109,7 @@ CORRECT = Operation(
     permission="inbox.correct_job",
     leaves_dead=True,
     audited=("message_type",),
-    beside=_keep_correction,
+    also_writes=_keep_correction,
 )
 
 # Those that can be done to many jobs at once, too.

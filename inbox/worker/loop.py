@@ -1,6 +1,6 @@
 """The worker: ingest, claim, work, until it is asked to stop.
 
-Single-threaded; more speed is more processes. Only outbound calls run several at once, beside the loop (calls.py). What
+Single-threaded: to go faster, run more processes. Only outbound calls run several at once (calls.py). What
 can go wrong: the connection breaks (the worker reclaims its own jobs and goes on with a new one), its presence is lost
 (it claims nothing until it has a new one), or another process holds the watermark (it works on the jobs there are).
 Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE_EVERY, INBOX_STALE_AFTER.
@@ -28,11 +28,11 @@ from inbox.worker.registration import Registration
 from inbox.worker.schedule import Schedule
 from inbox.worker.signals import HasFileno, Stop
 
-# While connections are scarce, a batch is this part of what it is otherwise.
-SMALL_BATCH = 10
+# While connections are scarce, a batch has this part of its usual size.
+TIGHT_BATCH_DIVISOR = 10
 # How often a worker that should stop tries to write the last answers to a database that refuses.
 LAST_TRIES = 5
-# The events that end a job's stay in this worker.
+# The events after which a job is no longer in this worker's hands.
 OWN_JOBS = frozenset([Event.FINISHED, Event.FAILED, Event.GIVEN_BACK, Event.RECLAIMED_OWN])
 
 
@@ -93,7 +93,7 @@ class Worker:
         return self.counts
 
     def tick(self) -> bool:
-        """One round of the README's "How it works". True means: go on at once, there may be more."""
+        """One round: answers, reclaim, ingest, claim, work, finish, sweep. True if there may be more to do at once."""
         if self.lane.write_answers(self.registration.presence_id) or self.lane.probe.is_due():
             self.schedule.poll_now()
         if self.reclaimer.reclaim_due(self.registration.id, self.counts):
@@ -145,7 +145,7 @@ class Worker:
         return claimed
 
     def _limit(self, source: Source) -> int:
-        size = max(self.batch_size // SMALL_BATCH, 1) if self.registration.is_tight else self.batch_size
+        size = max(self.batch_size // TIGHT_BATCH_DIVISOR, 1) if self.registration.is_tight else self.batch_size
         if self.max_jobs is not None:
             size = min(size, self.max_jobs - self._used())
         return min(size, self.calls.room) if source.is_outbound else size
@@ -185,7 +185,10 @@ class Worker:
                     self.registration.end(self.counts, leaves_jobs=leaves_jobs)
 
     def _repeat(self, step: Callable[[], bool], *, until: Callable[[bool], bool]) -> None:
-        """Repeat a step, and wait after each that moved nothing, until that is so, or stop, or `max_jobs`."""
+        """Repeat a step until `until` says so of its result, a stop is asked for, or `max_jobs` is reached.
+
+        A step returns whether it brought anything; after one that did not, wait.
+        """
         while not self.stop.is_asked and (self.max_jobs is None or self._used() < self.max_jobs):
             moved = self.recovery.attempt(step)
             if moved is None:
@@ -196,7 +199,7 @@ class Worker:
                 self._wait()
 
     def _see_calls_through(self) -> None:
-        """No more claims: wait for the calls on their way; if it should stop, give back those that have not begun."""
+        """No more claims: wait for the calls on their way; once asked to stop, give back those that have not begun."""
         tries_left = LAST_TRIES
         while self.calls:
             if self.recovery.attempt(self._tick_calls) is not None:
@@ -214,7 +217,7 @@ class Worker:
         return has_room
 
     def _wait(self) -> None:
-        """Until a notification or an answer comes, or the next thing is due, or it should stop."""
+        """Until a notification or an answer comes, or the next timer is due, or a stop is asked for."""
         timers = [self.schedule.poll, self.reclaimer.gone, self.reclaimer.stale, self.lane.probe]
         timers += [self.calls.heartbeat] * bool(self.calls)
         readers: list[HasFileno] = [self.calls] if self.calls.are_running else []

@@ -1,4 +1,4 @@
-"""manage.py reclaim_stuck_jobs: reclaims jobs whose worker is gone."""
+"""manage.py reclaim_stuck_jobs: reclaims jobs whose claim is too old."""
 
 from typing import Any
 
