@@ -17,7 +17,7 @@ def main() -> None:
     from config.logs import report_uncaught
     from config.startup import start_database_for
 
-    process.become(process.kind_of(sys.argv))
+    process.kind = process.kind_of(sys.argv)
     try:
         start_database_for(sys.argv)
     except ImproperlyConfigured as error:

@@ -12,14 +12,8 @@ KINDS = {
     "reclaim_stuck_jobs": "reclaimer",
 }
 
-# Set before the settings are read, by manage.py and wsgi.py.
+# One of KINDS' values, or COMMAND. Set before the settings are read, by manage.py and wsgi.py.
 kind = COMMAND
-
-
-def become(new_kind: str) -> None:
-    """Say what this process is: one of KINDS' values, or COMMAND."""
-    global kind
-    kind = new_kind
 
 
 def kind_of(argv: Sequence[str]) -> str:

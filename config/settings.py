@@ -172,7 +172,7 @@ if not DEBUG:
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
     }
 
-# The inbox engine; durations in seconds. inbox/conf.py says what each does.
+# The inbox engine; durations in seconds. docs/settings.md says what each does.
 INBOX_BATCH_SIZE = whole_number("INBOX_BATCH_SIZE", 200)
 INBOX_POLL_INTERVAL = seconds("INBOX_POLL_INTERVAL", 1)
 INBOX_MAX_ATTEMPTS = whole_number("INBOX_MAX_ATTEMPTS", 5)

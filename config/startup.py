@@ -8,18 +8,7 @@ from config.embedded_postgres.programs import DevDbError
 from config.embedded_postgres.server import Server
 
 # These work without a database; any other command may need one.
-COMMANDS_WITHOUT_DATABASE = {
-    "help",
-    "--help",
-    "-h",
-    "version",
-    "--version",
-    "devdb",
-    "sql_grants",
-    "collectstatic",
-    "makemessages",
-    "compilemessages",
-}
+COMMANDS_WITHOUT_DATABASE = {"help", "version", "--version", "devdb", "sql_grants", "collectstatic"}
 
 
 def start_database_for(argv: list[str]) -> None:

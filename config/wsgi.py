@@ -4,6 +4,6 @@ from django.core.wsgi import get_wsgi_application
 
 from config import process
 
-process.become(process.WEB)
+process.kind = process.WEB
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()

@@ -6,7 +6,7 @@ from decisions.case import Case
 from decisions.codes import UtnStatus
 from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
 from decisions.rules.current_state import is_answered
-from inbox.engine.enqueue import enqueue
+from inbox.api import enqueue
 from packets.models import Packet
 
 # Each decision version that needs a payload is a job of this source; its message id is the version's key.

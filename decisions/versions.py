@@ -59,8 +59,3 @@ def write_versions(versions: Sequence[PacketDecision]) -> None:
     retired = [version.supersedes_id for version in versions if version.supersedes_id is not None]
     PacketDecision.objects.filter(pk__any_of=retired).update(is_active=False)
     PacketDecision.objects.bulk_create(versions)
-
-
-def version_of_request(case: Case, correlation_id: UUID) -> PacketDecision | None:
-    """The version that an earlier try of this request made, if there was one."""
-    return PacketDecision.objects.filter(packet_id=case.packet.pk, correlation_id=correlation_id).first()

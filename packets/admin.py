@@ -8,11 +8,13 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from inbox.admin_pages.guarded_form import text_area
 from inbox.admin_pages.read_only import ReadOnlyAdmin, ReadOnlyInline
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketDocument, PacketEvent
 from packets.open_packet import open_packet
 
+IDS = ["message_id", "decision_tracking_id"]
 STATUSES = ["detailed_status", "validation_status"]
 
 
@@ -27,9 +29,7 @@ class EventInline(ReadOnlyInline):
 
 
 class OpenPacketForm(forms.ModelForm):
-    reason = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}), help_text="Kept in the packet's history."
-    )
+    reason = forms.CharField(widget=text_area(3), help_text="Kept in the packet's history.")
 
     class Meta:
         model = Packet
@@ -113,14 +113,7 @@ class PacketEventAdmin(ReadOnlyAdmin):
 
 @admin.register(IntegrationMessage)
 class IntegrationMessageAdmin(ReadOnlyAdmin):
-    list_display = [
-        "message_id",
-        "decision_tracking_id",
-        "message_type_id",
-        "channel_type_id",
-        "created_at",
-        "is_deleted",
-    ]
+    list_display = [*IDS, "message_type_id", "channel_type_id", "created_at", "is_deleted"]
     list_filter = ["is_deleted"]
-    search_fields = ["message_id", "decision_tracking_id"]
+    search_fields = IDS
     search_help_text = "A message id or a decision tracking id, in full."

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
+from inbox.api import LockedJob, Outcome, dead, ignored
 from inbox.engine.corrections import corrected_texts
-from inbox.outcomes import Outcome, dead, ignored
-from inbox.registry import LockedJob
 from packets.values import BadMessage, require_same_tracking_id, required
 
 T = TypeVar("T")

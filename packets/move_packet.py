@@ -1,7 +1,7 @@
 """Moves packets, all locked by the caller or here: one by hand, one by a decision, or many by messages."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from inbox.db.storable import storable
@@ -41,27 +41,11 @@ def move_packet(
     return packet
 
 
-def record_move(
-    packet: Packet,
-    to: DetailedStatus,
-    *,
-    what: PacketEvent.What,
-    by: str,
-    reason: str,
-    correlation_id: UUID | None = None,
-) -> None:
-    """Write the new status of a locked packet, and its line in the history."""
+def record_move(packet: Packet, to: DetailedStatus, **event: Any) -> None:
+    """Write the new status of a locked packet, and its line in the history with these fields of PacketEvent."""
     from_status, packet.detailed_status = packet.detailed_status, to
     Packet.objects.filter(pk=packet.pk).update(detailed_status=to, updated_at=now())
-    PacketEvent.objects.create(
-        packet=packet,
-        what=what,
-        by=by,
-        from_status=from_status,
-        to_status=to,
-        reason=reason,
-        correlation_id=correlation_id,
-    )
+    PacketEvent.objects.create(packet=packet, from_status=from_status, to_status=to, **event)
 
 
 def move_packets(moves: Iterable[PacketMove]) -> None:

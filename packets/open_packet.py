@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from inbox.engine.wake import wake
+from inbox.api import wake
 from packets.codes import Channel
 from packets.models import Packet, PacketEvent
 
@@ -23,11 +23,7 @@ def open_packet(decision_tracking_id: UUID, *, channel: Channel, by: str, reason
     )
     if is_created:
         PacketEvent.objects.create(
-            packet=packet,
-            what=PacketEvent.What.CREATED,
-            by=by,
-            to_status=packet.detailed_status,
-            reason=reason.strip(),
+            packet=packet, what=PacketEvent.What.CREATED, by=by, to_status=packet.detailed_status, reason=reason.strip()
         )
         wake([decision_tracking_id], why="the packet was opened")
     return packet, is_created

@@ -3,7 +3,7 @@
 message_type_id decides if it is given, else the text. If both are known and differ, the type is unknown.
 """
 
-from inbox.registry import ByWatermark, Source, register_source
+from inbox.api import ByWatermark, Source, register_source
 
 INTAKE_TEXTS = ("ingest_file_package", "Fax", "Portal")
 TYPE_OF_TEXT = {**dict.fromkeys(INTAKE_TEXTS, "intake"), "UTN": "utn_success", "UTN_FAIL": "utn_fail"}

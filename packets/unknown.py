@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from inbox.outcomes import Outcome
-from inbox.registry import LockedJob
+from inbox.api import LockedJob, Outcome
 from packets.messages import Message, read_each
 from packets.source import TYPE_OF_ID, TYPE_OF_TEXT
 from packets.values import BadMessage, pick, type_name

@@ -29,7 +29,7 @@ from uuid import UUID
 import httpx
 from django.conf import settings
 
-from inbox.outcomes import Outcome, dead, done, not_there, retry
+from inbox.api import Outcome, dead, done, not_there, retry
 
 PATH = "/api/v1/decision/generate_payload_json"
 TRY_AGAIN = frozenset([408, 425, 429])

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from decisions.codes import EsmdRequestStatus
 from decisions.models import PacketDecision
 from decisions.rules.current_state import is_answered
-from inbox.outcomes import Outcome, ignored
-from inbox.registry import LockedJob, Outbound
+from inbox.api import LockedJob, Outbound, Outcome, ignored
 
 if TYPE_CHECKING:
     from decisions.generator.client import Request

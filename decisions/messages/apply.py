@@ -12,7 +12,7 @@ from decisions.messages.history import events_of, move_of
 from decisions.models import DecisionMessage
 from decisions.outbox import request_letters, request_payloads
 from decisions.versions import write_versions
-from inbox.engine.wake import wake
+from inbox.api import wake
 from packets.models import PacketEvent
 from packets.move_packet import move_packets
 

@@ -39,11 +39,6 @@ class NewMessage:
     why_ignored: str | None = None
     version: PacketDecision | None = None
 
-    @property
-    def request_id(self) -> UUID:
-        """The same for every try of the same message."""
-        return self.correlation_id or uuid5(NAMESPACE_OID, str(self.message))
-
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
@@ -99,7 +94,9 @@ def _next_version(
         changes["decision_round"] = case.active.decision_round + 1
     if not changes:
         return None
-    return next_version(case, by=last.by or f"job:{last.job_id}", correlation_id=last.request_id, **changes)
+    # The same for every try of the same message.
+    correlation_id = last.correlation_id or uuid5(NAMESPACE_OID, str(last.message))
+    return next_version(case, by=last.by or f"job:{last.job_id}", correlation_id=correlation_id, **changes)
 
 
 def _changes(case: Case, state: State) -> State:

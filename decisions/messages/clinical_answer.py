@@ -11,8 +11,7 @@ from decisions.messages.case_update import SAME, NewMessage
 from decisions.messages.clinical_ops import ClinicalOpsHandler
 from decisions.messages.handler import Parsed
 from decisions.models import DecisionMessage
-from inbox.outcomes import not_ready
-from inbox.registry import LockedJob
+from inbox.api import LockedJob, not_ready
 from packets.messages import Message
 from packets.values import BadMessage
 

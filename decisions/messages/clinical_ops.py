@@ -5,8 +5,8 @@ from datetime import datetime
 
 from decisions.messages.handler import DecisionHandler, Parsed
 from decisions.models import DecisionMessage
+from inbox.api import LockedJob
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
-from inbox.registry import LockedJob
 from packets.messages import Message, NoMessage, read_rows
 
 SELECT_ROWS = f"""

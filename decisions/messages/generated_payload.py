@@ -7,8 +7,8 @@ from decisions.codes import DecisionSubtype, PartType
 from decisions.messages.clinical_answer import ANSWER_OF_INDICATOR
 from decisions.messages.clinical_ops import ClinicalOpsHandler
 from decisions.models import DecisionMessage
+from inbox.api import CONTRADICTION, Outcome, dead
 from inbox.db.storable import DEEPEST, is_storable
-from inbox.outcomes import CONTRADICTION, Outcome, dead
 from packets.messages import Message
 from packets.order import BEGINNING
 from packets.values import BadMessage, explanation, pick, required

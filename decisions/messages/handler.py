@@ -13,8 +13,7 @@ from decisions.case import Case, lock_cases
 from decisions.messages.apply import apply_messages
 from decisions.messages.case_update import NewMessage
 from decisions.models import DecisionMessage
-from inbox.outcomes import Outcome, done, ignored, not_ready
-from inbox.registry import LockedJob
+from inbox.api import LockedJob, Outcome, done, ignored, not_ready
 from packets.messages import Message
 
 Parsed = tuple[dict[int, DecisionMessage], dict[int, Outcome]]

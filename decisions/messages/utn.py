@@ -5,7 +5,7 @@ from typing import Any
 
 from decisions.messages.handler import DecisionHandler, Parsed
 from decisions.models import DecisionMessage
-from inbox.registry import LockedJob
+from inbox.api import LockedJob
 from packets.messages import Message, read_each
 from packets.values import MAX_TEXT, BadMessage, explanation, pick, required_text
 

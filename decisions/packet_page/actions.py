@@ -9,7 +9,6 @@ from decisions.codes import ClinicalDecision
 from decisions.errors import NotAllowedNow
 from decisions.models import PacketDecision
 from decisions.packet_page.forms import ClinicalForm, DismissForm, MoveForm, OperationalForm
-from decisions.packet_page.permissions import DECIDE, MOVE
 from decisions.staff.affirm import affirm, refuse_affirmation
 from decisions.staff.approve import approve, refuse_approval
 from decisions.staff.dismiss import dismiss, refuse_dismissal
@@ -21,6 +20,19 @@ from packets.codes import DetailedStatus
 from packets.models import Packet
 from packets.move_packet import move_packet
 from packets.moves import STAFF_STEPS
+
+DECIDE = "decisions.decide_packet"
+MOVE = "decisions.move_packet"
+
+
+def sees_decisions(user: Any) -> bool:
+    """True for users who may read decisions or make them."""
+    return user.has_perm("decisions.view_packetdecision") or user.has_perm(DECIDE)
+
+
+def sees_events(user: Any) -> bool:
+    """True for users who may read the events of packets or cause them."""
+    return user.has_perm("packets.view_packetevent") or user.has_perm(DECIDE) or user.has_perm(MOVE)
 
 
 def _seen_version(case: Case) -> str:
@@ -40,20 +52,12 @@ class Action(Asked):
 
     verb: Callable[..., PacketDecision | Packet]
     # What the person can choose from, if anything. Raises NotAllowedNow if the action makes no sense as the case is.
-    choices: Callable[[Case], list[str]]
+    choices: Callable[[Case], list[str] | None]
     permission: str = DECIDE
     form: type[ReasonForm] = ReasonForm
     # What a person who looks at the case decides upon, as a text for the form, and back.
     seen: Callable[[Case], str] = _seen_version
     read_seen: Callable[[str], Any] = _version_of
-
-
-def _unless(refuse: Callable[[Case], None]) -> Callable[[Case], list[str]]:
-    def choices(case: Case) -> list[str]:
-        refuse(case)
-        return []
-
-    return choices
 
 
 def _clinical_choices(case: Case) -> list[str]:
@@ -85,21 +89,21 @@ ACTIONS = (
         label="Approve",
         does="Sends the packet to clinical review.",
         verb=approve,
-        choices=_unless(refuse_approval),
+        choices=refuse_approval,
     ),
     Action(
         name="affirm",
         label="Affirm",
         does="Affirms without a clinical review. The payload for CMS is generated next.",
         verb=affirm,
-        choices=_unless(refuse_affirmation),
+        choices=refuse_affirmation,
     ),
     Action(
         name="dismiss",
         label="Dismiss",
         does="Turns the packet down before any clinical answer, with a denial reason and its details.",
         verb=dismiss,
-        choices=_unless(refuse_dismissal),
+        choices=refuse_dismissal,
         form=DismissForm,
     ),
     Action(
@@ -130,11 +134,6 @@ ACTIONS = (
         read_seen=str,
     ),
 )
-
-
-def possible_actions(case: Case) -> list[Action]:
-    """The actions that make sense as the case is."""
-    return [action for action in ACTIONS if why_not(action, case) is None]
 
 
 def why_not(action: Action, case: Case) -> str | None:

@@ -1,8 +1,10 @@
 """The forms of staff actions. Their cleaned data is what the verb asks for, by the names of its arguments."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.db.models import TextChoices
 
 from decisions.codes import ClinicalDecision, DenialReason, OperationalDecision
 from decisions.errors import DetailsMissing
@@ -32,10 +34,7 @@ class DismissForm(ReasonForm):
 
     denial_reason = forms.TypedChoiceField(choices=[("", "---------"), *DenialReason.choices], coerce=DenialReason)
     missingFields = forms.CharField(
-        required=False,
-        max_length=MAX_TEXT_LENGTH,
-        widget=text_area(4),
-        label="Missing fields",
+        required=False, max_length=MAX_TEXT_LENGTH, widget=text_area(4), label="Missing fields"
     )
     explanation = forms.CharField(required=False, max_length=MAX_TEXT_LENGTH, widget=text_area(2))
     procedureCode = forms.CharField(required=False, max_length=50, label="Procedure code")
@@ -66,39 +65,29 @@ class DismissForm(ReasonForm):
         if "missingFields" in details:
             details["missingFields"] = [line.strip() for line in details["missingFields"].splitlines() if line.strip()]
         if denial_reason := data.get("denial_reason"):
-            self._check_details(denial_reason, details)
+            field = self.fields_of_details[REQUIRED_DETAIL[denial_reason]]
+            try:
+                check_details(denial_reason, details)
+            except DetailsMissing as missing:
+                if field not in self.errors:
+                    self.add_error(field, f"{missing}.")
         asked = {name: data[name] for name in ("reason", "denial_reason") if name in data}
         return asked | {"denial_details": details}
 
-    def _check_details(self, denial_reason: DenialReason, details: dict[str, Any]) -> None:
-        field = self.fields_of_details[REQUIRED_DETAIL[denial_reason]]
-        if field in self.errors:
-            return
-        try:
-            check_details(denial_reason, details)
-        except DetailsMissing as missing:
-            self.add_error(field, f"{missing}.")
+
+def _one_of(values: Iterable[TextChoices], label: str) -> forms.TypedChoiceField:
+    by_text = {str(value): value for value in values}
+    choices = [(text, text) for text in by_text]
+    return forms.TypedChoiceField(choices=choices, coerce=by_text.get, widget=forms.RadioSelect, label=label)
 
 
 class OperationalForm(ChoiceForm):
-    to = forms.TypedChoiceField(
-        choices=OperationalDecision.choices,
-        coerce=OperationalDecision,
-        widget=forms.RadioSelect,
-        label="New operational decision",
-    )
+    to = _one_of(OperationalDecision, "New operational decision")
 
 
 class ClinicalForm(ChoiceForm):
-    to = forms.TypedChoiceField(
-        choices=[(answer, answer) for answer in ClinicalDecision.values if answer != ClinicalDecision.PENDING],
-        coerce=ClinicalDecision,
-        widget=forms.RadioSelect,
-        label="Clinical decision",
-    )
+    to = _one_of([answer for answer in ClinicalDecision if answer != ClinicalDecision.PENDING], "Clinical decision")
 
 
 class MoveForm(ChoiceForm):
-    to = forms.TypedChoiceField(
-        choices=DetailedStatus.choices, coerce=DetailedStatus, widget=forms.RadioSelect, label="New status"
-    )
+    to = _one_of(DetailedStatus, "New status")

@@ -4,7 +4,6 @@ Only the newest LIMIT of each are shown; lists of their own show the rest.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from decisions.models import PacketDecision
@@ -22,8 +21,7 @@ class Step(NamedTuple):
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What happened; `has_earlier_…` if there is more than this."""
 
     steps: list[Step]
@@ -38,12 +36,10 @@ def history(packet: Packet, withheld: Collection[str] = ()) -> History:
     versions = list(comparable(PacketDecision.objects.filter(packet=packet)).order_by("-pk")[: LIMIT + 1])[::-1]
     events = list(PacketEvent.objects.filter(packet=packet).order_by("-pk")[: LIMIT + 1])[::-1]
     # Both have the time of their transaction, which makes at most one version of a packet.
-    reasons = {event.at: event.reason for event in events if event.what in _DECIDING}
+    deciding = (PacketEvent.What.DECIDED, PacketEvent.What.ANSWERED)
+    reasons = {event.at: event.reason for event in events if event.what in deciding}
     steps = [
         Step(version, changes(before, version, withheld), reasons.get(version.created_at))
         for before, version in zip([None, *versions], versions, strict=False)
     ]
     return History(steps[-LIMIT:], len(steps) > LIMIT, events[-LIMIT:], len(events) > LIMIT)
-
-
-_DECIDING = frozenset([PacketEvent.What.DECIDED, PacketEvent.What.ANSWERED])

@@ -8,18 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import HttpRequest
 
 from decisions.case import Case, lock_case
 from decisions.errors import DecisionRefused
 from decisions.models import PacketDecision
-from decisions.packet_page.actions import Action, why_not
+from decisions.packet_page.actions import Action, sees_decisions, why_not
 from decisions.packet_page.changes import PAYLOAD
 from decisions.packet_page.forms import ChoiceForm
-from decisions.packet_page.permissions import sees_decisions
 from inbox.admin_pages.guarded_form import GuardedForm, Refused
 from inbox.admin_pages.privacy import masked
-from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.engine.audit import Change, record
 from inbox.operations.submission import Submission
 from packets.models import Packet
@@ -37,12 +34,8 @@ class PacketForm(GuardedForm):
     row: Packet
     asked: Action
 
-    def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Action) -> None:
-        super().__init__(admin, request, pk, asked)
-        self.case = read_case(self.row)
-
-    def read_again(self) -> None:
-        super().read_again()
+    def read(self) -> None:
+        super().read()
         self.case = read_case(self.row)
 
     @property
@@ -73,19 +66,16 @@ class PacketForm(GuardedForm):
             raise Refused(str(refusal)) from None
         if isinstance(made, PacketDecision) and made.correlation_id != correlation_id:
             return False
-        self._record(before, typed["reason"], sent)
-        return True
-
-    def _record(self, before: str, reason: str, sent: Submission) -> None:
         self.row.refresh_from_db(fields=["detailed_status"])
         after = {"detailed_status": self.row.detailed_status} | sent._asdict()
         change = Change(self.admin.audited_name(self.row), {"detailed_status": before}, after)
-        record([change], who=self.who, verb=self.asked.label.lower(), reason=reason)
-        self.admin.log_change(self.request, self.row, f"{self.asked.label}: {reason}")
+        record([change], who=self.who, verb=self.asked.label.lower(), reason=typed["reason"])
+        self.admin.log_change(self.request, self.row, f"{self.asked.label}: {typed['reason']}")
+        return True
 
     def context(self, form: forms.Form) -> dict[str, Any]:
         if isinstance(form, ChoiceForm):
-            form.offer([] if self.why_not() else self.asked.choices(self.case))
+            form.offer([] if self.why_not() else self.asked.choices(self.case) or [])
         return {
             "packet": self.row,
             "decision": masked(self.case.active, self.request),

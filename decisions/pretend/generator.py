@@ -41,7 +41,7 @@ class Generator:
         self._script = list(script)
         self._otherwise = otherwise
         self._changed = threading.Condition()
-        self._released = threading.Event()
+        self.released = threading.Event()
         self._server = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -63,7 +63,7 @@ class Generator:
 
     def release(self) -> None:
         """End the requests that hang or drip."""
-        self._released.set()
+        self.released.set()
 
     def wait_for_requests(self, count: int, timeout_s: float = 30) -> None:
         """Wait until that many came in all. Raises TimeoutError."""
@@ -104,10 +104,6 @@ class Generator:
         for number in range(rows if is_new else 0):
             self._rows.write(tracking_id, in_a_new_row=number > 0)
 
-    def wait(self, timeout_s: float = LONGEST_WAIT_S) -> bool:
-        """Wait for release(); True if it was called."""
-        return self._released.wait(timeout_s)
-
 
 class _Server(ThreadingHTTPServer):
     # The end of the server waits for all requests; release() ends those that hang.
@@ -146,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Behaviour.ACCEPT | Behaviour.LATE | Behaviour.TWICE:
                 generator.accept(key, tracking_id, rows=1 + (behaviour is Behaviour.TWICE))
                 if behaviour is Behaviour.LATE:
-                    generator.wait(generator.late_s)
+                    generator.released.wait(generator.late_s)
                 self._answer(200, {"status": "accepted"})
             case Behaviour.DROP:
                 generator.accept(key, tracking_id)
@@ -154,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Behaviour.SILENT_DROP:
                 self.close_connection = True
             case Behaviour.HANG:
-                generator.wait()
+                generator.released.wait(LONGEST_WAIT_S)
                 self.close_connection = True
             case Behaviour.DRIP | Behaviour.DRIP_HEAD | Behaviour.FLOOD:
                 self._stream(behaviour)
@@ -176,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(400 if is_flood else 200)
             self.end_headers()
         with suppress(OSError):
-            while not generator.wait(0 if is_flood else generator.drip_every_s):
+            while not generator.released.wait(0 if is_flood else generator.drip_every_s):
                 self.wfile.write(b"too much " * 10_000 if is_flood else b".")
 
     def _answer(self, status: int, body: Any, **headers: str) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from decisions.case import Case, lock_case
 from decisions.errors import DecidedMeanwhile, DetailsMissing, NotAllowedNow
 from decisions.models import PacketDecision
-from decisions.versions import next_version, version_of_request, write_versions
+from decisions.versions import next_version, write_versions
 from inbox.db.storable import storable
 from packets.codes import DetailedStatus
 from packets.models import PacketEvent
@@ -39,7 +39,8 @@ def open_case(packet_id: int, request: Request, **decides: str) -> tuple[Case, P
     if (storable(by), storable(reason)) != (by, reason):
         raise DetailsMissing("the text is too long, or holds a character that can't be stored")
     case = lock_case(packet_id)
-    made = version_of_request(case, request["correlation_id"])
+    # What an earlier try of this request made.
+    made = PacketDecision.objects.filter(packet_id=case.packet.pk, correlation_id=request["correlation_id"]).first()
     if made is None:
         _refuse_if_stale(case, request.get("seen"))
     elif any(getattr(made, name) != value for name, value in decides.items()):

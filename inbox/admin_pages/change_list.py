@@ -119,12 +119,8 @@ def has_index(model: type[models.Model], path: str) -> bool:
     field = get_fields_from_path(model, path)[-1]
     if field.primary_key or field.unique or field.db_index:  # type: ignore[attr-defined]
         return True
-    indexes = [
-        index
-        for index in [*field.model._meta.indexes, *field.model._meta.constraints]
-        if isinstance(index, models.Index | models.UniqueConstraint) and index.condition is None
-    ]
-    return any(list(index.fields)[:1] == [field.name] for index in indexes)
+    indexes = [*field.model._meta.indexes, *field.model._meta.total_unique_constraints]
+    return any(index.condition is None and list(index.fields)[:1] == [field.name] for index in indexes)
 
 
 def newest(rows: models.QuerySet) -> models.QuerySet:

@@ -13,6 +13,7 @@ decide upon what it shows.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path
 
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.operations.operation import Asked
@@ -78,6 +79,19 @@ class GuardedForm(ABC):
     template: str
     # What is said when the row can't be locked.
     in_use: str
+    row: Any
+
+    @classmethod
+    def paths(cls, admin: ReadOnlyAdmin, actions: Iterable[Asked]) -> list[URLPattern]:
+        """The routes of the form for each action on a row of this admin."""
+
+        def view(request: HttpRequest, pk: int, asked: Asked) -> HttpResponse:
+            return cls(admin, request, pk, asked).answer()
+
+        prefix, view = f"{admin.opts.app_label}_{admin.opts.model_name}", admin.admin_site.admin_view(view)
+        return [
+            path(f"<int:pk>/{asked.name}/", view, {"asked": asked}, name=f"{prefix}_{asked.name}") for asked in actions
+        ]
 
     def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Asked) -> None:
         """Raises PermissionDenied, and Http404 if there is no such row."""
@@ -85,10 +99,11 @@ class GuardedForm(ABC):
         self.admin = admin
         self.request = request
         self.asked = asked
-        self.row: Any = get_object_or_404(admin.model, pk=pk)
+        self.pk = pk
         self.who = request.user.get_username()
         self.seen_before = request.POST.get("seen", "")
         self.request_id = request_id_of(request.POST.get("request_id", ""))
+        self.read()
 
     @property
     @abstractmethod
@@ -124,9 +139,9 @@ class GuardedForm(ABC):
         """What the template needs besides."""
         return {}
 
-    def read_again(self) -> None:
-        """Look at the row as it is now."""
-        self.row.refresh_from_db()
+    def read(self) -> None:
+        """Read the row, at the beginning and after each try. Raises Http404 if there is none."""
+        self.row = get_object_or_404(self.admin.model, pk=self.pk)
 
     def answer(self) -> HttpResponse:
         """Answer the request."""
@@ -159,7 +174,7 @@ class GuardedForm(ABC):
             if getattr(error.__cause__, "sqlstate", None) not in BUSY:
                 raise
             return self._show_refused(form, self.in_use)
-        self.read_again()
+        self.read()
         return self.leave(f"{self.asked.label}: {text} {self.status}", level)
 
     def _carry_out_once(self, typed: dict[str, Any]) -> tuple[str, int]:
@@ -178,7 +193,7 @@ class GuardedForm(ABC):
         return "that is already the case; nothing was changed.", messages.INFO
 
     def _show_refused(self, form: forms.Form, why: str) -> HttpResponse:
-        self.read_again()
+        self.read()
         return self.show(form, refused=why)
 
     def show(self, form: forms.Form, *, refused: str | None = None, seen: str | None = None) -> HttpResponse:
@@ -194,7 +209,7 @@ class GuardedForm(ABC):
             form,
             title=f"{self.row_name}: {self.asked.label.lower()}",
             row_name=self.row_name,
-            page=self.page,
+            page=self.admin.url_of(self.row, "change"),
             seen=self.seen if seen is None else seen,
             request_id=self.request_id,
             refused=refused,
@@ -204,13 +219,7 @@ class GuardedForm(ABC):
         answer.status_code = 409 if refused else 200
         return answer
 
-    @property
-    def page(self) -> str:
-        """The page of the row."""
-        opts = self.admin.opts
-        return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[self.row.pk])
-
     def leave(self, text: str, level: int) -> HttpResponse:
         """Back to the page of the row, with a message."""
         self.admin.message_user(self.request, text, level)
-        return HttpResponseRedirect(self.page)
+        return HttpResponseRedirect(self.admin.url_of(self.row, "change"))

@@ -8,8 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import Truncator
 
@@ -23,8 +22,8 @@ from inbox.admin_pages.job_page.correction import CorrectJobForm
 from inbox.admin_pages.job_page.job_form import JobForm
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxJob
-from inbox.operations.operation import OPERATE, Operation
-from inbox.operations.verbs import OPERATIONS
+from inbox.operations.operation import OPERATE
+from inbox.operations.verbs import CORRECT, OPERATIONS
 
 
 @admin.register(InboxJob)
@@ -81,24 +80,12 @@ class InboxJobAdmin(ReadOnlyAdmin):
         """Those on many jobs. Django's own, among them delete, are not offered."""
         if not request.user.has_perm(OPERATE):
             return {}
-        return {action.name: (partial(_ask, action), action.name, action.label) for action in OPERATIONS}
+        return {
+            action.name: (partial(ask_about_many, operation=action), action.name, action.label) for action in OPERATIONS
+        }
 
     def get_urls(self) -> list[Any]:
-        views: dict[str, Any] = {action.name: partial(self.action_view, action=action) for action in OPERATIONS}
-        views["correct"] = self.correct_view
-        urls = [
-            path(f"<int:inbox_id>/{name}/", self.admin_site.admin_view(view), name=f"inbox_inboxjob_{name}")
-            for name, view in views.items()
-        ]
-        return urls + super().get_urls()
-
-    def action_view(self, request: HttpRequest, inbox_id: int, action: Operation) -> HttpResponse:
-        banner.forget()
-        return JobForm(self, request, inbox_id, action).answer()
-
-    def correct_view(self, request: HttpRequest, inbox_id: int) -> HttpResponse:
-        banner.forget()
-        return CorrectJobForm(self, request, inbox_id).answer()
+        return JobForm.paths(self, OPERATIONS) + CorrectJobForm.paths(self, [CORRECT]) + super().get_urls()
 
     def audited_name(self, row: Any) -> str:
         return f"job:{row.pk}"
@@ -109,7 +96,3 @@ class InboxJobAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: InboxJob | None = None) -> Any:
         # The page says above, in words, what a person needs of them.
         return [("All columns", {"classes": ["collapse"], "fields": self.get_fields(request, obj)})]
-
-
-def _ask(action: Operation, admin: InboxJobAdmin, request: HttpRequest, jobs: QuerySet) -> HttpResponse:
-    return ask_about_many(admin, request, jobs, action, getattr(request, "scope", ""))

@@ -7,16 +7,18 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.utils import get_fields_from_path, quote, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import models
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
 from inbox.admin_pages.change_list import BoundedPaginator, QuietChangeList, search
 from inbox.admin_pages.columns import Column, hidden_column, payload_column, value_column
-from inbox.admin_pages.privacy import REVEAL, is_revealed, private_fields, withheld
-from inbox.admin_pages.reveal import reveal_path, reveal_url
+from inbox.admin_pages.privacy import REVEAL, is_revealed, private_fields, reveal, withheld
 
 
 class ReadOnly:
@@ -89,15 +91,37 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The context of the page of a row, beside Django's own; subclasses add to it."""
         may_reveal = self.not_shown(request) and request.user.has_perm(REVEAL)
-        return {"is_revealed": is_revealed(request), "reveal_url": reveal_url(self, row) if may_reveal else None}
+        return {"is_revealed": is_revealed(request), "reveal_url": self.url_of(row, "reveal") if may_reveal else None}
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         row = kwargs.get("obj")
         more = self.page_context(request, row) if row else {}
         return super().render_change_form(request, context | more, *args, **kwargs)
 
+    def url_of(self, row: models.Model, view: str) -> str:
+        """The address of a view of a row, such as `change`."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=[quote(row.pk)])
+
     def get_urls(self) -> list[Any]:
-        return [reveal_path(self), *super().get_urls()]
+        name = f"{self.opts.app_label}_{self.opts.model_name}_reveal"
+        view = self.admin_site.admin_view(self.reveal_view)
+        return [path("<path:object_id>/reveal/", view, name=name), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page of a row with everything it hides. Raises PermissionDenied, and Http404 if there is no such row.
+
+        Only a POST reveals, so no link and no prefetch shows anything or fills the log.
+        """
+        if not request.user.has_perm(REVEAL) or not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        reveal(request, self.audited_name(row), "on its page")
+        # Django's view takes a POST for an edit, which it refuses.
+        request.method = "GET"
+        return self.changeform_view(request, object_id)
 
     def audited_name(self, row: models.Model) -> str:
         """The name of the row in the audit."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
-from inbox import conf
 from inbox.db.storable import storable
 from inbox.engine.backoff import delay_after_attempt_s, delay_while_waiting_s
 from inbox.job_counts import NO_JOBS, JobCounts
@@ -92,10 +92,10 @@ def _columns(job: LockedJob, outcome: Outcome) -> dict[str, Any]:
         case Verdict.DEAD:
             said = None if outcome.said is None else storable(outcome.said)
             return {"status": Status.DEAD, "attempts_given_back": 0, "said": said, **error}
-        case Verdict.RETRY if job.attempt_count >= conf.max_attempts():
+        case Verdict.RETRY if job.attempt_count >= settings.INBOX_MAX_ATTEMPTS:
             return {"status": Status.DEAD, "attempts_given_back": 0, **error}
         case Verdict.RETRY:
-            delay_s = delay_after_attempt_s(job.attempt_count, conf.backoff_s())
+            delay_s = delay_after_attempt_s(job.attempt_count, settings.INBOX_BACKOFF)
             return {"status": Status.FAILED, "attempts_given_back": 0, "delay_s": delay_s, **error}
         case Verdict.NOT_READY:
             return _waiting(job, text)
@@ -106,9 +106,9 @@ def _columns(job: LockedJob, outcome: Outcome) -> dict[str, Any]:
 
 
 def _waiting(job: LockedJob, what: str | None) -> dict[str, Any]:
-    if job.waited_s >= conf.wait_limit_s():
-        days = conf.wait_limit_s() / 86400
+    if job.waited_s >= settings.INBOX_WAIT_LIMIT:
+        days = settings.INBOX_WAIT_LIMIT / 86400
         error = f"waited {days:g} days for {what}"
         return {"status": Status.DEAD, "attempts_given_back": 1, "error_kind": WAIT_LIMIT, "error": error}
-    delay_s = delay_while_waiting_s(job.waited_s, conf.backoff_s())
+    delay_s = delay_while_waiting_s(job.waited_s, settings.INBOX_BACKOFF)
     return {"status": Status.WAITING, "attempts_given_back": 1, "delay_s": delay_s, "note": what}

@@ -70,17 +70,17 @@ SELECT set_config('synchronous_commit', 'off', true) FROM poll_watermark WHERE s
 """
 
 # One statement in SQL: through the ORM every row would travel to Python and back.
-INSERT_JOBS = """
+INSERT_JOBS = f"""
 WITH mark AS MATERIALIZED (
-    {mark}
-), fresh AS MATERIALIZED ({fresh}
+    {SELECT_WATERMARK}
+), fresh AS MATERIALIZED ({{fresh}}
 ), born AS (
     INSERT INTO integration_inbox
            (source, message_id, message_type, decision_tracking_id, channel_type_id, source_created_at, next_attempt_at)
-    SELECT %(source)s, s.message_id, {message_type}, s.decision_tracking_id, s.channel_type_id,
-           CASE WHEN s.created_at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN s.created_at END,
+    SELECT %(source)s, s.message_id, {{message_type}}, s.decision_tracking_id, s.channel_type_id,
+           CASE WHEN s.created_at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN s.created_at END,
            least(greatest(s.created_at, 'epoch'), now())
-      FROM fresh JOIN {table} AS s USING (message_id)
+      FROM fresh JOIN {{table}} AS s USING (message_id)
      ORDER BY s.created_at, s.message_id
         ON CONFLICT DO NOTHING
     RETURNING 1
@@ -149,11 +149,4 @@ def lock_watermark(source: Source) -> None:
 def statement(table: ByWatermark, fresh: str = SELECT_ROWS_ABOVE_WATERMARK) -> str:
     """The SQL that makes jobs of the rows that `fresh` selects."""
     name = connection.ops.quote_name(table.table)
-    return INSERT_JOBS.format(
-        mark=SELECT_WATERMARK,
-        fresh=fresh.format(table=name),
-        table=name,
-        message_type=table.message_type_sql,
-        readable_from=READABLE_FROM,
-        readable_until=READABLE_UNTIL,
-    )
+    return INSERT_JOBS.format(fresh=fresh.format(table=name), table=name, message_type=table.message_type_sql)

@@ -12,11 +12,11 @@ from inbox.registry import ByFlag, Source
 
 # All values come from `fresh`, where FOR UPDATE reads the row as it is now. Read from the table again, they would be
 # those of the statement's snapshot: a job of the old revision, and the flag of the new one.
-INSERT_JOBS_BY_FLAG = """
+INSERT_JOBS_BY_FLAG = f"""
 WITH fresh AS MATERIALIZED (
-    SELECT s.message_id, s.{revision} AS revision, s.decision_tracking_id, s.created_at, s.updated_at
-      FROM {table} AS s
-     WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted
+    SELECT s.message_id, s.{{revision}} AS revision, s.decision_tracking_id, s.created_at, s.updated_at
+      FROM {{table}} AS s
+     WHERE NOT s.{{flag}} AND {{eligible}} AND NOT s.is_deleted
      ORDER BY s.message_id
      LIMIT %(limit)s
        FOR UPDATE SKIP LOCKED
@@ -24,13 +24,13 @@ WITH fresh AS MATERIALIZED (
     INSERT INTO integration_inbox
            (source, message_id, revision, message_type, decision_tracking_id, source_created_at, next_attempt_at)
     SELECT %(source)s, message_id, revision, %(message_type)s, decision_tracking_id,
-           CASE WHEN created_at BETWEEN '{readable_from}+00' AND '{readable_until}+00' THEN created_at END,
+           CASE WHEN created_at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN created_at END,
            least(greatest(updated_at, 'epoch'), now())
       FROM fresh
      ORDER BY message_id
         ON CONFLICT DO NOTHING
 ), raised AS (
-    UPDATE {table} AS s SET {flag} = true FROM fresh WHERE s.message_id = fresh.message_id
+    UPDATE {{table}} AS s SET {{flag}} = true FROM fresh WHERE s.message_id = fresh.message_id
 )
 SELECT count(*) FROM fresh
 """
@@ -40,12 +40,7 @@ def ingest_flagged(source: Source, table: ByFlag, limit: int) -> int:
     """Make jobs of at most `limit` rows whose flag is down, and raise it; returns how many rows that were."""
     quote = connection.ops.quote_name
     sql = INSERT_JOBS_BY_FLAG.format(
-        table=quote(table.table),
-        flag=quote(table.flag),
-        revision=quote(table.revision),
-        eligible=table.eligible_sql,
-        readable_from=READABLE_FROM,
-        readable_until=READABLE_UNTIL,
+        table=quote(table.table), flag=quote(table.flag), revision=quote(table.revision), eligible=table.eligible_sql
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, {"source": source.name, "message_type": table.message_type, "limit": limit})

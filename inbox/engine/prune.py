@@ -17,17 +17,18 @@ such rows. Any number may run at once: they skip each other's rows, and one that
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Coalesce, Now
 
-from inbox import conf, registry
+from inbox import registry
 from inbox.engine.audit import Change, job_facts, record
-from inbox.engine.ingest import HAS_NO_JOB, LOWEST_ID, lock_watermark
+from inbox.engine.ingest import HAS_NO_JOB, lock_watermark
 from inbox.events import Event, emit
 from inbox.fields import READABLE_FROM
 from inbox.models import InboxJob, PollWatermark
@@ -109,11 +110,7 @@ def old_jobs(*, older_than_s: float, with_wakeable: bool = False, batch_size: in
     """The prunable jobs in batches, oldest first; each batch is of one source."""
     last = -(2**63)
     while True:
-        ahead = (
-            InboxJob.objects.filter(inbox_id__gt=last)
-            .order_by("inbox_id")
-            .values("inbox_id", "created_at", "finished_at")[:STEP]
-        )
+        ahead = InboxJob.objects.filter(inbox_id__gt=last).order_by("inbox_id")[:STEP]
         limit = Now() - timedelta(seconds=older_than_s)
         is_old = Q(created_at__lt=limit) | Q(finished_at__lt=limit)
         step = ahead.aggregate(end=Max("inbox_id"), old=Count("inbox_id", filter=is_old))
@@ -124,9 +121,9 @@ def old_jobs(*, older_than_s: float, with_wakeable: bool = False, batch_size: in
         found = prunable(within, older_than_s=older_than_s, with_wakeable=with_wakeable)
         rows = found.order_by("source", "inbox_id").values_list("source", "inbox_id")
         for source, group in groupby(rows, itemgetter(0)):
-            inbox_ids = [inbox_id for _, inbox_id in group]
-            for start in range(0, len(inbox_ids), batch_size):
-                yield Batch(source, inbox_ids[start : start + batch_size])
+            inbox_ids = (inbox_id for _, inbox_id in group)
+            while batch := list(islice(inbox_ids, batch_size)):
+                yield Batch(source, batch)
         last = step["end"]
 
 
@@ -155,13 +152,8 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
         if isinstance(source.reads, ByWatermark):
             inbox_ids = _move_past(source, source.reads, inbox_ids, older_than_s)
         facts = job_facts(inbox_ids)
-        dead = {inbox_id: fact for inbox_id, fact in facts.items() if fact["status"] == Status.DEAD}
-        record(
-            [Change(f"job:{inbox_id}", fact, None) for inbox_id, fact in dead.items()],
-            who=who,
-            verb="prune",
-            reason=f"ended more than {older_than_s / 86400:g} days ago",
-        )
+        dead = [Change(f"job:{key}", fact, None) for key, fact in facts.items() if fact["status"] == Status.DEAD]
+        record(dead, who=who, verb="prune", reason=f"ended more than {older_than_s / 86400:g} days ago")
         InboxJob.objects.filter(inbox_id__any_of=inbox_ids).delete()
     if inbox_ids:
         emit(Event.PRUNED, source=source.name, count=len(inbox_ids))
@@ -170,15 +162,11 @@ def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who
 
 def _move_past(source: Source, table: ByWatermark, inbox_ids: Sequence[int], older_than_s: float) -> list[int]:
     """Move pruned_before past the rows of these jobs as far as it may; returns the jobs that lie below it then."""
-    values: dict[str, Any] = {
-        "source": source.name,
-        "inbox_ids": list(inbox_ids),
-        "age_s": max(older_than_s, conf.lookback_s()),
-    }
+    age_s = max(older_than_s, settings.INBOX_LOOKBACK)
+    sql = SELECT_PRUNABLE.format(table=connection.ops.quote_name(table.table))
     with connection.cursor() as cursor:
-        cursor.execute(SELECT_PRUNABLE.format(table=connection.ops.quote_name(table.table)), values)
-        row = cursor.fetchone()
-        below, until = row if row else ([], None)
+        cursor.execute(sql, {"source": source.name, "inbox_ids": list(inbox_ids), "age_s": age_s})
+        below, until = cursor.fetchone() or ([], None)
         if below:
             cursor.execute(MOVE_PRUNED_BEFORE, [until, len(below), source.name])
     return below
@@ -193,19 +181,14 @@ def count_late(source: Source) -> int:
     mark = PollWatermark.objects.filter(source=source.name, pruned_before__isnull=False).first()
     if not isinstance(table, ByWatermark) or mark is None:
         return 0
-    without_job = 0
-    at = ("-infinity", int(LOWEST_ID.split("'")[1]))
+    sql = COUNT_LATE_ROWS.format(table=connection.ops.quote_name(table.table))
+    values: dict[str, Any] = {"source": source.name, "step": LATE_STEP}
+    without_job, created_at, message_id = 0, "-infinity", -(2**63)
     with connection.cursor() as cursor:
         while True:
-            values: dict[str, Any] = {
-                "source": source.name,
-                "created_at": at[0],
-                "message_id": at[1],
-                "step": LATE_STEP,
-            }
-            cursor.execute(COUNT_LATE_ROWS.format(table=connection.ops.quote_name(table.table)), values)
+            cursor.execute(sql, values | {"created_at": created_at, "message_id": message_id})
             row = cursor.fetchone()
             if row is None:
                 return max(without_job - mark.pruned_count, 0)
-            without_job += row[0]
-            at = row[1:]
+            count, created_at, message_id = row
+            without_job += count

@@ -9,9 +9,9 @@ work, and those of another reclaimer.
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
-from inbox import conf
 from inbox.engine.backoff import delay_after_attempt_s
 from inbox.events import Event, emit
 from inbox.job_counts import NO_JOBS, JobCounts
@@ -70,7 +70,7 @@ def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> JobCounts:
     """
     with transaction.atomic():
         held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
-        counts = _reclaim_locked(held, conf.max_attempts(), CONNECTION_LOST)
+        counts = _reclaim_locked(held, settings.INBOX_MAX_ATTEMPTS, CONNECTION_LOST)
     if counts:
         emit(Event.RECLAIMED_OWN, counts)
     return counts
@@ -79,7 +79,7 @@ def reclaim_own(lease_id: UUID, inbox_ids: Sequence[int]) -> JobCounts:
 def _reclaim_locked(inbox_ids: list[int], max_attempts: int, message: str) -> JobCounts:
     if not inbox_ids:
         return NO_JOBS
-    steps_s = conf.backoff_s()
+    steps_s = settings.INBOX_BACKOFF
     with connection.cursor() as cursor:
         cursor.execute(
             RECLAIM_JOBS,

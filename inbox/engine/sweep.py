@@ -11,12 +11,15 @@ A step reads keys only and holds no lock; only a row without a job is worth the 
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from enum import Enum
+from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 
-from inbox import conf
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
 from inbox.events import Event, emit
 from inbox.models import PollWatermark
@@ -40,11 +43,6 @@ class SweepKind(Enum):
     def turn(self) -> str:
         """The column of poll_watermark that says when it is due."""
         return f"next_{self.value}_at"
-
-    @property
-    def finds(self) -> str:
-        """The column of poll_watermark that counts what it has found."""
-        return f"{self.value}_finds"
 
 
 BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
@@ -75,14 +73,9 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
     """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
-    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else conf.reconcile_every_s()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second'"
-            f" WHERE source = %s AND {kind.turn} <= now() - %s * interval '1 second'",
-            [every_s, source.name, overdue_s],
-        )
-        return cursor.rowcount == 1
+    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else settings.INBOX_RECONCILE_EVERY
+    due = _mark(source).filter(**{f"{kind.turn}__lte": Now() - timedelta(seconds=overdue_s)})
+    return bool(due.update(**_in_s(kind, every_s)))
 
 
 def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]:
@@ -99,24 +92,24 @@ def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]
         took_s += time.monotonic() - began
         yield count
     if kind is SweepKind.LOOKBACK:
-        _set_turn(source, kind, _pause_s(took_s))
+        _mark(source).update(**_in_s(kind, _pause_s(took_s)))
 
 
 def _pause_s(took_s: float) -> float:
     """Seconds until the next lookback: longer after a long one, and never so long that a row slips through between."""
-    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), conf.lookback_s() / 4)
+    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), settings.INBOX_LOOKBACK / 4)
 
 
 def return_turn(source: Source, kind: SweepKind) -> None:
     """Let another process do the sweep that this one won't finish."""
-    _set_turn(source, kind, 0)
+    _mark(source).update(**_in_s(kind, 0))
 
 
 def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
-            {"source": source.name, "lookback_s": conf.lookback_s()},
+            {"source": source.name, "lookback_s": settings.INBOX_LOOKBACK},
         )
         row = cursor.fetchone()
     return (row[0] if row else "-infinity", -(2**63))
@@ -126,40 +119,30 @@ def _read(
     source: Source, table: ByWatermark, kind: SweepKind, at: tuple[str, int], step: int
 ) -> tuple[list[int], tuple[str, int] | None]:
     """The rows of this step that have no job, and where the next step begins; None at the end."""
-    created_at, message_id = at
+    sql = SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=RANGES[kind])
+    values: dict[str, Any] = {"source": source.name, "step": step, "lookback_s": settings.INBOX_LOOKBACK}
     with connection.cursor() as cursor:
-        cursor.execute(
-            SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=RANGES[kind]),
-            {
-                "source": source.name,
-                "created_at": created_at,
-                "message_id": message_id,
-                "step": step,
-                "lookback_s": conf.lookback_s(),
-            },
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return [], None
-    message_ids, last_created_at, last_message_id, count = row
-    return message_ids, (last_created_at, last_message_id) if count == step else None
+        cursor.execute(sql, values | {"created_at": at[0], "message_id": at[1]})
+        message_ids, *last, count = cursor.fetchone() or ([], 0)
+    return message_ids, (last[0], last[1]) if count == step else None
 
 
 def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list[int]) -> int:
     with transaction.atomic():
         count = ingest_named(source, table, message_ids)
         if count:
-            PollWatermark.objects.filter(source=source.name).update(**{kind.finds: F(kind.finds) + count})
-    if not count:
-        return 0  # another process made the jobs
-    event = Event.MISSED_ROWS_FOUND if kind is SweepKind.RECONCILE else Event.LATE_ROWS_FOUND
-    emit(event, source=source.name, count=count)
+            finds = f"{kind.value}_finds"
+            _mark(source).update(**{finds: F(finds) + count})
+    # 0 if another process made the jobs.
+    if count:
+        event = Event.MISSED_ROWS_FOUND if kind is SweepKind.RECONCILE else Event.LATE_ROWS_FOUND
+        emit(event, source=source.name, count=count)
     return count
 
 
-def _set_turn(source: Source, kind: SweepKind, in_s: float) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second' WHERE source = %s",
-            [in_s, source.name],
-        )
+def _mark(source: Source) -> QuerySet[PollWatermark]:
+    return PollWatermark.objects.filter(source=source.name)
+
+
+def _in_s(kind: SweepKind, s: float) -> dict[str, Any]:
+    return {kind.turn: Now() + timedelta(seconds=s)}

@@ -49,9 +49,9 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
 
-    def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> bool:
-        """Print the one or the other; False if nobody reads any more."""
-        return say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
+    def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> None:
+        """Print the one or the other."""
+        say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
 
 
 @contextmanager
@@ -110,6 +110,11 @@ def option_value(text: str, parse: Callable[[str], T], is_good: Callable[[T], ob
     raise ArgumentTypeError(f"must be {takes}, got {text!r}")
 
 
+def whole_number(text: str) -> int:
+    """An argparse type: a whole number."""
+    return option_value(text, int, lambda number: True, "a whole number")
+
+
 def positive_int(text: str) -> int:
     """An argparse type: a whole number above 0."""
     return option_value(text, int, lambda number: number > 0, "a whole number above 0")
@@ -125,6 +130,11 @@ def positive_days(text: str) -> float:
     return option_value(text, float, lambda days: 0 < days * DAY_S <= LONGEST_S, "a number of days above 0")
 
 
+def percentage(text: str) -> float:
+    """An argparse type: a percentage from 0 to 100."""
+    return option_value(text, float, lambda number: 0 <= number <= 100, "a percentage from 0 to 100")
+
+
 def inbox_id(text: str) -> int:
     """An argparse type: the key of a job."""
     return option_value(text, int, lambda number: 0 < number < 2**63, "an inbox id")
@@ -137,6 +147,6 @@ def some_text(text: str) -> str:
 
 
 def add_number(parser: CommandParser, name: str, kind: Callable[[str], float], default: float, text: str) -> None:
-    """An option of type positive_int or positive_seconds; its help is `text` and the default."""
-    metavar = "S" if kind is positive_seconds else "N"
+    """An option that takes a number of that kind; its help is `text` and the default."""
+    metavar = "S" if kind is positive_seconds else "PERCENT" if kind is percentage else "N"
     parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)g)")

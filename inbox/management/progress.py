@@ -11,14 +11,21 @@ LINE_EVERY_S = 5.0
 
 
 class Progress:
-    """A context manager; `advance` takes the size of one batch. `count_total` says how many are still due."""
+    """A context manager; `advance` takes the size of one batch.
 
-    def __init__(self, *, count_total: Callable[[], int], is_shown: bool = True) -> None:
+    Give the `total` if it is known; else `count_total` says how many are still due.
+    """
+
+    def __init__(
+        self, *, count_total: Callable[[], int] = lambda: 0, total: int = 0, unit: str = "jobs", is_shown: bool = True
+    ) -> None:
+        self.unit = f"of {total:,} {unit}" if total else unit
         self.is_shown = is_shown
         self.count_total = count_total
         self.handled = 0
-        is_bar = is_shown and sys.stderr.isatty()
-        self._bar = tqdm(unit=" jobs", ncols=78, file=sys.stderr, leave=False) if is_bar else None
+        self._bar: tqdm | None = None
+        if is_shown and sys.stderr.isatty():
+            self._bar = tqdm(total=total or None, unit=f" {unit}", ncols=78, file=sys.stderr, leave=False)
         self._next_line = time.monotonic() + LINE_EVERY_S
 
     def __enter__(self) -> Self:
@@ -37,4 +44,4 @@ class Progress:
             self._bar.update(batch)
         elif self.is_shown and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_EVERY_S
-            sys.stderr.write(f"{self.handled:,} jobs so far\n")
+            sys.stderr.write(f"{self.handled:,} {self.unit} so far\n")

@@ -4,16 +4,11 @@ import time
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from inbox import conf, registry
-from inbox.management.base import (
-    DatabaseCommand,
-    add_number,
-    positive_int,
-    positive_seconds,
-    stopped_by_signals,
-)
+from inbox import registry
+from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
 from inbox.monitoring.age import in_words
@@ -35,9 +30,9 @@ class WorkerCommand(DatabaseCommand):
         mode.add_argument("--once", action="store_true", help="ingest once, claim once, then exit")
         mode.add_argument("--drain", action="store_true", help="work until nothing is due, then report what is left")
         parser.add_argument("--max-jobs", type=positive_int, metavar="N", help="exit after N jobs")
-        add_number(parser, "--batch-size", positive_int, conf.batch_size(), "jobs per claim")
+        add_number(parser, "--batch-size", positive_int, settings.INBOX_BATCH_SIZE, "jobs per claim")
         text = "seconds between polls when idle"
-        add_number(parser, "--poll-interval", positive_seconds, conf.poll_interval_s(), text)
+        add_number(parser, "--poll-interval", positive_seconds, settings.INBOX_POLL_INTERVAL, text)
         parser.add_argument("--worker-id", metavar="ID", help="name of this process (default host:pid:random)")
 
     def handle(self, *args: Any, **options: Any) -> None:

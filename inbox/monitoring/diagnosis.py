@@ -10,10 +10,11 @@ Settings: INBOX_STALE_AFTER.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from inbox import conf, registry
+from inbox import registry
 from inbox.models import InboxJob
 from inbox.monitoring.age import in_words
 from inbox.monitoring.open_jobs import OpenJobs
@@ -82,7 +83,7 @@ def _no_worker(snapshot: Snapshot) -> list[Stall]:
 
 
 def _old_claims() -> list[Stall]:
-    limit_s = conf.stale_after_s() * STALE_MARGIN
+    limit_s = settings.INBOX_STALE_AFTER * STALE_MARGIN
     count = InboxJob.objects.stale(limit_s).count()
     if not count:
         return []

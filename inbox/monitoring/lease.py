@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from inbox import conf
+from django.conf import settings
+
 from inbox.models import InboxJob, InboxWorker
 from inbox.monitoring.age import Age, in_words
 from inbox.statuses import Status
@@ -33,9 +34,9 @@ def lease_of(job: InboxJob) -> Lease | None:
     worker = InboxWorker.objects.filter(pk=job.presence_id).first() if job.presence_id is not None else None
     state, is_gone = _worker_state(worker)
     # As a reclaimer sees it: a claim from the future is as bad.
-    is_stale = abs(age_s) > conf.stale_after_s()
+    is_stale = abs(age_s) > settings.INBOX_STALE_AFTER
     if is_stale:
-        state += f"; the claim is older than {in_words(conf.stale_after_s())} and will be reclaimed"
+        state += f"; the claim is older than {in_words(settings.INBOX_STALE_AFTER)} and will be reclaimed"
     return Lease(job.locked_by or "", job.locked_at, age_s, worker, state, is_stale or is_gone)
 
 

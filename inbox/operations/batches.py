@@ -28,22 +28,15 @@ def apply_in_batches(
 
     Looks at each job once, up to the newest at the start, so a job that fails again is not requeued for ever.
     """
-    jobs = operation.possible(jobs)
-    for inbox_ids in _batches(jobs, batch_size):
-        of_batch = jobs.filter(inbox_id__any_of=inbox_ids)
-        taken = apply(operation, of_batch, who=who, reason=reason, limit=batch_size)
-        yield Done(taken, sorted(set(inbox_ids).difference(taken)))
-
-
-def _batches(jobs: JobQuerySet, batch_size: int) -> Iterator[list[int]]:
-    """The keys of `jobs` in order. Each batch begins behind the last one: from the start it would read it all again."""
     newest = InboxJob.objects.aggregate(newest=Max("inbox_id"))["newest"]
     if newest is None:
         return
-    ahead = jobs.filter(inbox_id__lte=newest).order_by("inbox_id").values_list("inbox_id", flat=True)
+    ahead = operation.possible(jobs).filter(pk__lte=newest).order_by("pk").values_list("pk", flat=True)
     inbox_ids = list(ahead[:batch_size])
     while inbox_ids:
-        yield inbox_ids
+        taken = apply(operation, jobs.filter(inbox_id__any_of=inbox_ids), who=who, reason=reason, limit=batch_size)
+        yield Done(taken, sorted(set(inbox_ids).difference(taken)))
         if len(inbox_ids) < batch_size:
             return
-        inbox_ids = list(ahead.filter(inbox_id__gt=inbox_ids[-1])[:batch_size])
+        # Behind the last batch: from the start it would read all of them again.
+        inbox_ids = list(ahead.filter(pk__gt=inbox_ids[-1])[:batch_size])

@@ -23,7 +23,6 @@ from inbox.engine.pause import paused_for_s
 from inbox.engine.reclaim import reclaim_own
 from inbox.events import Event, emit
 from inbox.job_counts import NO_JOBS, JobCounts
-from inbox.registry import Source
 from inbox.worker.timer import Timer
 
 CONCURRENCY = 8
@@ -70,12 +69,6 @@ class Calls:
         self._queue.extend(calls)
         return len(calls)
 
-    def go_on(self, presence_id: int | None) -> None:
-        """Begin queued calls, and renew claims if that is due."""
-        self.start()
-        if self.heartbeat.is_due():
-            self.beat(presence_id)
-
     def start(self) -> None:
         """Begin as many calls as may run."""
         while self._queue and len(self._running) < self.concurrency:
@@ -99,22 +92,18 @@ class Calls:
 
     def write(self) -> JobCounts:
         """Write the answers of all calls that have ended. Raises what the database raises; they are kept then."""
-        self._collect()
+        if self._ends is not None:
+            with suppress(BlockingIOError):
+                self._ends[0].recv(4096)
+        while not self._answers.empty():
+            call = self._answers.get()
+            self._running.remove(call)
+            self._ended.append(call)
         counts = NO_JOBS
         for calls in _together(self._ended):
             counts += _write(calls)
             self._ended = [call for call in self._ended if call not in calls]
         return counts
-
-    def _collect(self) -> None:
-        if self._ends is None:
-            return
-        with suppress(BlockingIOError):
-            self._ends[0].recv(4096)
-        while not self._answers.empty():
-            call = self._answers.get()
-            self._running.remove(call)
-            self._ended.append(call)
 
     def beat(self, presence_id: int | None) -> None:
         """Renew all claims."""
@@ -124,18 +113,15 @@ class Calls:
                 emit(Event.RENEWAL_MISSED, count=len(inbox_ids) - held, claims=len(inbox_ids))
         self.heartbeat.restart()
 
-    def give_back_queued(self, source: Source | None = None) -> None:
-        """Give back the jobs whose call has not begun: of this source, or all."""
-        calls = [call for call in self._queue if source is None or call.claim.source is source]
+    def give_back_queued(self, *, is_paused_only: bool = False) -> None:
+        """Give back the jobs whose call has not begun: all, or those of the sources that pause."""
+        sources = {call.claim.source.name: call.claim.source for call in self._queue}
+        if is_paused_only:
+            sources = {name: source for name, source in sources.items() if paused_for_s(source) is not None}
+        calls = [call for call in self._queue if call.claim.source.name in sources]
         for lease_id, inbox_ids in self._by_lease(calls).items():
             give_back(lease_id, inbox_ids)
         self._queue = deque(call for call in self._queue if call not in calls)
-
-    def give_back_paused(self) -> None:
-        """Give back the jobs whose call has not begun, of the sources that pause."""
-        for source in {call.claim.source.name: call.claim.source for call in self._queue}.values():
-            if paused_for_s(source) is not None:
-                self.give_back_queued(source)
 
     def give_back_all(self) -> bool:
         """Give back all jobs, whatever their calls do; True if some could not be and are still PROCESSING."""

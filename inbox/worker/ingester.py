@@ -5,9 +5,9 @@ A sweep goes on step by step between the worker's batches, so that a large table
 
 from collections.abc import Iterator, Sequence
 
+from django.conf import settings
 from django.db import OperationalError
 
-from inbox import conf
 from inbox.db.errors import is_connection_lost, is_statement_timeout
 from inbox.db.storable import error_text
 from inbox.engine.ingest import INGEST_LIMIT, ingest
@@ -44,7 +44,7 @@ class Ingester:
         self._limit = min(self._limit * 2, INGEST_LIMIT)
         # Rows above the watermark come first, but not for so long that a row behind it slips through.
         self._may_take_turns = not self._sweeps
-        self._overdue_s = conf.lookback_s() / 4 if any(ingested.is_full for ingested in found) else 0.0
+        self._overdue_s = settings.INBOX_LOOKBACK / 4 if any(ingested.is_full for ingested in found) else 0.0
         return sum(ingested.count for ingested in found)
 
     @property

@@ -9,9 +9,9 @@ Settings: INBOX_BATCH_SIZE, INBOX_POLL_INTERVAL, INBOX_LOOKBACK, INBOX_RECONCILE
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from django.conf import settings
 from django.db import Error
 
-from inbox import conf
 from inbox.engine.claim import Claim, claim
 from inbox.engine.has_work import has_work
 from inbox.engine.work import work
@@ -67,7 +67,7 @@ class Worker:
         self.schedule = Schedule(poll_interval_s)
         self.reclaimer = Reclaimer(batch_size)
         self.ingester = Ingester(sources)
-        self.calls = Calls(concurrency, beat_every_s=conf.stale_after_s() / 4)
+        self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held
         self.lane = OutboundLane(self.calls, self.held, worker_id)

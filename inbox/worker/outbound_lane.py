@@ -36,8 +36,10 @@ class OutboundLane:
         counts = self.calls.write()
         if counts.given_back:
             # The service is unavailable; jobs that wait for their turn need not find that out too.
-            self.calls.give_back_paused()
-        self.calls.go_on(presence_id)
+            self.calls.give_back_queued(is_paused_only=True)
+        self.calls.start()
+        if self.calls.heartbeat.is_due():
+            self.calls.beat(presence_id)
         return bool(counts and self.calls.room)
 
     def claim_and_call(self, source: Source, limit: int, presence_id: int | None) -> Claim | None:

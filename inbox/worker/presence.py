@@ -49,7 +49,8 @@ class Presence:
         self.is_makeshift = not has_own_connection
         if self.is_makeshift:
             self.is_seen = False
-            self.id = _register_only(worker_id, command)
+            names = {"worker_id": worker_id, "command": command, "host": socket.gethostname(), "pid": os.getpid()}
+            self.id = InboxWorker.objects.create(instance_id=uuid4(), **names).pk
             return
         try:
             self._connection = _connect()
@@ -74,10 +75,8 @@ class Presence:
         instance_id = uuid4()
         # One transaction: nobody ever sees the row without its lock.
         with self._connection.transaction():
-            worker = _value(
-                self._connection,
-                *(INSERT_WORKER, instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen),
-            )
+            row = (instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen)
+            worker = _value(self._connection, INSERT_WORKER, *row)
             if self.is_seen:
                 self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, worker % LOCK_IDS])
         if not InboxWorker.objects.filter(pk=worker, instance_id=instance_id).exists():
@@ -108,13 +107,6 @@ class Presence:
         """Give up the lock."""
         if not self.is_makeshift:
             self._connection.close()
-
-
-def _register_only(worker_id: str, command: str) -> int:
-    """A row of inbox_worker without presence, as behind a pooler."""
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_WORKER, [uuid4(), worker_id, command, socket.gethostname(), os.getpid(), False])
-        return cursor.fetchone()[0]
 
 
 def _connect() -> psycopg.Connection:

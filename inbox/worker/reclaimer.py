@@ -1,6 +1,7 @@
 """Every worker is a reclaimer too: it looks for lost workers each second, and for stale claims now and then."""
 
-from inbox import conf
+from django.conf import settings
+
 from inbox.engine.reclaim import reclaim_all_stale
 from inbox.job_counts import JobCounts
 from inbox.worker.liveness import find_gone, reclaim_from_gone
@@ -15,20 +16,20 @@ class Reclaimer:
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
         self.gone = Timer(FIND_GONE_EVERY_S)
-        self.stale = Timer(conf.stale_after_s() / 4)
+        self.stale = Timer(settings.INBOX_STALE_AFTER / 4)
 
     def reclaim_due(self, own_id: int | None, counts: JobCounts) -> bool:
         """Reclaim as far as it is due; True if that brought jobs.
 
         `own_id` is this worker's row of inbox_worker, which is noted as alive, with what it did so far.
         """
-        limits = {"max_attempts": conf.max_attempts(), "batch_size": self.batch_size}
+        limits = {"max_attempts": settings.INBOX_MAX_ATTEMPTS, "batch_size": self.batch_size}
         reclaimed = False
         if self.gone.is_due():
             gone = find_gone(own_id, counts)
             reclaimed = bool(gone and reclaim_from_gone(gone, **limits))
             self.gone.restart()
         if self.stale.is_due():
-            reclaimed = bool(reclaim_all_stale(stale_after_s=conf.stale_after_s(), **limits)) or reclaimed
+            reclaimed = bool(reclaim_all_stale(stale_after_s=settings.INBOX_STALE_AFTER, **limits)) or reclaimed
             self.stale.restart()
         return reclaimed

@@ -77,18 +77,15 @@ class Registration:
             # If the database itself is away this raises, and nothing is said yet of a connection of its own.
             self.presence = self.register(has_own_connection=False)
         if refusal:
-            self._try_later(refusal)
+            if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
+                emit(Event.WITHOUT_PRESENCE, error=error_text(refusal))
+            self.trying.restart(min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1]))
         if self.presence is before:
             return False
         if before is not None:
             sign_off(before.id, counts)
         emit(Event.REGISTERED, worker=self.presence.id, worker_id=self.worker_id)
         return True
-
-    def _try_later(self, refusal: OperationalError) -> None:
-        if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
-            emit(Event.WITHOUT_PRESENCE, error=error_text(refusal))
-        self.trying.restart(min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1]))
 
     def has_notification(self) -> bool:
         """True if there may be new work; never waits. Raises PresenceLost."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from inbox.registry import LockedJob
+from inbox.api import LockedJob
 from packets.codes import DetailedStatus, ValidationStatus, first_validation_status
 from packets.intake.parse import Intake
 from packets.models import Packet, PacketDocument, PacketEvent

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from inbox.engine.wake import wake
-from inbox.outcomes import Outcome, done, ignored
-from inbox.registry import LockedJob
+from inbox.api import LockedJob, Outcome, done, ignored, wake
 from packets.intake.apply import NewIntake, create_missing, update_older
 from packets.intake.parse import parse_intake
 from packets.messages import read_each

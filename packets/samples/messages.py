@@ -6,7 +6,7 @@ The same seed gives the same messages. `insert` adds rows for real: nothing here
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
 from typing import Any
@@ -19,6 +19,7 @@ from packets.samples.breakages import BREAKAGES
 from packets.samples.shapes import SHAPES, esmd, tracking_id
 
 NO_DOCUMENTS = "no documents"
+ABSENT = "absent"
 CORRECTION = "correction"
 SHARE_WITHOUT_DOCUMENTS = 0.01
 SHARE_OF_CORRECTIONS = 0.02
@@ -92,27 +93,24 @@ def _good(random: Random) -> SampleMessage:
     shape = random.choice(list(SHAPES))
     make, channel = SHAPES[shape]
     tracking = tracking_id(random)
-    return _message(shape, make(random, tracking), tracking, channel, random.choice([None, 1]))
+    payload = json.dumps(make(random, tracking))
+    return SampleMessage(tracking, payload, channel.value, random.choice([None, 1]), shape)
 
 
 def _without_documents(random: Random) -> SampleMessage:
     tracking = tracking_id(random)
     payload = esmd(random, tracking)
-    match random.choice(["null", "absent", "[]"]):
-        case "null":
-            payload["documents"] = None
-        case "absent":
-            del payload["documents"]
-        case _:
-            payload["documents"] = []
-    return _message(NO_DOCUMENTS, payload, tracking, Channel.ESMD, 1)
+    payload["documents"] = random.choice([None, ABSENT, []])
+    if payload["documents"] is ABSENT:
+        del payload["documents"]
+    return SampleMessage(tracking, json.dumps(payload), Channel.ESMD.value, 1, NO_DOCUMENTS)
 
 
 def _correction(random: Random, corrected: SampleMessage) -> SampleMessage:
     tracking = corrected.decision_tracking_id
     assert tracking is not None  # noqa: S101 only good messages are corrected
-    make, channel = SHAPES[corrected.shape]
-    return _message(CORRECTION, make(random, tracking), tracking, channel, corrected.message_type_id)
+    make, _ = SHAPES[corrected.shape]
+    return replace(corrected, payload=json.dumps(make(random, tracking)), shape=CORRECTION)
 
 
 def _broken(random: Random, way: str) -> SampleMessage:
@@ -128,9 +126,3 @@ def _broken(random: Random, way: str) -> SampleMessage:
     BREAKAGES[way](columns)
     columns["payload"] = json.dumps(columns["payload"])
     return SampleMessage(**columns, shape=shape, breakage=way)
-
-
-def _message(
-    shape: str, payload: dict[str, Any], tracking: UUID, channel: int, message_type_id: int | None
-) -> SampleMessage:
-    return SampleMessage(tracking, json.dumps(payload), int(channel), message_type_id, shape)

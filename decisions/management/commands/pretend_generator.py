@@ -7,10 +7,15 @@ from django.core.management.base import CommandError, CommandParser
 
 from decisions.pretend.behaviour import Behaviour
 from decisions.pretend.generator import Generator
-from inbox.management.base import DatabaseCommand, positive_seconds
+from inbox.management.base import (
+    DatabaseCommand,
+    add_number,
+    percentage,
+    positive_seconds,
+    stopped_by_signals,
+    whole_number,
+)
 from inbox.monitoring.terminal import say
-from inbox.worker.signals import Stop
-from packets.management.commands.load_samples import percentage
 
 MISBEHAVIOURS = [behaviour for behaviour in Behaviour if behaviour is not Behaviour.ACCEPT]
 
@@ -22,28 +27,27 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8100, help="0 takes a free one (default %(default)s)")
+        add_number(parser, "--port", whole_number, 8100, "0 takes a free one")
         for behaviour in MISBEHAVIOURS:
             name = behaviour.replace("_", "-")
-            parser.add_argument(
-                f"--{name}", type=percentage, default=0.0, metavar="PERCENT", help=f"requests that {name}"
-            )
-        parser.add_argument("--late-by", type=positive_seconds, default=1.0, metavar="S", help="how late LATE is")
-        parser.add_argument("--random-seed", type=int, metavar="N", help="the same N misbehaves the same way")
+            add_number(parser, f"--{name}", percentage, 0, f"requests that {name}")
+        add_number(parser, "--late-by", positive_seconds, 1, "how late LATE is")
+        parser.add_argument("--random-seed", type=whole_number, metavar="N", help="the same N misbehaves the same way")
 
     def handle(self, *args: Any, **options: Any) -> None:
         shares = [options[behaviour.value] for behaviour in MISBEHAVIOURS]
         if sum(shares) > 100:
             raise CommandError("the shares must not exceed 100 percent", returncode=2)
-        stop = Stop()
-        stop.install()
         chance = random.Random(options["random_seed"])  # noqa: S311 not a secret
         behaviours, weights = [*MISBEHAVIOURS, Behaviour.ACCEPT], [*shares, 100 - sum(shares)]
-        with Generator(
-            port=options["port"],
-            otherwise=lambda: chance.choices(behaviours, weights)[0],
-            late_s=options["late_by"],
-        ) as generator:
+
+        def choose() -> Behaviour:
+            return chance.choices(behaviours, weights)[0]
+
+        with (
+            stopped_by_signals() as stop,
+            Generator(port=options["port"], otherwise=choose, late_s=options["late_by"]) as generator,
+        ):
             say(self.stdout, f"JSON_GENERATOR_BASE_URL={generator.url}")
             while not stop.is_asked:
                 stop.wait(60)

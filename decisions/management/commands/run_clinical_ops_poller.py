@@ -2,7 +2,7 @@
 
 from django.core.management.base import CommandParser
 
-from inbox.management.base import positive_int
+from inbox.management.base import add_number, positive_int
 from inbox.management.worker_command import WorkerCommand
 from inbox.worker.calls import CONCURRENCY
 
@@ -17,10 +17,5 @@ class Command(WorkerCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "--concurrency",
-            type=positive_int,
-            default=CONCURRENCY,
-            metavar="N",
-            help="calls to the JSON Generator at the same time (default %(default)s)",
-        )
+        text = "calls to the JSON Generator at the same time"
+        add_number(parser, "--concurrency", positive_int, CONCURRENCY, text)

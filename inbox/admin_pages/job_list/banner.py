@@ -3,8 +3,9 @@
 Each process keeps a banner for KEPT_S seconds. To take one reads a bounded number of rows, however many jobs there are.
 """
 
-import time
 from dataclasses import dataclass
+
+from django.core.cache import cache
 
 from inbox.db import bounded_count
 from inbox.monitoring.age import finite, in_words
@@ -13,6 +14,7 @@ from inbox.monitoring.snapshot import Snapshot, take_page_snapshot
 from inbox.statuses import Status
 
 KEPT_S = 5.0
+KEY = "inbox.banner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,14 @@ class Banner:
     counts: list[Count]
 
 
-_kept: tuple[float, Banner] | None = None
-
-
 def banner() -> Banner:
     """A banner that is at most KEPT_S seconds old."""
-    global _kept
-    if _kept is None or time.monotonic() - _kept[0] > KEPT_S:
-        _kept = (time.monotonic(), take_banner())
-    return _kept[1]
+    return cache.get_or_set(KEY, take_banner, KEPT_S)  # type: ignore[return-value]
 
 
 def forget() -> None:
     """Have the next call of `banner` take a new one, as something was just changed."""
-    global _kept
-    _kept = None
+    cache.delete(KEY)
 
 
 def take_banner() -> Banner:

@@ -16,8 +16,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from inbox.admin_pages.guarded_form import form_page, refuse_strangers
-from inbox.admin_pages.job_list.seen_jobs import SeenJobs, look
 from inbox.admin_pages.job_page.forms import form_of
+from inbox.admin_pages.seen import SeenJobs, look
 from inbox.db import bounded_count
 from inbox.db.planner import by_index
 from inbox.operations.batches import BATCH
@@ -33,10 +33,10 @@ def is_of_selected(request: HttpRequest) -> bool:
     return request.method == "POST" and request.POST.get("select_across") != "1"
 
 
-def ask_about_many(
-    admin: ModelAdmin, request: HttpRequest, jobs: Any, operation: Operation, says: str = ""
-) -> HttpResponse:
-    """The page that asks. `says` tells which jobs were looked through, if not all. Raises PermissionDenied."""
+def ask_about_many(admin: ModelAdmin, request: HttpRequest, jobs: Any, operation: Operation) -> HttpResponse:
+    """The page that asks. Raises PermissionDenied."""
+    # Which jobs the list has searched, if not all.
+    says = getattr(request, "scope", "")
     refuse_strangers(admin, request, operation)
     # By key if keys are given: the planner may else take an index of all jobs in trouble, of which these may be a few.
     jobs = jobs.order_by(*(["pk"] if says or is_of_selected(request) else []))

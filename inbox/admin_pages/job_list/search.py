@@ -22,20 +22,16 @@ def find_jobs(term: str) -> set[int]:
             # The index of message ids begins with the source.
             by_message = InboxJob.objects.filter(source__in=sources_seen(), message_id=int(term))
             return _keys(by_message) | _keys(InboxJob.objects.filter(pk=int(term)))
-        cases = cases_of(term) or _tracking_ids(term)
-        return _keys(InboxJob.objects.filter(decision_tracking_id__any_of=cases)) if cases else set()
+        try:
+            cases = cases_of(term) or [UUID(term)]
+        except ValueError:
+            return set()
+        return _keys(InboxJob.objects.filter(decision_tracking_id__any_of=cases))
 
 
 def is_key(text: str) -> bool:
     """True for a number that a job can have; Python refuses to read one of thousands of digits."""
     return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= BIGGEST_KEY
-
-
-def _tracking_ids(text: str) -> list[UUID]:
-    try:
-        return [UUID(text)]
-    except ValueError:
-        return []
 
 
 def _keys(jobs: JobQuerySet) -> set[int]:

@@ -7,7 +7,7 @@ from django.db import connection
 from inbox import registry
 from inbox.engine.corrections import corrected_texts
 from inbox.models import InboxJob
-from inbox.registry import ByFlag, ByWatermark
+from inbox.registry import ByFlag
 
 SELECT_CONTENT = "SELECT {content}::text, {revision}, is_deleted FROM {table} WHERE message_id = %s"
 
@@ -36,16 +36,12 @@ class Content:
         return "the source row is gone or holds no message" if self.original is None else None
 
 
-def has_content(job: InboxJob) -> bool:
-    """True if the job's source is a table whose rows hold messages."""
-    return _reads(job) is not None
-
-
 def content_of(job: InboxJob) -> Content | None:
     """The message of a job; None if its source holds none."""
-    reads = _reads(job)
-    if reads is None:
+    source = registry.find(job.source)
+    if source is None or source.reads is None:
         return None
+    reads = source.reads
     quote = connection.ops.quote_name
     revision = quote(reads.revision) if isinstance(reads, ByFlag) else "1"
     sql = SELECT_CONTENT.format(content=quote(reads.content), revision=revision, table=quote(reads.table))
@@ -54,8 +50,3 @@ def content_of(job: InboxJob) -> Content | None:
         text, revision_now, is_deleted = cursor.fetchone() or (None, job.revision, False)
     corrected = corrected_texts([job.pk]).get(job.pk) if job.is_corrected else None
     return Content(text, corrected, revision_now != job.revision, is_deleted)
-
-
-def _reads(job: InboxJob) -> ByWatermark | ByFlag | None:
-    source = registry.find(job.source)
-    return source.reads if source else None

@@ -13,6 +13,7 @@ from inbox.admin_pages.links import links_of
 from inbox.admin_pages.privacy import REVEAL, is_revealed
 from inbox.models import InboxAudit, InboxJob
 from inbox.monitoring.lease import lease_of
+from inbox.monitoring.waiting import why_waiting
 from inbox.operations.verbs import CORRECT, OPERATIONS
 
 # Other jobs of the case that the page links; a search shows the rest.
@@ -32,6 +33,7 @@ def job_context(request: HttpRequest, job: InboxJob) -> dict[str, Any]:
     return {
         "job": job,
         "lease": lease_of(job),
+        "why_waiting": why_waiting(job),
         "buttons": _buttons(request, job),
         "events": timeline(job, deeds, is_revealed=revealed),
         "links": links_of(job, may),

@@ -4,7 +4,6 @@ It shows the payload: a reveal, which is logged, so it takes a POST to open it. 
 changed or deleted after the check here. Then the job ends as ignored, as if it had not been corrected.
 """
 
-from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -21,6 +20,7 @@ from inbox.admin_pages.job_page.job_form import JobForm
 from inbox.admin_pages.privacy import REVEAL, reveal
 from inbox.admin_pages.read_only import ReadOnlyAdmin
 from inbox.models import InboxJob
+from inbox.operations.operation import Asked
 from inbox.operations.submission import Submission
 from inbox.operations.verbs import CORRECT
 
@@ -42,17 +42,13 @@ def why_not(job: InboxJob, content: Content | None) -> str | None:
 class CorrectJobForm(JobForm):
     """A POST of `open` shows the message as it is handled now; any other keeps the corrected one. GET leads back."""
 
-    def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int) -> None:
-        super().__init__(admin, request, pk, CORRECT)
+    def __init__(self, admin: ReadOnlyAdmin, request: HttpRequest, pk: int, asked: Asked) -> None:
         if not request.user.has_perm(REVEAL):
             raise PermissionDenied
+        super().__init__(admin, request, pk, asked)
 
-    @cached_property
-    def content(self) -> Content | None:
-        return content_of(self.row)
-
-    def read_again(self) -> None:
-        super().read_again()
+    def read(self) -> None:
+        super().read()
         self.content = content_of(self.row)
 
     def why_not(self) -> str | None:
@@ -67,8 +63,7 @@ class CorrectJobForm(JobForm):
         return self.leave(BY_BUTTON, messages.WARNING)
 
     def submit(self) -> HttpResponse:
-        is_opened = "open" in self.request.POST
-        if not is_opened and self.content is not None:
+        if "open" not in self.request.POST and self.content is not None:
             return super().submit()
         if self.why_not() is None:
             reveal(self.request, f"job:{self.row.pk}", "to correct it")

@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 
 from inbox.admin_pages.guarded_form import GuardedForm, Refused
+from inbox.admin_pages.job_list import banner
 from inbox.admin_pages.job_page.forms import form_of
-from inbox.admin_pages.job_page.seen import as_seen, seen
+from inbox.admin_pages.seen import as_seen, seen
 from inbox.models import InboxJob
 from inbox.monitoring.lease import lease_of
 from inbox.operations.operation import Operation, apply
@@ -30,6 +31,10 @@ class JobForm(GuardedForm):
     @property
     def status(self) -> str:
         return f"The job is {self.row.status}."
+
+    def read(self) -> None:
+        super().read()
+        banner.forget()
 
     def why_not(self) -> str | None:
         return None if self.row.status in self.asked.takes else f"the job is {self.row.status}"

@@ -36,9 +36,8 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--older-than", type=positive_days, required=True, metavar="DAYS", help="days since the job ended"
-        )
+        text = "days since the job ended"
+        parser.add_argument("--older-than", type=positive_days, required=True, metavar="DAYS", help=text)
         add_number(parser, "--batch-size", positive_int, BATCH, "jobs per transaction")
         text = "also DEAD jobs that a later message could still wake"
         parser.add_argument("--with-wakeable", action="store_true", help=text)

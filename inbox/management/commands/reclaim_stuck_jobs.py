@@ -2,19 +2,13 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import connection
 
-from inbox import conf
 from inbox.db.errors import is_connection_lost
 from inbox.engine.reclaim import count_stale, reclaim_all_stale
-from inbox.management.base import (
-    DatabaseCommand,
-    add_number,
-    positive_int,
-    positive_seconds,
-    stopped_by_signals,
-)
+from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 
 LOOP_INTERVAL_S = 10.0
 
@@ -27,9 +21,9 @@ class Command(DatabaseCommand):
         parser.add_argument("--loop", action="store_true", help="continue until SIGTERM or SIGINT")
         add_number(parser, "--interval", positive_seconds, LOOP_INTERVAL_S, "seconds between passes of --loop")
         text = "age in seconds from which a claim is reclaimed"
-        add_number(parser, "--stale-after", positive_seconds, conf.stale_after_s(), text)
+        add_number(parser, "--stale-after", positive_seconds, settings.INBOX_STALE_AFTER, text)
         text = "a job that killed its worker N times becomes DEAD"
-        add_number(parser, "--max-attempts", positive_int, conf.max_attempts(), text)
+        add_number(parser, "--max-attempts", positive_int, settings.INBOX_MAX_ATTEMPTS, text)
         add_number(parser, "--batch-size", positive_int, 500, "jobs per transaction")
         parser.add_argument("--dry-run", action="store_true", help="only count the stale jobs")
         parser.add_argument("--json", action="store_true", help="print the result as one JSON object per pass")

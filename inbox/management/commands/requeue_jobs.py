@@ -40,19 +40,14 @@ class Command(DatabaseCommand):
         parser.add_argument("--id", type=inbox_id, nargs="+", action="extend", metavar="N", help="these inbox ids")
         parser.add_argument("--tracking-id", type=UUID, metavar="UUID", help="the jobs of this case")
         parser.add_argument("--message-type", type=some_text, metavar="T", help="jobs of this message type")
-        parser.add_argument(
-            "--error-text", type=some_text, metavar="TEXT", help="jobs whose last error contains this text"
-        )
+        text = "jobs whose last error contains this text"
+        parser.add_argument("--error-text", type=some_text, metavar="TEXT", help=text)
         parser.add_argument("--source", type=some_text, metavar="S", help="of these, only jobs of this source")
-        parser.add_argument(
-            "--status",
-            type=str.upper,
-            choices=[str(status) for status in REQUEUE.takes],
-            help="of these, only jobs of this status",
-        )
-        parser.add_argument(
-            "--reason", type=some_text, required=True, metavar="TEXT", help="why; kept in the audit, so no patient data"
-        )
+        statuses = [str(status) for status in REQUEUE.takes]
+        text = "of these, only jobs of this status"
+        parser.add_argument("--status", type=str.upper, choices=statuses, help=text)
+        text = "why; kept in the audit, so no patient data"
+        parser.add_argument("--reason", type=some_text, required=True, metavar="TEXT", help=text)
         parser.add_argument("--who", type=some_text, metavar="NAME", help="kept in the audit (default user@host)")
         parser.add_argument("--dry-run", action="store_true", help="only say how many jobs would be requeued")
         parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

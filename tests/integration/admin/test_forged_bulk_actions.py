@@ -10,8 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import QueryDict
 
 from inbox.admin_pages.job_list.bulk_action import act_on_many, ask_about_many
-from inbox.admin_pages.job_list.seen_jobs import look
-from inbox.admin_pages.job_page.seen import seen
+from inbox.admin_pages.seen import look, seen
 from inbox.models import InboxAudit, InboxJob
 from inbox.operations.verbs import OPERATIONS
 from tests.support.pages.forged_posts import LIST, operator, page, text_of

@@ -11,7 +11,7 @@ from django.urls import reverse
 from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from decisions.models import PacketDecision
-from inbox.admin_pages.job_page.seen import as_seen, seen
+from inbox.admin_pages.seen import as_seen, seen
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
 from inbox.operations.verbs import OPERATIONS, REQUEUE
 from packets.codes import DetailedStatus

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from inbox.admin_pages.job_list import banner, pick
+from inbox.admin_pages import change_list
+from inbox.admin_pages.job_list import banner
 from inbox.admin_pages.job_list import bulk_action as many
 from inbox.admin_pages.job_list.change_list import JobList
 from inbox.db import bounded_count
@@ -120,7 +121,7 @@ def test_each_filter_finds_its_jobs(client):
 
 
 def test_a_filter_without_an_index_looks_through_the_newest_and_says_so(client, monkeypatch):
-    monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
+    monkeypatch.setattr(change_list, "NEWEST_ROWS", 2)
     jobs = [job(status="DEAD") for _ in range(3)]
     assert len(found(client, message_type="probe")) == 2
     says = "Searched only the newest 2 jobs. There may be more matches."
@@ -274,7 +275,7 @@ def test_what_has_changed_since_the_page_was_shown_is_left_alone_and_counted(cli
 
 
 def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_other(client, monkeypatch):
-    monkeypatch.setattr(pick, "NEWEST_JOBS", 3)
+    monkeypatch.setattr(change_list, "NEWEST_ROWS", 3)
     monkeypatch.setattr(bounded_count, "LIMIT", 2)
     keys = dead(5)
     query = "?message_type=probe"
@@ -289,7 +290,7 @@ def test_a_list_that_looked_at_a_part_says_so_before_it_acts_and_acts_on_no_othe
 
 
 def test_who_was_selected_far_down_the_list_is_taken_though_newer_jobs_came(client, monkeypatch):
-    monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
+    monkeypatch.setattr(change_list, "NEWEST_ROWS", 2)
     keys = dead(2)
     shown = ask(client, "requeue", keys[:1], "?message_type=probe")
     dead(3)
@@ -298,7 +299,7 @@ def test_who_was_selected_far_down_the_list_is_taken_though_newer_jobs_came(clie
 
 
 def test_a_rare_source_is_found_behind_the_newest_jobs(client, monkeypatch):
-    monkeypatch.setattr(pick, "NEWEST_JOBS", 2)
+    monkeypatch.setattr(change_list, "NEWEST_ROWS", 2)
     rare = job(source="rare", status="DONE")
     dead(4)
     assert found(client, source="rare") == found(client, source="rare", status__exact="DONE") == {rare.pk}

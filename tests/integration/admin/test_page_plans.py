@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from inbox.admin_pages import change_list
 from inbox.admin_pages.job_list import banner, pick
-from inbox.admin_pages.job_list.seen_jobs import SeenJobs
+from inbox.admin_pages.seen import SeenJobs
 from inbox.db import bounded_count
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from inbox.monitoring import ended_jobs, history, open_jobs, snapshot
@@ -49,7 +49,6 @@ MOST = 2_000
 PARTS = {
     (bounded_count, "LIMIT"): 100,
     (change_list, "NEWEST_ROWS"): 300,
-    (pick, "NEWEST_JOBS"): 300,
     (pick, "TROUBLED_JOBS"): 300,
     (pick, "OPEN_JOBS"): 200,
     (snapshot, "OPEN_READ"): 200,

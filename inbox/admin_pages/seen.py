@@ -1,9 +1,10 @@
-"""Seen, of many jobs: those that a page counted and how they were, as a signed text that its form carries.
+"""Seen: how jobs were when a page showed them, as a text that its form carries; those that have changed are left alone.
 
 Keys alone would not do: a job may have moved since. Nor would the time of the page: `updated_at` is set before the
 commit, so a handler that runs long writes a time that was over when the page was made. So each job has a mark: when it
 was last written, or while a worker has it its lease, as a heartbeat writes the time too.
-What can go wrong: the text belongs to another person, operation or list, or was written by hand. Then it is not read.
+What can go wrong: a text of many jobs belongs to another person, operation or list, or was written by hand. Then it is
+not read, as it is signed.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,6 @@ from uuid import UUID
 from django.core import signing
 from django.db.models import Q
 
-from inbox.admin_pages.job_page.seen import UNREADABLE, written
 from inbox.db import bounded_count
 from inbox.db.planner import by_index
 from inbox.fields import FIRST, LAST
@@ -24,9 +24,34 @@ from inbox.models import InboxJob
 from inbox.models.job import JobQuerySet
 from inbox.statuses import Status
 
+# For a time outside Python's range; every move replaces it with one inside.
+UNREADABLE = "?"
 # What the mark of a job in hand begins with.
 LEASE = "lease "
 IN_HAND = Q(status=Status.PROCESSING)
+
+
+def seen(job: InboxJob) -> str:
+    """What identifies the job's state as it is now: every move writes updated_at, every claim makes a lease."""
+    at = "" if job.status == Status.PROCESSING else written(job.updated_at)
+    return f"{job.status} {job.lease_id or '-'} {at}".strip()
+
+
+def written(updated_at: datetime | None) -> str:
+    """When a job was last written, as a text that is different after any other move."""
+    return updated_at.isoformat() if updated_at else UNREADABLE
+
+
+def as_seen(inbox_id: int, text: str) -> JobQuerySet:
+    """The job, if it is still as `seen` said; a text that `seen` never gives finds nothing."""
+    job = InboxJob.objects.filter(pk=inbox_id).first()
+    if job is None or seen(job) != text:
+        return InboxJob.objects.none()
+    jobs = InboxJob.objects.filter(pk=inbox_id, status=job.status, lease_id=job.lease_id)
+    # These conditions are checked again under the lock, so they find what is written in between.
+    if job.status == Status.PROCESSING:
+        return jobs
+    return jobs.filter(updated_at=job.updated_at) if job.updated_at else jobs.exclude(updated_at__range=(FIRST, LAST))
 
 
 @dataclass(frozen=True, slots=True)
