@@ -6,13 +6,17 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 
 from inbox import registry
+from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.job_counts import JobCounts
 from inbox.models import InboxAudit, InboxJob, PollWatermark, SourcePause
+from packets.source import INTEGRATION
 from tests.support.probe import claim_all
 from tests.support.project import PROJECT
 from tests.support.rows import job, seconds_ago, send, tracking_id
@@ -136,18 +140,34 @@ def test_after_a_failover(shell):
     assert InboxJob.objects.filter(source="integration").count() == 1
 
 
-def test_a_source_and_a_handler_are_added(shell, monkeypatch):
+def test_handlers_and_a_source_are_added(shell, monkeypatch):
     monkeypatch.setattr(registry, "_sources", dict(registry._sources))
-    type_all("extend.md", shell)
-    [code] = [text for kind, text in blocks(PROJECT / "docs/extend.md") if kind == "python"]
-    exec(code, {"__name__": "notes"})  # noqa: S102 what the document says to write
-    send({}), send({}, tracking_id(1))
-    from inbox.engine.ingest import ingest
-    from inbox.engine.work import work
-
-    source = registry.source("notes")
-    assert ingest(source).count == 2
-    assert work(claim_all(source)) == JobCounts(done=1, dead=1)
+    try:
+        type_all("extend.md", shell)
+        with patch.dict(INTEGRATION.handlers):
+            for kind, code in blocks(PROJECT / "docs/extend.md"):
+                if kind == "python":
+                    exec(code, {"__name__": "extended"})  # noqa: S102 what the document says to write
+            rows = [send({"text": "it works"}, tracking_id(1)), send({}, tracking_id(1))]
+            for message_id in rows:
+                job(
+                    source="integration",
+                    message_type="note",
+                    message_id=message_id,
+                    decision_tracking_id=tracking_id(1),
+                )
+            assert work(claim_all(INTEGRATION)) == JobCounts(done=1, dead=1)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO lab_send_serviceops (decision_tracking_id, payload) VALUES (NULL, '{}'), (%s, '{}')",
+                [tracking_id(1)],
+            )
+        lab = registry.source("lab")
+        assert ingest(lab).count == 2
+        assert work(claim_all(lab)) == JobCounts(done=1, dead=1)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS lab_send_serviceops")
 
 
 def test_every_document_that_says_what_to_type_is_tested():
