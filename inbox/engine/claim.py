@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 from django.db import connection, models, transaction
 
-from inbox.events import Event, emit_on_commit
 from inbox.models import InboxJob
 from inbox.registry import Source
 
@@ -85,7 +84,6 @@ def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None
         claimed = Claim(source, uuid4(), worker_id, _by_type(chosen), is_full, runs_alone)
         if claimed:
             _mark(claimed, presence_id)
-            emit_on_commit(Event.CLAIMED, source=source.name, jobs=len(claimed))
     return claimed
 
 

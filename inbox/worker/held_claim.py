@@ -6,12 +6,17 @@ from contextlib import contextmanager
 from inbox.engine.claim import Claim
 from inbox.engine.give_back import give_back_and_wait
 from inbox.engine.reclaim import reclaim_own
+from inbox.events import Event, emit
 
 
 class HeldClaim:
-    """At most one claim. `leaves_jobs`: some of its jobs could not be returned and are still PROCESSING."""
+    """At most one claim. `claimed` is how many jobs were in hand so far.
+
+    `leaves_jobs`: some of its jobs could not be returned and are still PROCESSING.
+    """
 
     def __init__(self) -> None:
+        self.claimed = 0
         self.leaves_jobs = False
         self._claim: Claim | None = None
         self._is_cut_off = False
@@ -20,6 +25,10 @@ class HeldClaim:
     def holding(self, claim: Claim) -> Iterator[None]:
         """Hold the claim until the block ends well; after an exception it stays in hand."""
         self._claim = claim
+        self.claimed += len(claim)
+        # Only now, as whatever interrupts this finds the claim in hand.
+        if claim:
+            emit(Event.CLAIMED, source=claim.source.name, jobs=len(claim))
         yield
         self._claim = None
 

@@ -6,7 +6,7 @@ A sweep goes on step by step between the worker's batches, so that a large table
 from collections.abc import Iterator, Sequence
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import Error, OperationalError
 
 from inbox.db.errors import is_connection_lost, is_statement_timeout
 from inbox.db.storable import error_text
@@ -25,6 +25,7 @@ class Ingester:
         self._may_take_turns = False
         self._overdue_s = 0.0
         self._sweeps: list[tuple[Source, SweepKind, Iterator[int]]] = []
+        self._swept: set[tuple[str, SweepKind]] = set()
 
     def ingest(self) -> int | None:
         """Ingest a batch of each source; returns how many jobs that made, None if the database refused.
@@ -44,7 +45,10 @@ class Ingester:
         self._limit = min(self._limit * 2, INGEST_LIMIT)
         # Rows above the watermark come first, but not for so long that a row behind it slips through.
         self._may_take_turns = not self._sweeps
-        self._overdue_s = settings.INBOX_LOOKBACK / 4 if any(ingested.is_full for ingested in found) else 0.0
+        is_full = any(ingested.is_full for ingested in found)
+        self._overdue_s = settings.INBOX_LOOKBACK / 4 if is_full else 0.0
+        if is_full:
+            self._swept.clear()
         return sum(ingested.count for ingested in found)
 
     @property
@@ -57,9 +61,16 @@ class Ingester:
         self._take_turns()
         if not self._sweeps:
             return 0
-        count = next(self._sweeps[0][2], None)
+        source, kind, steps = self._sweeps[0]
+        try:
+            count = next(steps, None)
+        except Error:
+            # Broken off, so not done: the next turn does it all.
+            self._sweeps.pop(0)
+            raise
         if count is None:
             self._sweeps.pop(0)
+            self._swept.add((source.name, kind))
         return count or 0
 
     def sweep_to_end(self) -> None:
@@ -68,9 +79,15 @@ class Ingester:
         while self._sweeps:
             self.sweep_on()
 
-    def begin_all_sweeps(self) -> None:
-        """Sweep everything, whoever's turn it is; `sweep_on` does it step by step."""
-        self._sweeps = [(source, kind, sweep(source, kind)) for source in self.sources for kind in SweepKind]
+    def begin_missing_sweeps(self) -> bool:
+        """Begin each sweep that was not done since rows came last, whoever's turn it is; False if there is none."""
+        self._sweeps = [
+            (source, kind, sweep(source, kind))
+            for source in self.sources
+            for kind in SweepKind
+            if (source.name, kind) not in self._swept
+        ]
+        return bool(self._sweeps)
 
     def close(self) -> None:
         """Leave to another process what is not swept."""

@@ -32,6 +32,8 @@ from inbox.worker.signals import HasFileno, Stop
 TIGHT_BATCH_DIVISOR = 10
 # How often a worker that should stop tries to write the last answers to a database that refuses.
 LAST_TRIES = 5
+# How often a drain begins a sweep that the database has broken off.
+SWEEP_TRIES = 3
 # The events after which a job is no longer in this worker's hands.
 OWN_JOBS = frozenset([Event.FINISHED, Event.FAILED, Event.GIVEN_BACK, Event.RECLAIMED_OWN])
 
@@ -82,8 +84,10 @@ class Worker:
         """Work until ingest and sweeps bring nothing and nothing is due. Raises StopNow at the second signal."""
         with self._lifetime():
             self._repeat(self.tick, until=self._is_idle)
-            self.ingester.begin_all_sweeps()
-            self._repeat(self.tick, until=self._is_idle)
+            for _ in range(SWEEP_TRIES):
+                if self._is_over() or not self.ingester.begin_missing_sweeps():
+                    break
+                self._repeat(self.tick, until=self._is_idle)
         return self.counts
 
     def once(self) -> JobCounts:
@@ -108,6 +112,8 @@ class Worker:
         """Ingest, unless there is a backlog, then claim and work on one batch of each source."""
         is_ingest = self.schedule.is_time_to_ingest()
         made = self.ingester.ingest() if is_ingest else 0
+        if is_ingest:
+            self.schedule.ingested()
         claims = self._claim_and_work_all()
         has_claimed = any(claims)
         self.schedule.polled(
@@ -152,7 +158,11 @@ class Worker:
 
     def _used(self) -> int:
         """How many of `max_jobs` are done, or on their way."""
-        return self.counts.attempted + self.counts.lost + len(self.calls)
+        return self.held.claimed - self.counts.given_back
+
+    def _is_over(self) -> bool:
+        """A stop is asked for, or `max_jobs` is reached."""
+        return self.stop.is_asked or (self.max_jobs is not None and self._used() >= self.max_jobs)
 
     def _is_idle(self, moved: bool) -> bool:
         return not moved and not self.calls
@@ -160,18 +170,23 @@ class Worker:
     def _has_work(self) -> bool:
         return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
 
-    def _on_event(self, event: Event, counts: JobCounts) -> None:
-        if event in OWN_JOBS and counts:
+    def _count(self, event: Event, counts: JobCounts) -> None:
+        if event in OWN_JOBS:
             self.counts += counts
+
+    def _show(self, event: Event, counts: JobCounts) -> None:
+        if event in OWN_JOBS and counts:
             self.on_progress(counts)
 
     @contextmanager
     def _lifetime(self) -> Iterator[None]:
         """Count what happens, see the calls through, and leave nothing behind, whatever ends the worker."""
-        with listening(self._on_event):
+        with listening(self._count):
             try:
-                yield
-                self._see_calls_through()
+                # Not in the cleanup: whatever showing it raises must not cut that off.
+                with listening(self._show):
+                    yield
+                    self._see_calls_through()
             finally:
                 # A claim is in hand only after StopNow or a lost connection; if this fails too, others reclaim it.
                 with suppress(Error):
@@ -181,6 +196,7 @@ class Worker:
                 self.calls.close()
                 with suppress(Error):
                     self.ingester.close()
+                with suppress(Error):
                     leaves_jobs = self.held.leaves_jobs or self.lane.leaves_jobs
                     self.registration.end(self.counts, leaves_jobs=leaves_jobs)
 
@@ -189,7 +205,7 @@ class Worker:
 
         A step returns whether it brought anything; after one that did not, wait.
         """
-        while not self.stop.is_asked and (self.max_jobs is None or self._used() < self.max_jobs):
+        while not self._is_over():
             moved = self.recovery.attempt(step)
             if moved is None:
                 continue

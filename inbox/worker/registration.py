@@ -101,10 +101,12 @@ class Registration:
         """Sign off, unless jobs stay behind: those of a process that is RUNNING and gone are reclaimed at once."""
         if self.presence is None:
             return
-        if not leaves_jobs:
-            sign_off(self.presence.id, counts)
-            emit(Event.STOPPED, counts, worker=self.presence.id)
-        self.presence.close()
+        try:
+            if not leaves_jobs:
+                sign_off(self.presence.id, counts)
+                emit(Event.STOPPED, counts, worker=self.presence.id)
+        finally:
+            self.presence.close()
 
     def _count_connections(self) -> None:
         """See how many connections all processes use together, warn, and do with less while they are scarce."""

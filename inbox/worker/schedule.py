@@ -51,11 +51,12 @@ class Schedule:
         return has_work()
 
     def is_time_to_ingest(self) -> bool:
-        """True unless full claims show a backlog of jobs: then new rows can wait for the next poll."""
-        if self._has_backlog and not self.poll.is_due():
-            return False
+        """True unless full claims show a backlog of jobs: then new rows can wait until the interval is over."""
+        return not self._has_backlog or self.poll.is_due()
+
+    def ingested(self) -> None:
+        """Count the interval from the end of an ingest: one that was refused after seconds is not due again at once."""
         self.poll.restart()
-        return True
 
     def polled(self, *, has_claimed: bool, has_backlog: bool, has_more: bool) -> None:
         """Note what a poll brought: jobs, full claims only, and whether the next poll may bring more."""

@@ -81,4 +81,5 @@ def test_new_rows_wait_for_the_next_poll_while_there_is_a_backlog(idle, clock):
     assert not idle.is_time_to_ingest()
     clock.now_s += POLL_S
     assert idle.is_time_to_ingest()
+    idle.ingested()
     assert not idle.is_time_to_ingest()
