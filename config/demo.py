@@ -1,6 +1,6 @@
 """The processes of the demo: started together, watched, and ended together, whatever happens.
 
-What can go wrong: a port is taken, or a process dies; then all are ended, and the end of the log is shown.
+Failure modes: a port is taken, or a process dies; then all are ended, and the end of the log is shown.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Logs: one line per event, for machines or for people, with allowed keys only. inbox/events.py lists the events.
 
-What can go wrong: a text of another library quotes a message. So a key that is not allowed is left out and named, a
+Failure modes: a text of another library quotes a message. So a key that is not allowed is left out and named, a
 traceback becomes the places it went through without the texts of its exceptions, and a line of another library keeps
 only its template. The lines of `runserver`, which is for development, keep all but the query behind the `?`.
 Settings: LOG_FORMAT (human, json), LOG_LEVEL.

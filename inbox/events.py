@@ -18,7 +18,7 @@ from inbox.job_counts import NO_JOBS, JobCounts
 
 
 class Event(Enum):
-    """What can happen: the logger and the level of its log line, and the text."""
+    """All events. Each has the logger and the level of its log line, and the text."""
 
     INGESTED = "inbox.engine.ingest", "debug", "rows ingested"
     INGEST_REFUSED = "inbox.engine.ingest", "warning", "the database refused an ingest; trying again"
@@ -60,7 +60,7 @@ class Event(Enum):
 
 
 Listener = Callable[[Event, JobCounts], None]
-# Of this thread: several workers run as threads of one process in tests.
+# Each thread has its own: several workers run as threads of one process in tests.
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 
 

@@ -8,7 +8,7 @@ unix socket only, trusts everyone who can reach it (the socket's folder is priva
     .postgres/server.log   what the server and pg_ctl's start wrote
     .postgres/lock         flocked while somebody starts, stops or restarts the server
 
-What can go wrong raises DevDbError with a text that says what to do: the wheel is not installed, `.postgres` or the
+Each failure raises DevDbError with a text that says what to do: the wheel is not installed, `.postgres` or the
 socket's folder belongs to somebody else, the server does not come up (the end of its log is in the text), or one that
 does not answer holds the data. `start` repairs a killed server, a stale postmaster.pid (even one whose pid now is
 another program's), a half-made cluster, and a copied, moved or removed `.postgres`.

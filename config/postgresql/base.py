@@ -1,7 +1,7 @@
 """Django's PostgreSQL backend with a deadline on the client's side: a query or COMMIT whose answer never comes ends.
 
 The server's statement_timeout does not help when the network loses the answer, and TCP keepalives do not help when the
-other side's kernel still acknowledges. What can go wrong: after a COMMIT without an answer, the client can't know
+other side's kernel still acknowledges. Failure modes: after a COMMIT without an answer, the client can't know
 whether it took effect; the engine asks the database again, by the lease.
 
 Setting: DB_CLIENT_DEADLINE, read at every wait. It must exceed statement_timeout, or it ends slow statements. For a

@@ -1,7 +1,7 @@
 """Requests the payload of a decision from the JSON Generator: jobs of the source `json_generator`.
 
 A job belongs to the decision version that its message_id names, the first of its round. All its attempts send the same
-key, so that the generator takes the request once. What can go wrong is listed in client.py.
+key, so that the generator takes the request once. client.py lists the failure modes.
 """
 
 from collections.abc import Sequence

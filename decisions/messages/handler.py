@@ -1,7 +1,7 @@
 """How every message about a decision is handled; each kind is a subclass, which decisions/apps.py registers.
 
 A subclass says how its source rows are read, what a message says, what it waits for, and what follows once applied.
-What can go wrong: a bad message is dead with its reason; one whose packet or clinical answer is missing waits.
+Failure modes: a bad message is dead with its reason; one whose packet or clinical answer is missing waits.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""What staff can do to a packet, as buttons and forms of its page; the verbs themselves check everything again."""
+"""The actions of staff on a packet, as buttons and forms of its page; the verbs themselves check everything again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,11 +51,11 @@ class Action(Asked):
     """A verb of staff. It takes the packet's key, who, the request's id, what was seen, and what the form asks for."""
 
     verb: Callable[..., PacketDecision | Packet]
-    # What the person can choose from, if anything. Raises NotAllowedNow if the action makes no sense as the case is.
+    # The choices of the person, if there are any. Raises NotAllowedNow if the action makes no sense as the case is.
     choices: Callable[[Case], list[str] | None]
     permission: str = DECIDE
     form: type[ReasonForm] = ReasonForm
-    # What a person who looks at the case decides upon, as a text for the form, and back.
+    # The state of the case that a person sees and decides upon, as a text for the form, and back.
     seen: Callable[[Case], str] = _seen_version
     read_seen: Callable[[str], Any] = _version_of
 

@@ -1,4 +1,4 @@
-"""What a version of a decision changed from the one before. Every field that a version copies is compared."""
+"""The fields that a version of a decision changed. Every field that a version copies is compared."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -39,7 +39,7 @@ def open_case(packet_id: int, request: Request, **decides: str) -> tuple[Case, P
     if (storable(by), storable(reason)) != (by, reason):
         raise DetailsMissing("the text is too long, or holds a character that can't be stored")
     case = lock_case(packet_id)
-    # What an earlier try of this request made.
+    # The version that an earlier try of this request made.
     made = PacketDecision.objects.filter(packet_id=case.packet.pk, correlation_id=request["correlation_id"]).first()
     if made is None:
         _refuse_if_stale(case, request.get("seen"))

@@ -2,7 +2,7 @@
 
 One query finds the keys, in a bounded part of the table; they give the count and all pages. Another fetches the rows of
 one page. A filter, or a search in a column without an index, searches the newest rows only, and the list says so.
-What can go wrong: a row that matches is older. A search for one of its ids finds it, as ids have indexes.
+Failure modes: a row that matches is older. A search for one of its ids finds it, as ids have indexes.
 """
 
 from collections.abc import Iterable

@@ -7,7 +7,7 @@ GET shows the form and changes nothing. POST
    twice; with others it is an edit, which is refused because it came too late,
 4. does it, if the row is as the person saw it.
 
-What can go wrong: the row has changed since the form was shown, or somebody has it locked. Then nothing is done and the
+Failure modes: the row has changed since the form was shown, or somebody has it locked. Then nothing is done and the
 form is shown again, as a conflict (409), with all that was typed and the row as it is now. To submit that form is to
 decide upon what it shows.
 """
@@ -77,7 +77,7 @@ class GuardedForm(ABC):
     """Answers one request. A subclass says what is seen, when it is possible, and how it is done."""
 
     template: str
-    # What is said when the row can't be locked.
+    # The message when the row can't be locked.
     in_use: str
     row: Any
 
@@ -108,12 +108,12 @@ class GuardedForm(ABC):
     @property
     @abstractmethod
     def row_name(self) -> str:
-        """What the page calls the row."""
+        """The name of the row on the page."""
 
     @property
     @abstractmethod
     def seen(self) -> str:
-        """What a person who sees the row as it is decides upon; the form carries it."""
+        """The state of the row that a person sees and decides upon; the form carries it."""
 
     @property
     @abstractmethod
@@ -136,7 +136,7 @@ class GuardedForm(ABC):
         """
 
     def context(self, form: forms.Form) -> dict[str, Any]:
-        """What the template needs besides."""
+        """More context for the template."""
         return {}
 
     def read(self) -> None:
@@ -178,7 +178,7 @@ class GuardedForm(ABC):
         return self.leave(f"{self.asked.label}: {text} {self.status}", level)
 
     def _carry_out_once(self, typed: dict[str, Any]) -> tuple[str, int]:
-        """What a person is told, and as what kind of message."""
+        """The message for the person, and its level."""
         sent = submission(self.request_id, {**typed, "verb": self.asked.name, "who": self.who})
         lock_submission(sent.request_id)
         before = earlier_digest(self.admin.audited_name(self.row), sent.request_id)

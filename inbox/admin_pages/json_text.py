@@ -1,6 +1,6 @@
 """JSON on a page: as it is stored, as Python reads it, or redacted; indented, escaped and cut at LENGTH_LIMIT.
 
-What can go wrong: Python can't read what PostgreSQL stores. The page shows it as stored; redacted, only its length.
+Failure modes: Python can't read what PostgreSQL stores. The page shows it as stored; redacted, only its length.
 """
 
 import json

@@ -3,7 +3,7 @@
 Keys alone would not do: a job may have moved since. Nor would the time of the page: `updated_at` is set before the
 commit, so a handler that runs long writes a time that was over when the page was made. So each job has a mark: when it
 was last written, or while a worker has it its lease, as a heartbeat writes the time too.
-What can go wrong: a text of many jobs belongs to another person, operation or list, or was written by hand. Then it is
+Failure modes: a text of many jobs belongs to another person, operation or list, or was written by hand. Then it is
 not read, as it is signed.
 """
 
@@ -26,13 +26,13 @@ from inbox.statuses import Status
 
 # For a time outside Python's range; every move replaces it with one inside.
 UNREADABLE = "?"
-# What the mark of a job in hand begins with.
+# The mark of a job in hand begins with this.
 LEASE = "lease "
 IN_HAND = Q(status=Status.PROCESSING)
 
 
 def seen(job: InboxJob) -> str:
-    """What identifies the job's state as it is now: every move writes updated_at, every claim makes a lease."""
+    """The mark of the job's present state: every move writes updated_at, every claim makes a lease."""
     at = "" if job.status == Status.PROCESSING else written(job.updated_at)
     return f"{job.status} {job.lease_id or '-'} {at}".strip()
 
@@ -67,7 +67,7 @@ class SeenJobs:
 
     @classmethod
     def from_text(cls, text: str, of: str) -> Self | None:
-        """What was seen, from a text that `as_text` made for the same `of`; None for any other text."""
+        """The jobs as they were seen, from a text of `as_text` for the same `of`; None for any other text."""
         try:
             found = signing.loads(text, salt=_salt(of))
         except signing.BadSignature:

@@ -6,7 +6,7 @@ share they warn; at 95 % a worker opens no further connection and takes small ba
 does not start. The budget is never more than the server allows ordinary users, and the sessions of other clients count
 against it as soon as they leave less than the share.
 
-What can go wrong: the count is a moment old, and behind a pooler it is the pooler's sessions that are counted. A role
+Failure modes: the count is a moment old, and behind a pooler it is the pooler's sessions that are counted. A role
 without pg_read_all_stats sees no start times of other roles' sessions and takes them for older than its own.
 Settings: DB_CONNECTION_BUDGET, DB_CONNECTIONS_RESERVED, DB_APPLICATION_NAME.
 """
@@ -118,7 +118,7 @@ class Connections:
 
     @property
     def may_start(self) -> bool:
-        """This process, whose session is counted already, is within the share. Of many at once, the oldest are.
+        """This process, whose session is counted already, is within the share. The oldest of many at once are.
 
         The last places of the share stay free for processes that check: even that needs a connection.
         """

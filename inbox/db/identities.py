@@ -4,7 +4,7 @@ Other programs may supply message ids. When the identity reaches a supplied id, 
 with a unique violation, and each failed one uses up one number. So one supplied id makes one INSERT fail; a block of a
 thousand makes a thousand fail in a row.
 
-What can go wrong: an id near the end of bigint. The identity must not be moved there, because no number is left after
+Failure modes: an id near the end of bigint. The identity must not be moved there, because no number is left after
 it; it never gets there by itself either, so such ids are ignored.
 """
 

@@ -2,7 +2,7 @@
 
 A page must not depend on when the last ANALYZE was. With statistics from a moment when nothing was open, or nearly all
 was dead, the planner reads the whole table, or sorts all open jobs, to show the first fifty.
-What can go wrong: a query without a fitting index is as slow as before, or slower; tests ask EXPLAIN.
+Failure modes: a query without a fitting index is as slow as before, or slower; tests ask EXPLAIN.
 """
 
 from collections.abc import Iterator

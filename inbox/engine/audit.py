@@ -15,7 +15,7 @@ from django.db.models.functions import Cast
 from inbox.db.storable import storable
 from inbox.models import InboxAudit, InboxJob
 
-# What the audit keeps of every job, besides next_attempt_at.
+# The audit keeps these columns of every job, and next_attempt_at.
 FACTS = ("status", "attempt_count", "error_kind")
 
 
@@ -32,7 +32,7 @@ def reason_of(text: str) -> str:
 
 
 class Change(NamedTuple):
-    """What was done to one object, such as `job:17`."""
+    """A change of one object, such as `job:17`."""
 
     object: str
     before: Mapping[str, Any] | None
@@ -40,7 +40,7 @@ class Change(NamedTuple):
 
 
 def job_facts(inbox_ids: Iterable[int], *more: str) -> dict[int, dict[str, Any]]:
-    """What these jobs are like now, by key; with the values of `more` columns."""
+    """The facts of these jobs as they are now, by key; with the values of `more` columns."""
     rows = (
         InboxJob.objects.filter(inbox_id__any_of=inbox_ids)
         .order_by("inbox_id")

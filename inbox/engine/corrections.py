@@ -1,6 +1,6 @@
 """Corrections: what a person put in place of the message of a job. The original is kept as it came.
 
-The newest correction counts; handlers read it instead of the payload of the source row. What can go wrong: the
+The newest correction counts; handlers read it instead of the payload of the source row. Failure modes: the
 correction is as bad as the original. Then the job dies again, and can be corrected again.
 """
 

@@ -1,7 +1,7 @@
 """Pause: while the service of an outbound source is unavailable, no process claims the source's jobs.
 
 Now and then one process tries one job, the probe, by the database's clock. Any answer but "unavailable" ends the pause,
-in the transaction that finishes the job. What can go wrong: the process with the probe dies (its job is reclaimed,
+in the transaction that finishes the job. Failure modes: the process with the probe dies (its job is reclaimed,
 which frees the turn), or the probe hangs (no other process tries meanwhile).
 """
 

@@ -10,7 +10,7 @@ Open jobs stay, whatever the time of their rows: nothing that happens to them de
 that a later message may still wake stays too. So does the job of a row whose time lies in the future, or that no
 watermark can pass: ingest would make it again.
 
-What can go wrong: a row commits so late that `pruned_before` has passed it. It never becomes a job; `count_late` counts
+Failure modes: a row commits so late that `pruned_before` has passed it. It never becomes a job; `count_late` counts
 such rows. Any number may run at once: they skip each other's rows, and one that dies leaves nothing half done.
 """
 

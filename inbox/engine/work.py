@@ -1,6 +1,6 @@
 """Work: hands claimed jobs to their handler and finishes them in the same transaction.
 
-Effects and status commit together or not at all. What can go wrong: a handler raises (each job is then tried alone, so
+Effects and status commit together or not at all. Failure modes: a handler raises (each job is then tried alone, so
 that only the culprit fails), the server breaks a deadlock (retried under the same lease), the lease is gone (nothing is
 written), the connection breaks (raised to the worker, which reclaims the jobs that its lease still holds).
 """

@@ -85,7 +85,7 @@ def in_batches(report: Callable[[], object]) -> Iterator[Stop]:
 
 
 def user_at_host() -> str:
-    """Who runs this process; a container's user may have no name."""
+    """The user that runs this process, and the host; a container's user may have no name."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""What each worker process had done by the end of each minute: gives the throughput without reading jobs."""
+"""The work of each process up to the end of each minute: gives the throughput without reading jobs."""
 
 from django.db import models
 

@@ -3,7 +3,7 @@
 It is stalled if work is due and nothing runs that does it, if a claim is older than any reclaimer would leave it, if
 work has long been due and nothing finishes, if a service that jobs need has long been unavailable, if rows have long
 waited to be ingested, or if a job is due that nothing here can handle.
-What can go wrong: one check looks at one moment, so right after an outage it still reports the outage.
+Failure modes: one check looks at one moment, so right after an outage it still reports the outage.
 Settings: INBOX_STALE_AFTER.
 """
 

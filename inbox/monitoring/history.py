@@ -1,4 +1,4 @@
-"""What has happened lately: how much was finished, how fast, and how the server does.
+"""The recent past: how much was finished, how fast, and how the server does.
 
 No query here depends on how many jobs there are: history comes from the tallies of workers, latency from the newest
 jobs by key.
@@ -75,7 +75,7 @@ class Latency(NamedTuple):
 
 
 class History(NamedTuple):
-    """What has happened.
+    """The recent past.
 
     attempts     of all registered workers since they began, by how they ended
     connections  sessions of this database, and `deadlocks` since its statistics were reset

@@ -35,7 +35,7 @@ OPEN_STATUSES = ("NEW", "PROCESSING", "FAILED", "WAITING")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the inbox holds.
+    """The state of the inbox.
 
     jobs           jobs by status; of those in `at_least` there may be more
     jobs_estimate  the planner's guess of all jobs, None if it has none

@@ -56,7 +56,7 @@ class OpenTransaction:
 
     @property
     def warning(self) -> tuple[str, str]:
-        """What is wrong, and the SQL that ends it."""
+        """The problem in words, and the SQL that ends it."""
         parts = [self.whose, f"user {self.user}", f"database {self.database}", self.application]
         if self.pid is not None:
             parts.append(self.state)
@@ -107,7 +107,7 @@ def find_transactions() -> Transactions:
 
 
 def warnings(found: Transactions) -> list[tuple[str, str]]:
-    """What is wrong, and what to type (SQL)."""
+    """Each problem in words, and the SQL to type."""
     result = [transaction.warning for transaction in found.oldest if transaction.age_s >= WARN_AFTER_S]
     if found.slot and found.slot.transactions >= WARN_AFTER_TRANSACTIONS:
         text = (

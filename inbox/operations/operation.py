@@ -1,6 +1,6 @@
 """Operation: something an operator can do to jobs. `apply` carries it out, the same way for all of them.
 
-verbs.py declares them. What can go wrong: somebody has a row locked at that moment. `apply` skips that job and its key
+verbs.py declares them. Failure modes: somebody has a row locked at that moment. `apply` skips that job and its key
 is not among those returned.
 """
 
@@ -25,7 +25,7 @@ OPERATE = "inbox.operate_job"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a form asks about: `name` stands in URLs, `label` on buttons; `does` tells a person what will happen."""
+    """The subject of a form: `name` stands in URLs, `label` on buttons; `does` tells a person what will happen."""
 
     name: str
     label: str
@@ -55,7 +55,7 @@ class Operation(Asked):
 
     @property
     def verb(self) -> str:
-        """What the audit calls it."""
+        """Its name in the audit."""
         return self.name.replace("-", " ")
 
     def possible(self, jobs: JobQuerySet) -> JobQuerySet:

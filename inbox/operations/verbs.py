@@ -1,8 +1,8 @@
-"""What operators can do to jobs. A new verb is declared here and listed in OPERATIONS; pages, audit and guard follow.
+"""Operators' verbs on jobs. A new one is declared here and listed in OPERATIONS; pages, audit and guard follow.
 
 A verb that moves a job in a new way also needs the move in inbox/statuses.py and in the trigger, by a migration. All
-verbs keep the list of errors, and runs_alone: a job that killed its workers must not harm neighbours again. What can go
-wrong: the cause is still there. Then a requeued or corrected job dies again, with a longer history.
+verbs keep the list of errors, and runs_alone: a job that killed its workers must not harm neighbours again. Failure
+modes: the cause is still there. Then a requeued or corrected job dies again, with a longer history.
 """
 
 import hashlib
@@ -80,8 +80,8 @@ MARK_DEAD = Operation(
     notifies=False,
 )
 
-# The job runs alone from then on: if it hung its worker, no neighbour hangs with it the next time. What the old owner
-# still writes is refused, as its lease no longer holds the job.
+# The job runs alone from then on: if it hung its worker, no neighbour hangs with it the next time. Writes of the old
+# owner are refused, as its lease no longer holds the job.
 RELEASE_LEASE = Operation(
     name="release-lease",
     label="Release lease",

@@ -1,7 +1,7 @@
 """Calls: makes the calls of outbound jobs, several at once, each in a thread, beside the worker's loop.
 
 Only the loop's thread uses the database and changes the state here; a call's thread hands over its answer and ends.
-Each answer is written at the next turn of the loop, whatever the other calls do. What can go wrong: a call hangs (it
+Each answer is written at the next turn of the loop, whatever the other calls do. Failure modes: a call hangs (it
 ends at its own deadline; its claim is renewed until then), the connection breaks (answers stay here, and are written by
 lease on a new one), the process has to stop at once (all jobs are given back; the threads die with it).
 """

@@ -1,7 +1,7 @@
 """Recovery: a worker's steps go on after a lost connection, a lost presence or a database that refuses.
 
-Before each step, the claim that an earlier one left in hand is returned, and the registration is renewed. What can go
-wrong: both fail again; then the next step tries again, after a pause.
+Before each step, the claim that an earlier one left in hand is returned, and the registration is renewed. Failure
+modes: both fail again; then the next step tries again, after a pause.
 """
 
 import random
@@ -56,7 +56,7 @@ class Recovery:
                 emit(Event.CONNECTION_LOST, error=error_text(error))
                 connection.close()
                 self.held.connection_lost()
-                # What broke it may have broken the connection of the presence too, without a sign.
+                # The same cause may have broken the connection of the presence too, without a sign.
                 self._drop_registration()
             elif not isinstance(error, OperationalError):
                 raise

@@ -1,7 +1,7 @@
 """Registration: a worker's row of inbox_worker, its presence, and its share of the database connections.
 
 While connections are scarce a worker has no connection for its presence and takes small batches; as soon as there are
-enough again, it registers anew. What can go wrong: the presence is lost (the worker drops it, claims nothing, and
+enough again, it registers anew. Failure modes: the presence is lost (the worker drops it, claims nothing, and
 registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere (the worker goes on without, and
 tries again now and then). Settings: those of db/connection_budget.py.
 """

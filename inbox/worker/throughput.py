@@ -1,7 +1,7 @@
 """Throughput: each worker process records now and then how much it has done, so that history costs jobs nothing.
 
 A row per process and minute, written when the worker notes that it is alive, every 10 s. An index on finished_at would
-cost an entry per job, and a count of the last hours would still read millions of them. What can go wrong: a process
+cost an entry per job, and a count of the last hours would still read millions of them. Failure modes: a process
 that is killed takes the counts of its last seconds with it; exact numbers need a count of jobs.
 """
 

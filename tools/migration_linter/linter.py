@@ -31,7 +31,7 @@ LARGE_TABLES = frozenset(
 )
 # Of these apps, the migrations up to that number were made before there was any row.
 BEFORE_ANY_ROW = {"inbox": 7, "packets": 5, "decisions": 8}
-# What a migration may drop, "table" or "table.column", and why the previous version does not need it. For example:
+# Drops that a migration may make, "table" or "table.column", and why the previous version does not need it, such as
 # {("inbox", "0012_drop_remark"): {"inbox_worker.remark": "not used since version 0.9"}}.
 EXCUSED: dict[tuple[str, str], dict[str, str]] = {}
 

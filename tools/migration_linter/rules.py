@@ -92,7 +92,7 @@ VALIDATE = "VALIDATE in another migration: here it reads all rows under the lock
 
 
 def advice(sql: str, rules: Iterable[Rule]) -> list[str]:
-    """What to do instead, for each rule that the statement breaks."""
+    """The way to do it instead, for each rule that the statement breaks."""
     return [
         instead
         for bad, good, instead in rules

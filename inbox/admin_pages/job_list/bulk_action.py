@@ -1,7 +1,7 @@
 """Does an operation to many jobs, those selected or all that match the list's filters, a batch per transaction.
 
 The first POST, from the list, shows how many jobs it would be and asks for a reason. Only the second does it, to
-exactly the jobs of that page: its form carries them. What can go wrong: a job has changed since that page was shown (it
+exactly the jobs of that page: its form carries them. Failure modes: a job has changed since that page was shown (it
 is skipped and counted), the form's jobs are not those of this person, operation and filters (the page asks again), or
 there are more jobs than one request has time for (what is done stays done, and the page asks again for the rest).
 """

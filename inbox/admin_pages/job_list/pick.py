@@ -3,7 +3,7 @@
 Indexes find few among many only for jobs in trouble, open jobs and error kinds. A list searches the first rows of such
 an index, or the newest jobs, and says so if there are more. One statement gives the keys of all pages and their count.
 In SQL, as the ORM can't filter what a LIMIT has cut off; without that cut, a filter that matches nothing would read the
-whole table. What can go wrong: a job that matches is older. Another filter, such as a status, finds it.
+whole table. Failure modes: a job that matches is older. Another filter, such as a status, finds it.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """The form by which a person corrects the message of a job and requeues it.
 
-It shows the payload: a reveal, which is logged, so it takes a POST to open it. What can go wrong: the source row is
+It shows the payload: a reveal, which is logged, so it takes a POST to open it. Failure modes: the source row is
 changed or deleted after the check here. Then the job ends as ignored, as if it had not been corrected.
 """
 

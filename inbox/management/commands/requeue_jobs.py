@@ -1,6 +1,6 @@
 """manage.py requeue_jobs: runs DEAD, FAILED or WAITING jobs again, for a reason that is kept in the audit.
 
-What can go wrong: the database refuses, or the command is stopped. Each batch is a transaction, so nothing is left half
+Failure modes: the database refuses, or the command is stopped. Each batch is a transaction, so nothing is left half
 done and the same command does the rest.
 """
 
