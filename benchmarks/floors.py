@@ -1,4 +1,4 @@
-"""What polls and sweeps cost when there is nothing to find among 1,000,000 settled rows, in one run.
+"""The cost of polls and sweeps when there is nothing to find among 1,000,000 settled rows, in one run.
 
     .venv/bin/python -m benchmarks.floors [--rows 1000000] [--rounds 200]
 

@@ -1,4 +1,4 @@
-"""What an idle worker costs in queries, CPU and memory: just started, and after 20,000 messages.
+"""The cost of an idle worker in queries, CPU and memory: just started, and after 20,000 messages.
 
     .venv/bin/python -m benchmarks.idle [--seconds 30] [--messages 20000]
 

@@ -1,4 +1,4 @@
-"""What bounds a worker's work: a refused ingest costs one interval, a drain sweeps once, `max_jobs` holds, and what a
+"""The bounds of a worker: a refused ingest costs one interval, a drain sweeps once, `max_jobs` holds, and what a
 progress display or a log line raises leaves no job behind."""
 
 import psycopg
