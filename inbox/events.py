@@ -48,16 +48,6 @@ class Event(Enum):
     DATABASE_REFUSED = "inbox.worker", "warning", "the database refused; going on"
     STOPPED = "inbox.worker", "info", "worker stopped"
 
-    @property
-    def level(self) -> str:
-        """The level of the log line, as structlog names it."""
-        return self.value[1]
-
-    @property
-    def text(self) -> str:
-        """The text of the log line."""
-        return self.value[2]
-
 
 Listener = Callable[[Event, JobCounts], None]
 # Each thread has its own: several workers run as threads of one process in tests.
@@ -66,8 +56,8 @@ _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=(
 
 def emit(event: Event, counts: JobCounts = NO_JOBS, **facts: Any) -> None:
     """Log the event with its facts and counts, and pass it to this thread's listeners."""
-    logger = structlog.get_logger(event.value[0])
-    getattr(logger, event.level)(event.text, **facts, **counts.shown())
+    logger, level, text = event.value
+    getattr(structlog.get_logger(logger), level)(text, **facts, **counts.shown())
     for listener in _listeners.get():
         listener(event, counts)
 

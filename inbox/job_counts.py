@@ -1,10 +1,9 @@
 """How the jobs of a batch ended, counted: what the verbs of the engine return, and what log lines and metrics show."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Self
-
-from inbox.statuses import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +25,9 @@ class JobCounts:
     @classmethod
     def of(cls, statuses: Iterable[str]) -> Self:
         """Count the statuses that jobs left PROCESSING for."""
-        found = dict.fromkeys(Status, 0)
-        for status in statuses:
-            found[Status(status)] += 1
-        return cls(
-            done=found[Status.DONE],
-            failed=found[Status.FAILED],
-            waiting=found[Status.WAITING],
-            dead=found[Status.DEAD],
-            given_back=found[Status.NEW],
-        )
+        found = Counter(statuses)
+        names = {"DONE": "done", "FAILED": "failed", "WAITING": "waiting", "DEAD": "dead", "NEW": "given_back"}
+        return cls(**{names[status]: count for status, count in found.items()})
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*(getattr(self, name) + getattr(other, name) for name in NAMES))

@@ -109,7 +109,7 @@ def test_every_key_of_the_log_is_listed():
 
 def test_every_event_is_listed():
     rows = re.findall(r"^\| `([\w.]+)` \| ([A-Z]+) \| (.*) \|$", (PROJECT / "docs/logs.md").read_text(), re.M)
-    assert rows == [(event.value[0], event.level.upper(), event.text) for event in Event]
+    assert rows == [(logger, level.upper(), text) for logger, level, text in (event.value for event in Event)]
 
 
 def test_every_how_to_of_the_alert_file_exists():

@@ -1,4 +1,4 @@
-"""The reads of the pages of jobs, by EXPLAIN ANALYZE, with statistics that are fresh, stale and wrong; no clock decides.
+"""The reads of the pages of jobs, by EXPLAIN ANALYZE, with fresh, stale and wrong statistics; no clock decides.
 
 A page that reads the whole table, or all open jobs, is right and quick in every small test, and takes seconds with
 millions.
