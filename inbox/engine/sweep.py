@@ -74,8 +74,14 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
     """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
     every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else settings.INBOX_RECONCILE_EVERY
-    due = _mark(source).filter(**{f"{kind.turn}__lte": Now() - timedelta(seconds=overdue_s)})
-    return bool(due.update(**_in_s(kind, every_s)))
+    with connection.cursor() as cursor:
+        # In SQL because the ORM takes 0.4 ms to build it, and a worker asks this after each ingest.
+        cursor.execute(
+            f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second'"
+            f" WHERE source = %s AND {kind.turn} <= now() - %s * interval '1 second'",
+            [every_s, source.name, overdue_s],
+        )
+        return bool(cursor.rowcount)
 
 
 def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]:
