@@ -25,6 +25,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 
 INSTALLED_APPS = [
     "config",
+    "verification",
     "decisions",
     "packets",
     "inbox",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.project import PROJECT
 
-PRODUCTION = ("inbox", "packets", "decisions", "config", "tools", "manage.py")
+PRODUCTION = ("inbox", "packets", "decisions", "verification", "config", "tools", "manage.py")
 MOST_FILES = 20
 MOST_LINES = 250
 MOST_LINES_OF_A_TEST = 400

@@ -1,0 +1,1 @@
+"""Audit: looks at live data for traces of broken promises. Read only, in bounded time at any size."""
