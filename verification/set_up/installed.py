@@ -20,6 +20,7 @@ SELECT coalesce((SELECT relnamespace FROM pg_class WHERE relname = ANY(%(tables)
 """
 
 # One row for each object: its kind, name and table, its definition, and what keeps it from being in force.
+# The parentheses of a trigger's WHEN change when it is dumped and restored, unless it is said in the pretty way.
 # A unique constraint stands for its index; conenforced is there from PostgreSQL 18 on.
 SELECT_OBJECTS = """
 WITH ours AS (
@@ -53,7 +54,7 @@ SELECT 'constraint', conname, ours.relname, pg_get_constraintdef(con.oid),
   FROM pg_constraint AS con JOIN ours ON ours.oid = conrelid LEFT JOIN pg_index ON indexrelid = conindid
  WHERE contype <> 'n'
 UNION ALL
-SELECT 'trigger', tgname, ours.relname, pg_get_triggerdef(pg_trigger.oid),
+SELECT 'trigger', tgname, ours.relname, pg_get_triggerdef(pg_trigger.oid, true),
        ARRAY[CASE WHEN tgenabled NOT IN ('O', 'A') THEN 'disabled' END,
              CASE WHEN pronamespace <> %(schema)s THEN 'foreign function' END]
   FROM pg_trigger JOIN ours ON ours.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid

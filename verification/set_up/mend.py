@@ -50,11 +50,11 @@ def repair(one: DbObject, state: str) -> str:
         case "row security":
             return f"ALTER TABLE {one.table} DISABLE ROW LEVEL SECURITY;"
         case "invalid":
-            return f"REINDEX INDEX CONCURRENTLY {one.bare_name}; remove duplicate rows first if it says so"
+            return f"REINDEX INDEX CONCURRENTLY {one.bare_name}; (if it finds duplicate rows, remove them first)"
         case "not validated":
             return f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {one.bare_name};"
         case "triggers disabled":
-            return f"ALTER TABLE {one.table} ENABLE TRIGGER ALL; the same for the table that it refers to"
+            return f"ALTER TABLE {one.table} ENABLE TRIGGER ALL; (the same for the table that it refers to)"
         case "disabled":
             return f"ALTER TABLE {one.table} ENABLE TRIGGER {one.bare_name};"
         case _:
