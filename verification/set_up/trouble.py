@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from verification.findings import Finding, SetUp
 from verification.row import Row
@@ -43,7 +44,7 @@ class Trouble:
     row: str = ""
 
 
-def of_table(table: str) -> dict[str, object]:
+def of_table(table: str) -> dict[str, Any]:
     """Where a trouble of a whole table belongs: arguments of Trouble."""
     return {"concerns": (f"table {table}",), "row": ROW_OF_TABLE.get(table, "")}
 
