@@ -1,0 +1,44 @@
+"""Files of the report. They appear whole or not at all, and a name that can't be written is refused before the work."""
+
+import os
+from pathlib import Path
+
+
+class Unwritable(Exception):
+    """The file can't be written; the text says why."""
+
+
+def check_writable(path: Path) -> None:
+    """Try whether `path` can be written, without touching what is there. Raises Unwritable."""
+    if str(path) == "-":
+        raise Unwritable("'-' is no file; the text goes to stdout anyway, and --json prints JSON there")
+    if path.exists() and not path.is_file():
+        raise Unwritable(f"{path} is not a file")
+    try:
+        beside = _make_beside(path, "")
+    except OSError as error:
+        raise Unwritable(f"{path}: {error.strerror}") from None
+    beside.unlink()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to `path`: a reader sees the old file or the new one. Raises Unwritable."""
+    try:
+        beside = _make_beside(path, text)
+        beside.replace(path.resolve())
+    except OSError as error:
+        raise Unwritable(f"{path}: {error.strerror}") from None
+
+
+def _make_beside(path: Path, text: str) -> Path:
+    """A file beside the real one, as a rename works within one file system only. A link is followed."""
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    with beside.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            beside.unlink()
+            raise
+    return beside
