@@ -15,7 +15,7 @@ def check_writable(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise Unwritable(f"{path} is not a file")
     try:
-        beside = _make_beside(path, "")
+        beside = _make_beside(path)
     except OSError as error:
         raise Unwritable(f"{path}: {error.strerror}") from None
     beside.unlink()
@@ -23,22 +23,20 @@ def check_writable(path: Path) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write `text` to `path`: a reader sees the old file or the new one. Raises Unwritable."""
+    beside = None
     try:
-        beside = _make_beside(path, text)
+        beside = _make_beside(path)
+        beside.write_text(text, encoding="utf-8")
         beside.replace(path.resolve())
     except OSError as error:
+        if beside:
+            beside.unlink()
         raise Unwritable(f"{path}: {error.strerror}") from None
 
 
-def _make_beside(path: Path, text: str) -> Path:
-    """A file beside the real one, as a rename works within one file system only. A link is followed."""
+def _make_beside(path: Path) -> Path:
+    """An empty file beside the real one, as a rename works within one file system only. A link is followed."""
     target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}")
-    with beside.open("x", encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-        except OSError:
-            beside.unlink()
-            raise
+    beside.touch(exist_ok=False)
     return beside

@@ -50,12 +50,13 @@ def as_html(report: Report) -> str:
         "is_good": report.is_good,
         "totals": totals(report),
         "next_steps": next_steps(report),
-        "head": [(printable(name), printable(value)) for name, value in head_lines(report)],
+        "head": head_lines(report),
         "rows": [_row(row) for row in report.rows],
         "other_findings": [_finding(finding_words(one), one.mend) for one in report.other_findings],
         "legend": [(kind, MARKS[kind], text) for kind, text in LEGEND.items()],
     }
-    return engine.get_template("report.html").render(Context(context))
+    page = engine.get_template("report.html").render(Context(context))
+    return "\n".join(printable(line) for line in page.split("\n"))
 
 
 def _row(one: RowReport) -> dict[str, Any]:
@@ -85,12 +86,12 @@ def _proof(proof: ProofResult) -> dict[str, Any]:
         "story": proof.story,
         "run": run_words(proof.run),
         "class": CLASSES[proof.verdict],
-        "broken": [printable(text) for text in broken_words(proof.run)],
+        "broken": broken_words(proof.run),
         "graph": _graph("What one round saw", proof.run.moments),
         "removals": [
             {
                 "what": removal.what,
-                "result": printable(removal_words(removal)),
+                "result": removal_words(removal),
                 "class": "good" if removal.is_seen else "unproved",
                 "graph": _graph("What the round without it saw", removal.run.moments),
             }
@@ -100,7 +101,7 @@ def _proof(proof: ProofResult) -> dict[str, Any]:
 
 
 def _finding(text: str, mend: str) -> dict[str, str]:
-    return {"text": printable(text), "mend": printable(mend)}
+    return {"text": text, "mend": mend}
 
 
 @dataclass(frozen=True, slots=True)

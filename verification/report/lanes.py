@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inbox.monitoring.terminal import printable
 from verification.proof.stage import Moment
 
 # A round of more moments than this is told without the rest: nobody reads on.
@@ -74,7 +73,7 @@ def graph_of(moments: Sequence[Moment]) -> Graph:
             Cell(before[session], doing[session], MARKS[kind] if session == moment.session else "")
             for session in sessions
         ]
-        lines.append(Line(moment.at_ms, moment.session, kind, printable(moment.what), cells))
+        lines.append(Line(moment.at_ms, moment.session, kind, moment.what, cells))
     return Graph(sessions, lines, len(moments) - len(shown))
 
 
