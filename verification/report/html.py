@@ -67,7 +67,6 @@ def _row(one: RowReport) -> dict[str, Any]:
         "title": row.title,
         "verdict": one.verdict,
         "class": CLASSES[one.verdict],
-        "is_open": one.verdict in (Verdict.FAILED, Verdict.NOT_PROVED),
         "numbers": row_numbers(one),
         "promise": row.promise,
         "mechanism": row.mechanism,
@@ -86,6 +85,7 @@ def _proof(proof: ProofResult) -> dict[str, Any]:
         "story": proof.story,
         "run": run_words(proof.run),
         "class": CLASSES[proof.verdict],
+        "is_open": proof.verdict is not Verdict.PROVED,
         "broken": broken_words(proof.run),
         "graph": _graph("What one round saw", proof.run.moments),
         "removals": [

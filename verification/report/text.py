@@ -47,8 +47,8 @@ def as_text(report: Report, *, is_detailed: bool = False) -> str:
 
 
 def _table(report: Report) -> Iterable[str]:
-    yield LINE.format("row", "", "verdict", "rounds", "broken", "breaks if").rstrip()
-    yield LINE.format("", "", "", "", "", "removed").rstrip()
+    yield LINE.format("row", "", "verdict", "rounds", "broken", "breaks").rstrip()
+    yield LINE.format("", "", "", "", "", "without").rstrip()
     for row in report.rows:
         yield LINE.format(clip(row.row.number, 4), clip(row.row.title, 38), row.verdict, *row_numbers(row)).rstrip()
 
