@@ -25,7 +25,7 @@ KINDS = (
     ("is killed", "killed", NOTHING),
 )
 # The mark of each kind, which tells it apart without its colour.
-MARKS = {"starts": "●", "held": "‖", "goes": "►", "waits": "◷", "ended": "■", "killed": "✕", "error": "!"}
+MARKS = {"starts": "●", "held": "◆", "goes": "►", "waits": "◷", "ended": "■", "killed": "✕", "error": "!"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def totals(report: Report) -> str:
     return (
         f"{many(sum(len(row.proofs) for row in rows), 'race')}, {many(rounds, 'round')}, "
         f"{many(broken, 'broken round')}, {many(sum(row.deadlocks for row in rows), 'deadlock')}. "
-        f"Protections taken out: {removals:,}; without them, {seen:,} broke, as they must."
+        f"A protection was taken out {many(removals, 'time')}; each time a race must break, and {seen:,} did."
     )
 
 
@@ -112,7 +112,8 @@ def removal_words(removal: Removal) -> str:
     """What happened without the protection."""
     run = removal.run
     if removal.is_seen:
-        return f"broke in round {run.rounds}: {'; '.join(run.broken)}"
+        more = f", and {len(run.broken) - 1} more" if len(run.broken) > 1 else ""
+        return f"broke in round {run.rounds}: {run.broken[0]}{more}"
     if run.error is not None:
         return f"COULD NOT RUN: {run.error}"
     return f"DID NOT BREAK in {many(run.rounds, 'round')}"

@@ -59,7 +59,7 @@ def test_the_headline_and_the_totals_count(proved, mixed):
     )
     assert totals(mixed) == (
         "6 races, 100 rounds, 1 broken round, 0 deadlocks. "
-        "Protections taken out: 6; without them, 5 broke, as they must."
+        "A protection was taken out 6 times; each time a race must break, and 5 did."
     )
 
 
