@@ -1,4 +1,4 @@
-"""Shows on stderr how far the proofs are: one line that is rewritten on a terminal, else a plain line per row."""
+"""Shows on stderr how far the proofs or the audit are: one line that is rewritten on a terminal, else plain lines."""
 
 import sys
 import time
@@ -11,6 +11,8 @@ from verification.results import ProofResult
 from verification.row import Row
 
 CLEAR_LINE = "\r\x1b[K"
+# Where lines can't be rewritten.
+LINE_EVERY_S = 5.0
 
 
 class ProofProgress:
@@ -23,7 +25,7 @@ class ProofProgress:
         self._is_shown = is_shown
         self._is_terminal = sys.stderr.isatty()
         self._clock = clock
-        self._began = clock()
+        self._began = self._last_line = clock()
 
     def __enter__(self) -> Self:
         return self
@@ -33,19 +35,27 @@ class ProofProgress:
             self._write(CLEAR_LINE)
 
     def say(self, text: str) -> None:
-        """Show what is being done now; where lines can't be rewritten, results alone are shown."""
-        if self._is_shown and self._is_terminal:
+        """Show what is being done now; where lines can't be rewritten, only if there was no line for a while."""
+        if not self._is_shown:
+            return
+        if self._is_terminal:
             self._write(CLEAR_LINE + clip(f"{self._where()} {text}", WIDTH - 1))
+        elif self._clock() - self._last_line >= LINE_EVERY_S:
+            self._line(text)
 
     def proved(self, result: ProofResult) -> None:
         """Count a result."""
         self._done += 1
         if self._is_shown and not self._is_terminal:
-            title = self._titles.get(result.row, result.row)
-            self._write(clip(f"{self._where()} {title}: {result.race}: {result.verdict}", 2 * WIDTH) + "\n")
+            self._line(f"{self._titles.get(result.row, result.row)}: {result.race}: {result.verdict}")
+
+    def _line(self, text: str) -> None:
+        self._last_line = self._clock()
+        self._write(clip(f"{self._where()} {text}", 2 * WIDTH) + "\n")
 
     def _where(self) -> str:
-        return f"[{self._done}/{self._all}, {took(self._clock() - self._began)}]"
+        since = took(self._clock() - self._began)
+        return f"[{self._done}/{self._all}, {since}]" if self._all else f"[{since}]"
 
     @staticmethod
     def _write(text: str) -> None:

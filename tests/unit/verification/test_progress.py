@@ -46,3 +46,12 @@ def test_a_pipe_has_a_plain_line_per_race(shown):
 
 def test_nothing_is_shown_to_nobody(shown):
     assert shown(Terminal(), is_shown=False) == ""
+
+
+def test_a_pipe_hears_of_long_work_now_and_then(monkeypatch):
+    times = iter([0.0, 1.0, 6.0, 6.0, 6.0, 8.0])
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with ProofProgress([], is_shown=True, clock=lambda: next(times)) as progress:
+        for text in ("first", "second", "third"):
+            progress.say(text)
+    assert sys.stderr.getvalue() == "[6.0 s] second\n"
