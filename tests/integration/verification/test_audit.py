@@ -5,8 +5,14 @@ from collections import Counter
 import pytest
 from django.db import connection
 
+from inbox import registry
+from inbox.engine.prune import old_jobs, prune
+from inbox.engine.sweep import SweepKind
 from inbox.models import InboxJob
-from tests.support.audited import found, tell_stories
+from tests.support.audited import found, tell_stories, tell_story
+from tests.support.clinical import write_decision
+from tests.support.drain import drain_all, swept
+from tests.support.rows import esmd, send, tracking_id
 from verification.audit.run import audit
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +66,38 @@ def test_it_says_how_far_it_is(stories):
     jobs = InboxJob.objects.count()
     assert f"statuses that contradict their times: {jobs:,} rows read" in said
     assert "statuses that contradict their times: 2 rows read" in said
+
+
+def test_times_that_python_has_none_for_are_no_damage(stories):
+    for time in ("-infinity", "4000-01-01 BC", "20000-01-01", "infinity"):
+        send(esmd(tracking_id(9)), tracking_id(9), created_at=time)
+        write_decision(1, created_at=time, updated_at=time)
+    drain_all()
+    swept(registry.source("integration"), SweepKind.RECONCILE)
+    drain_all()
+    assert found() == {}
+
+
+def test_errors_of_any_shape_stop_nothing(stories):
+    for errors in ("{}", "1", '[1, null, [], {"attempt": "x"}, {"attempt": 1e30, "kind": {}}]'):
+        execute(f"UPDATE integration_inbox SET error_kind = 'Test', errors = '{errors}' WHERE status = 'DONE'")
+        assert found() == {}
+
+
+def test_after_a_prune_nothing_is_missing(stories):
+    """Neither the rows whose jobs are gone, nor the jobs of rounds that are long over."""
+    execute("ALTER TABLE integration_inbox DISABLE TRIGGER inbox_guard_moves")
+    execute(
+        "UPDATE integration_inbox SET status = 'DONE', started_at = now(), finished_at = now() - interval '10 days'"
+        " WHERE status IN ('DONE', 'NEW')"
+    )
+    execute("UPDATE integration_send_serviceops SET created_at = created_at - interval '10 days'")
+    execute("UPDATE service_ops_send_serviceops SET updated_at = updated_at - interval '10 days'")
+    execute("ALTER TABLE packet_decision DISABLE TRIGGER USER")
+    execute("UPDATE packet_decision SET created_at = created_at - interval '10 days'")
+    for batch in old_jobs(older_than_s=5 * 86400):
+        prune(batch, older_than_s=5 * 86400, who="ada")
+    assert not InboxJob.objects.filter(status="DONE").exists()
+    assert found() == {}
+    tell_story(7)
+    assert found() == {}

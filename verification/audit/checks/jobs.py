@@ -52,9 +52,12 @@ SELECT job.inbox_id, 'job ' || job.inbox_id || ', now ' || job.status
            count(*) FILTER (WHERE kind IN {DEADLY}) - (job.status = 'DEAD')::int AS revivals,
            max(attempt) FILTER (WHERE is_last) AS last_attempt
       FROM (SELECT attempt, kind, lag(attempt) OVER by_number AS attempt_before,
-                   lead(attempt) OVER by_number IS NULL AS is_last
-              FROM ROWS FROM (jsonb_to_recordset(CASE jsonb_typeof(job.errors) WHEN 'array' THEN job.errors END)
-                              AS (attempt int, kind text)) WITH ORDINALITY AS error(attempt, kind, number)
+                   lead(number) OVER by_number IS NULL AS is_last
+              FROM jsonb_array_elements(CASE jsonb_typeof(job.errors) WHEN 'array' THEN job.errors END)
+                   WITH ORDINALITY AS error(entry, number)
+             CROSS JOIN LATERAL (SELECT entry ->> 'kind' AS kind,
+                                        CASE WHEN entry ->> 'attempt' ~ '^[0-9]{{1,9}}$'
+                                             THEN (entry ->> 'attempt')::int END AS attempt) AS read
             WINDOW by_number AS (ORDER BY number)) AS error
  ) AS told
  WHERE {IN_RANGE} AND job.error_kind IS NOT NULL
