@@ -61,14 +61,3 @@ def lost(*message_ids: int) -> list[str]:
     jobs = InboxJob.objects.filter(source=SOURCE.name, message_id__in=message_ids)
     without = set(message_ids).difference(jobs.values_list("message_id", flat=True))
     return [f"row {message_id} was passed, and has no job" for message_id in sorted(without)]
-
-
-def begin() -> None:
-    """Begin a transaction that lasts until `commit`, over several steps of a session."""
-    connection.set_autocommit(False)
-
-
-def commit() -> None:
-    """End it."""
-    connection.commit()
-    connection.set_autocommit(True)

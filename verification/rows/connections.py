@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from django.db import connection
 from django.test import override_settings
 
 from inbox.db.connection_budget import NoRoom, count_connections, wait_for_room
@@ -21,6 +20,7 @@ from inbox.worker.registration import Registration
 from verification.proof.stage import Stage
 from verification.protections import connections as protections
 from verification.row import Proof, Row
+from verification.steps import connect, disconnect, execute
 
 NAMES = "ABCDEFGH"
 RESERVED = 4
@@ -34,10 +34,9 @@ SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 @contextmanager
 def _share_of(more: int, stage: Stage) -> Iterator[int]:
     """Connect all; the share is then `more` than the sessions of others, whose number this gives."""
-    with connection.cursor() as cursor:
-        cursor.execute(END_SESSIONS)
+    execute(END_SESSIONS)
     for name in NAMES:
-        stage.do(name, lambda: connection.ensure_connection(), "connects")
+        stage.do(name, connect)
     found = count_connections()
     others = found.background - len(NAMES)
     if found.room_of_server < RESERVED + len(NAMES):
@@ -45,7 +44,7 @@ def _share_of(more: int, stage: Stage) -> Iterator[int]:
     with override_settings(DB_CONNECTION_BUDGET=others + more + RESERVED, DB_CONNECTIONS_RESERVED=RESERVED):
         yield others
     for name in NAMES:
-        stage.do(name, lambda: connection.close(), "disconnects")
+        stage.do(name, disconnect)
 
 
 def many_start_at_once(stage: Stage) -> list[str]:

@@ -20,7 +20,8 @@ from verification.proof.stage import Stage
 from verification.protections.ingest import LOOKBACK_OFF, RECONCILE_OFF, TURN_IS_GUARDED
 from verification.row import Proof, Row
 from verification.scenes import SOURCE
-from verification.source_rows import ago, begin, clear, commit, lost, new_message_ids, poll, send
+from verification.source_rows import ago, clear, lost, new_message_ids, poll, send
+from verification.steps import begin, commit
 
 
 def eight_ask_for_the_turn(stage: Stage) -> list[str]:

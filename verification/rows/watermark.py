@@ -7,8 +7,7 @@ Both orders           A  ingests a new row               | each is held before i
 Equal times           A  sends row 1, and W ingests
                       B  sends row 2, and W ingests      | it has the time of the mark, and a higher id
 Behind the mark       A  begins, and sends a row
-                      B  sends another, and W ingests    | the mark has passed A's row
-                      A  commits, and W ingests
+                      B  sends another, and W ingests    | the mark has passed A's row; A commits, and W ingests
 """
 
 from functools import partial
@@ -18,7 +17,8 @@ from verification.proof.stage import Stage
 from verification.protections.ingest import MOVES_FORWARD, OVERLAP, READS_EQUAL_TIMES, WAITS, WATERMARK_PER_COLUMN
 from verification.row import Proof, Row
 from verification.scenes import SOURCE
-from verification.source_rows import ago, begin, clear, commit, lost, new_message_ids, poll, send, watermark
+from verification.source_rows import ago, clear, lost, new_message_ids, poll, send, watermark
+from verification.steps import begin, commit
 
 
 def two_ingests_at_once(stage: Stage) -> list[str]:
