@@ -1,6 +1,6 @@
 """Protections of the connection budget."""
 
-from math import inf
+from dataclasses import replace
 
 from verification.patches import patched, without_text
 from verification.row import Protection
@@ -23,8 +23,8 @@ KEEPS_THE_RESERVE = Protection(
     "what is kept for the web is no part of the share",
     lambda: patched("inbox.db.connection_budget:Connections.share", lambda plain: property(lambda self: self.budget)),
 )
-NO_SECOND_WHILE_SCARCE = Protection(
-    "no-second-while-scarce",
-    "a worker opens no second connection while they are scarce",
-    lambda: patched("inbox.worker.registration:TIGHT_AT", lambda plain: inf),
+COUNTS_ITS_SECOND = Protection(
+    "counts-its-second",
+    "a worker that has opened its second connection counts again, and closes it if there are too many",
+    lambda: patched("inbox.worker.presence:count_connections", lambda plain: lambda: replace(plain(), budget=10**6)),
 )
