@@ -11,6 +11,7 @@ from inbox.management.base import DatabaseCommand
 from inbox.monitoring.terminal import say
 from verification.proof.parent import ProofsBrokeOff, prove_on
 from verification.proof.scratch import NoScratch, scratch_database
+from verification.proof.stopping import Stopped
 from verification.report.model import Report, RowReport
 from verification.report.text import as_text
 from verification.row import QUICK_ROUNDS, ROUNDS
@@ -40,10 +41,11 @@ class Command(DatabaseCommand):
         why_no_proofs = None
         try:
             with scratch_database(url) as scratch:
+                set_up.facts.append(("sessions of the proofs reach the server", scratch.way))
                 prove_on(scratch, [row.key for row in rows], rounds=rounds, say=self._say, tell=results.append)
         except NoScratch as error:
             why_no_proofs = str(error)
-        except ProofsBrokeOff as error:
+        except (ProofsBrokeOff, Stopped) as error:
             raise CommandError(str(error)) from None
         reports = [
             RowReport(row, set_up.findings.get(row.key, []), [one for one in results if one.row == row.key])
