@@ -1,6 +1,6 @@
 """The rows of the report, in its order. One file each; a reader must see the interleaving."""
 
 from verification.row import Row
-from verification.rows import claiming, pause
+from verification.rows import claiming, heartbeat, pause, wake
 
-ROWS: tuple[Row, ...] = tuple(module.ROW for module in (claiming, pause))
+ROWS: tuple[Row, ...] = tuple(module.ROW for module in (claiming, wake, heartbeat, pause))
