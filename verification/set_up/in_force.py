@@ -58,12 +58,12 @@ class Settings:
             cursor.execute(SELECT_DATABASE, [names[0]])
             self._database = cursor.fetchone()[0]
 
-    def of(self, login: Login, name: str) -> InForce:
-        """What a new session of this role gets."""
+    def of(self, login: Login, name: str, *, by_itself: bool = True) -> InForce:
+        """What a new session of this role gets; with by_itself=False, one that asks for nothing."""
         setting, source, reset_value, boot_value = self._server.get(
             name, (self._custom.get(name, ""), "default", self._custom.get(name, ""), "")
         )
-        if login.is_ours and source in BY_SESSION:
+        if by_itself and login.is_ours and source in BY_SESSION:
             return InForce(setting, "the session itself", SESSION_OPTIONS)
         role, database = f"role {quoted(login.name)}", self._database
         for key, set_by, command in (

@@ -18,7 +18,7 @@ from verification.set_up.paths import path_troubles
 from verification.set_up.rights import read_rights, right_troubles
 from verification.set_up.roles import GROUPS, OUR_GROUPS, read_logins, read_prefixes
 from verification.set_up.server import server_facts
-from verification.set_up.trouble import Trouble, sort_out
+from verification.set_up.trouble import Trouble, is_called, sort_out
 from verification.set_up.watched import NAMES, in_words, setting_troubles
 
 Facts = list[tuple[str, str]]
@@ -49,7 +49,7 @@ def _unknown_objects(expected: Expected, rows: Sequence[Row]) -> list[Trouble]:
         Trouble(name, "is made by no migration", "correct the row", concerns=(name,))
         for row in rows
         for name in row.objects
-        if name not in expected.objects
+        if not any(is_called(known, name) for known in expected.objects)
     ]
 
 

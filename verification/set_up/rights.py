@@ -79,7 +79,7 @@ def _differences(role: str, has: Rights, wanted: Rights, mend: str) -> Iterator[
         where = of_table(name.removeprefix("table ")) if name.startswith("table ") else {"concerns": (name,)}
         if missing:
             what = f"may not {', '.join(sorted(missing))} on {name}, which its program needs"
-            yield Trouble(f"grants of {role}", what, mend, "its program can't do its work", **where)
+            yield Trouble(f"grants of {role}", what, mend, "its program can do its work", **where)
         if more:
             what = f"may also {', '.join(sorted(more))} on {name}"
             mends = mend.format(rights=", ".join(sorted(more)), name=name.removeprefix("table "))

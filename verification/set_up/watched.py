@@ -22,6 +22,7 @@ class Watched:
     endangers  the promise, in words
     row        the row that tells of it, if none names it
     for_others it also matters in the sessions of Integration, ClinicalOps and the JSON Generator
+    in_vain    said of what is set for a role or database and does not reach ServiceOps' own sessions; if empty, it is fine
     """
 
     name: str
@@ -29,6 +30,7 @@ class Watched:
     endangers: str
     row: str
     for_others: bool = False
+    in_vain: str = ""
 
 
 def _is_unlimited(value: str) -> bool:
@@ -41,6 +43,7 @@ WATCHED = (
         lambda value: value.lower() != "read committed",
         "a transaction that waited for a lock sees what its holder wrote, and never acts on a stale picture",
         "isolation",
+        in_vain="; ServiceOps' own sessions ask for read committed, but others of this role get it",
     ),
     Watched(
         "default_transaction_read_only",
@@ -121,8 +124,11 @@ def setting_troubles(settings: Settings, logins: Sequence[Login]) -> list[Troubl
             if not (login.is_ours or watched.for_others or (login.is_current and watched.name in OF_THE_SERVER)):
                 continue
             found = settings.of(login, watched.name)
+            in_vain = ""
+            if watched.in_vain and not watched.is_wrong(found.value):
+                found, in_vain = settings.of(login, watched.name, by_itself=False), watched.in_vain
             if watched.is_wrong(found.value) or _may_lose_on_failover(settings, login, watched.name, found.value):
-                troubles.append(_trouble(watched, found, login))
+                troubles.append(_trouble(watched, found, login, in_vain))
                 if watched.name in OF_THE_SERVER:
                     break
     return troubles
@@ -139,12 +145,12 @@ def in_words(settings: Settings, login: Login) -> str:
     return ", ".join(parts)
 
 
-def _trouble(watched: Watched, found: InForce, login: Login) -> Trouble:
+def _trouble(watched: Watched, found: InForce, login: Login, in_vain: str) -> Trouble:
     whose = "" if watched.name in OF_THE_SERVER else f" of role {login.name}"
     mend = found.reset or f"set it for the session: {DOCS}, Connections and Poolers"
     return Trouble(
         f"setting {watched.name}{whose}",
-        f"is '{found.value}', set by {found.set_by}",
+        f"is '{found.value}', set by {found.set_by}{in_vain}",
         mend,
         watched.endangers,
         concerns=(watched.name,),
