@@ -28,8 +28,8 @@ def main() -> None:
     from verification.set_up.roles import GROUPS
 
     tables = our_tables()
-    with scratch_database(settings.DATABASE_DIRECT_URL or settings.DATABASE_URL) as url:
-        connection.settings_dict["NAME"] = urlsplit(url).path[1:]
+    with scratch_database(settings.DATABASE_DIRECT_URL or settings.DATABASE_URL) as scratch:
+        connection.settings_dict["NAME"] = urlsplit(scratch.direct_url or scratch.url).path[1:]
         call_command("migrate", verbosity=0)
         with transaction.atomic():
             # The groups are made for all databases of the server, so this is rolled back.

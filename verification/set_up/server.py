@@ -1,7 +1,10 @@
 """The server and the state of the database: facts for the head of the report, and what endangers all of it."""
 
+from functools import cache
+
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from verification.set_up.installed import APPS
 from verification.set_up.trouble import Trouble
@@ -40,14 +43,18 @@ def _migrations() -> list[tuple[str, str]]:
     """Whether the database is that of this version: another one may rightly have other definitions."""
     try:
         with transaction.atomic():
-            loader = MigrationLoader(connection)
+            recorded = MigrationRecorder(connection).applied_migrations()
     except DatabaseError:
         return [("migrations", "unknown: this role may not read django_migrations")]
-    known = {key for key in loader.disk_migrations if key[0] in APPS}
-    applied = {key for key in loader.applied_migrations if key[0] in APPS}
+    known, applied = _known_migrations(), {key for key in recorded if key[0] in APPS}
     parts = [
         f"{words}: " + ", ".join(".".join(key) for key in sorted(keys))
         for words, keys in (("not applied", known - applied), ("of another version", applied - known))
         if keys
     ]
     return [("migrations", "; ".join(parts) or "all applied, and no others")]
+
+
+@cache
+def _known_migrations() -> set[tuple[str, str]]:
+    return {key for key in MigrationLoader(None).disk_migrations if key[0] in APPS}

@@ -22,7 +22,7 @@ class Watched:
     endangers  the promise, in words
     row        the row that tells of it, if none names it
     for_others it also matters in the sessions of Integration, ClinicalOps and the JSON Generator
-    in_vain    said of what is set for a role or database and does not reach ServiceOps' own sessions; if empty, it is fine
+    in_vain    said of a value that does not reach ServiceOps' own sessions; if empty, that is fine
     """
 
     name: str
