@@ -17,8 +17,7 @@ from inbox.models import InboxJob
 from verification.proof.stage import Stage
 from verification.protections.claiming import CLAIM_LOCKS, CLAIM_SKIPS, PICKS_BEFORE_IT_MARKS
 from verification.row import Proof, Row
-from verification.scenes import SOURCE, end_jobs, make_jobs, succeed
-from verification.steps import take
+from verification.scenes import SOURCE, end_jobs, make_jobs
 
 LIMIT = 5
 # So many rows leave the table with many pages and few rows, which is what misleads the planner.
@@ -30,7 +29,7 @@ def eight_sessions_claim(stage: Stage) -> list[str]:
     make_jobs(8 * LIMIT)
     with stage.hold("inbox.engine.claim:_mark"):
         results = stage.at_once({name: partial(claim, SOURCE, worker_id=name, limit=LIMIT) for name in "ABCDEFGH"})
-    claims: list[Claim] = [succeed(result) for result in results.values()]
+    claims: list[Claim] = [result.get() for result in results.values()]
     owners = Counter(inbox_id for one in claims for inbox_id in one.all_inbox_ids)
     broken = [f"job {inbox_id} is in {times} claims" for inbox_id, times in owners.items() if times > 1]
     broken += [f"a claim of at most {LIMIT} took {len(one)}" for one in claims if len(one) > LIMIT]
@@ -46,7 +45,7 @@ def a_claim_comes_while_another_is_made(stage: Stage) -> list[str]:
         stage.start("B", partial(claim, SOURCE, worker_id="B", limit=LIMIT))
         broken = ["B waits for the claim of A"] if stage.is_waiting("B") else []
         stage.go("A")
-    sizes = [len(succeed(stage.end(name))) for name in "AB"]
+    sizes = [len(stage.end(name).get()) for name in "AB"]
     if sizes != [LIMIT, LIMIT]:
         broken.append(f"of {2 * LIMIT} due jobs, two claims of {LIMIT} took {sizes}")
     end_jobs()
@@ -61,7 +60,7 @@ def a_claim_with_stale_statistics(stage: Stage) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE integration_inbox")
     make_jobs(8 * LIMIT)
-    claimed: Claim = take(stage, "A", partial(claim, SOURCE, worker_id="A", limit=LIMIT))
+    claimed: Claim = stage.do("A", partial(claim, SOURCE, worker_id="A", limit=LIMIT))
     marked = InboxJob.objects.filter(source=SOURCE.name, lease_id=claimed.lease_id).count()
     end_jobs()
     return [f"a claim of at most {LIMIT} marked {marked}"] if marked > LIMIT else []

@@ -15,12 +15,12 @@ from django.db import transaction
 from inbox.engine.enqueue import enqueue
 from inbox.engine.ingest import ingest
 from inbox.models import InboxJob
+from verification.job_steps import refusals
 from verification.proof.stage import Stage
 from verification.protections.insert import KEY_AND_ANTI_JOIN, ON_CONFLICT, ONE_JOB_PER_MESSAGE
 from verification.row import Proof, Row
 from verification.scenes import SOURCE, end_jobs, new_tracking_id
 from verification.source_rows import clear, new_message_ids, send
-from verification.steps import refusals
 
 MESSAGES = 5
 SESSIONS = "ABCDEFGH"

@@ -11,12 +11,12 @@ B   claims it, has the effect, finishes         A   goes on, finishes
 from functools import partial
 
 from inbox.engine.work import work
+from verification.job_steps import claim_and_work, old_claim, the_job
 from verification.proof.stage import Stage
 from verification.protections.effects import EFFECTS_OUTSIDE
 from verification.protections.lease import LOCKS_ITS_JOBS
 from verification.row import Proof, Row
-from verification.scenes import end_jobs, make_claims_old, make_jobs, reclaim_old, succeed, witnesses
-from verification.steps import claim_and_work, old_claim, take, the_job
+from verification.scenes import end_jobs, make_claims_old, make_jobs, reclaim_old, witnesses
 
 
 def a_worker_is_killed_between_effect_and_status(stage: Stage) -> list[str]:
@@ -28,8 +28,8 @@ def a_worker_is_killed_between_effect_and_status(stage: Stage) -> list[str]:
         stage.go("A")
         stage.end("A")
     make_claims_old()
-    take(stage, "R", reclaim_old)
-    take(stage, "B", partial(claim_and_work, "B"))
+    stage.do("R", reclaim_old)
+    stage.do("B", partial(claim_and_work, "B"))
     return more_or_less_than_one_effect()
 
 
@@ -38,10 +38,10 @@ def a_claim_grows_old_between_effect_and_status(stage: Stage) -> list[str]:
     old = old_claim(stage)
     with stage.hold("inbox.engine.work:finish", only=("A",)):
         stage.start("A", partial(work, old))
-        take(stage, "R", reclaim_old)
-        take(stage, "B", partial(claim_and_work, "B"))
+        stage.do("R", reclaim_old)
+        stage.do("B", partial(claim_and_work, "B"))
         stage.go("A")
-        succeed(stage.end("A"))
+        stage.end("A").get()
     return more_or_less_than_one_effect()
 
 

@@ -18,11 +18,11 @@ from inbox.engine.give_back import give_back
 from inbox.engine.heartbeat import renew_claims
 from inbox.engine.reclaim import reclaim_own
 from inbox.engine.work import work
+from verification.job_steps import claim_and_work, old_claim, the_job
 from verification.proof.stage import Stage
 from verification.protections.lease import NO_LEASE_CHECK, OWNER_AND_ATTEMPT
 from verification.row import Proof, Row
-from verification.scenes import SOURCE, end_jobs, reclaim_old, succeed, witnesses
-from verification.steps import claim_and_work, old_claim, take, the_job
+from verification.scenes import SOURCE, end_jobs, reclaim_old, witnesses
 
 LATE_VERBS: dict[str, Callable[..., object]] = {
     "give back": give_back,
@@ -36,7 +36,7 @@ def a_frozen_worker_wakes(stage: Stage) -> list[str]:
     old = old_claim(stage)
     with stage.hold("inbox.engine.work:lock_leased"):
         stage.start("A", partial(work, old))
-        take(stage, "R", reclaim_old)
+        stage.do("R", reclaim_old)
         stage.start("B", partial(claim_and_work, "B"))
         return wake_and_finish(stage)
 
@@ -46,7 +46,7 @@ def a_worker_claims_again_what_it_gave_back(stage: Stage) -> list[str]:
     old = old_claim(stage)
     with stage.hold("inbox.engine.work:lock_leased"):
         stage.start("A", partial(work, old))
-        take(stage, "B", partial(give_back, old.lease_id, old.all_inbox_ids))
+        stage.do("B", partial(give_back, old.lease_id, old.all_inbox_ids))
         stage.start("B", partial(claim_and_work, "A"))
         return wake_and_finish(stage)
 
@@ -56,10 +56,10 @@ def a_late_verb_under_a_lost_lease(stage: Stage) -> list[str]:
     broken = []
     for name, verb in LATE_VERBS.items():
         old = old_claim(stage)
-        take(stage, "R", reclaim_old)
-        current = take(stage, "B", partial(claim, SOURCE, worker_id="B", limit=1))
+        stage.do("R", reclaim_old)
+        current = stage.do("B", partial(claim, SOURCE, worker_id="B", limit=1))
         before = the_job()
-        if take(stage, "A", partial(verb, old.lease_id, current.all_inbox_ids)):
+        if stage.do("A", partial(verb, old.lease_id, current.all_inbox_ids)):
             broken.append(f"A could {name} job {before.pk}, which B had claimed")
         end_jobs()
     return broken
@@ -68,9 +68,9 @@ def a_late_verb_under_a_lost_lease(stage: Stage) -> list[str]:
 def wake_and_finish(stage: Stage) -> list[str]:
     """Let A wake, then B finish; returns what A did under its lost lease."""
     stage.go("A")
-    late = succeed(stage.end("A"))
+    late = stage.end("A").get()
     stage.go("B")
-    current = succeed(stage.end("B"))
+    current = stage.end("B").get()
     job = the_job()
     broken = []
     if late.lost != 1:

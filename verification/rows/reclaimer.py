@@ -12,11 +12,11 @@ from functools import partial
 
 from inbox.engine.heartbeat import renew_claims
 from inbox.engine.work import work
+from verification.job_steps import old_claim, wrong_sum
 from verification.proof.stage import Stage
 from verification.protections.reclaim import RECLAIM_LOCKS, RECLAIM_WAITS, RECLAIM_WAITS_IN_ANY_ORDER
 from verification.row import Proof, Row
-from verification.scenes import end_jobs, reclaim_old, succeed
-from verification.steps import old_claim, wrong_sum
+from verification.scenes import end_jobs, reclaim_old
 
 JOBS = 3
 RECLAIMERS = ("R1", "R2", "R3")
@@ -71,7 +71,7 @@ def a_heartbeat_a_finish_and_a_reclaim_meet(stage: Stage) -> list[str]:
         stage.go("H")
     if is_cycle := stage.is_waiting("A") and stage.is_waiting("R"):
         stage.kill("R")
-    succeed(stage.end("H"))
+    stage.end("H").get()
     results = stage.end("A"), stage.end("R")
     end_jobs()
     if is_cycle:

@@ -19,11 +19,11 @@ from inbox.engine.finish import finish
 from inbox.engine.work import lock_leased, work_on
 from inbox.outcomes import done, retry
 from inbox.statuses import ALLOWED_MOVES, Status
+from verification.job_steps import claim_and_work, fails, is_moved_by_hand, new_job_in, old_claim, refusals, the_job
 from verification.proof.stage import Stage
 from verification.protections.lease import GUARD_IN_FINISH, GUARD_MOVES, NO_GUARD, NO_GUARD_NO_TRIGGER
 from verification.row import Proof, Row
-from verification.scenes import SOURCE, end_jobs, make_jobs, reclaim_old, succeed
-from verification.steps import claim_and_work, fails, is_moved_by_hand, new_job_in, old_claim, refusals, take, the_job
+from verification.scenes import SOURCE, end_jobs, make_jobs, reclaim_old
 
 
 def a_late_failure_comes_after_done(stage: Stage) -> list[str]:
@@ -31,8 +31,8 @@ def a_late_failure_comes_after_done(stage: Stage) -> list[str]:
     old = old_claim(stage)
     with stage.hold("inbox.engine.work:_fail", only=("A",)):
         stage.start("A", partial(work_on, old, fails, old.all_inbox_ids))
-        take(stage, "R", reclaim_old)
-        take(stage, "B", partial(claim_and_work, "B"))
+        stage.do("R", reclaim_old)
+        stage.do("B", partial(claim_and_work, "B"))
         stage.go("A")
         broken = [f"the worker broke: {text}" for text in refusals(stage.end("A"))]
     return broken + other_than_done()
@@ -43,10 +43,10 @@ def a_finish_under_a_lease_that_is_gone(stage: Stage) -> list[str]:
     broken = []
     for outcome in (done(), retry("late")):
         old = old_claim(stage)
-        jobs = take(stage, "A", transaction.atomic(partial(lock_leased, old.lease_id, old.all_inbox_ids)))
-        take(stage, "R", reclaim_old)
-        take(stage, "B", partial(claim, SOURCE, worker_id="B", limit=1))
-        take(stage, "A", partial(finish, old.lease_id, "A", [(jobs[0], outcome)]))
+        jobs = stage.do("A", transaction.atomic(partial(lock_leased, old.lease_id, old.all_inbox_ids)))
+        stage.do("R", reclaim_old)
+        stage.do("B", partial(claim, SOURCE, worker_id="B", limit=1))
+        stage.do("A", partial(finish, old.lease_id, "A", [(jobs[0], outcome)]))
         if (job := the_job()).locked_by != "B":
             broken.append(f"job {job.pk} was claimed by B, and A made it {job.status}")
         end_jobs()
@@ -60,8 +60,8 @@ def a_hand_updates_the_row_that_a_worker_finishes(stage: Stage) -> list[str]:
         stage.start("A", partial(claim_and_work, "A"))
         stage.start("psql", partial(is_moved_by_hand, the_job().pk, Status.FAILED))
         stage.go("A")
-    succeed(stage.end("A"))
-    succeed(stage.end("psql"))
+    stage.end("A").get()
+    stage.end("psql").get()
     return other_than_done()
 
 
@@ -76,9 +76,7 @@ def every_other_move_is_tried_by_hand(stage: Stage) -> list[str]:
     """No status changes in a way that inbox/statuses.py does not allow."""
     moves = [move for move in product(Status, Status) if move[0] != move[1] and move not in ALLOWED_MOVES]
     jobs = [new_job_in(old) for old, _ in moves]
-    moved = [
-        take(stage, "psql", partial(is_moved_by_hand, job, new)) for job, (_, new) in zip(jobs, moves, strict=True)
-    ]
+    moved = [stage.do("psql", partial(is_moved_by_hand, job, new)) for job, (_, new) in zip(jobs, moves, strict=True)]
     end_jobs()
     return [f"a job moved from {old} to {new}" for (old, new), has in zip(moves, moved, strict=True) if has]
 

@@ -1,8 +1,7 @@
 """Steps that sessions take in the races of jobs, and what is left of a job afterwards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from django.db import IntegrityError, connection
 
@@ -15,7 +14,7 @@ from inbox.registry import LockedJob
 from inbox.statuses import Status
 from verification.proof.session import Result
 from verification.proof.stage import Stage
-from verification.scenes import SOURCE, make_claims_old, make_jobs, succeed
+from verification.scenes import SOURCE, make_claims_old, make_jobs
 
 # As one types it into psql: the columns that belong to the status, and no guard.
 UPDATE_BY_HAND = """
@@ -26,12 +25,6 @@ UPDATE integration_inbox
        lease_id = CASE %(status)s WHEN 'PROCESSING' THEN gen_random_uuid() END
  WHERE inbox_id = %(inbox_id)s
 """
-
-
-def take(stage: Stage, name: str, step: Callable[[], Any]) -> Any:
-    """Let the session take a step to its end; returns its value, raises its error."""
-    stage.start(name, step)
-    return succeed(stage.end(name))
 
 
 def refusals(*results: Result) -> list[str]:
@@ -47,14 +40,14 @@ def wrong_sum(*results: Result, **expected: int) -> list[str]:
     """What the sessions made of the jobs, if that is not as `expected`, or what only the trigger refused them."""
     if broken := refusals(*results):
         return broken
-    counts = sum(map(succeed, results), start=NO_JOBS)
+    counts = sum((result.get() for result in results), start=NO_JOBS)
     return [] if counts == JobCounts(**expected) else [f"the jobs ended as {counts.shown()}, and not as {expected}"]
 
 
 def old_claim(stage: Stage, number: int = 1) -> Claim:
     """A's claim of new jobs, which has become old."""
     make_jobs(number)
-    claimed: Claim = take(stage, "A", partial(claim, SOURCE, worker_id="A", limit=number))
+    claimed: Claim = stage.do("A", partial(claim, SOURCE, worker_id="A", limit=number))
     make_claims_old()
     return claimed
 
