@@ -88,7 +88,11 @@ ROW = Row(
     promise="DONE is final. No worker and no hand makes a move that is not allowed.",
     mechanism="The guard in the WHERE of every finish; behind it the trigger inbox_guard_moves.",
     code=("inbox.engine.finish:FINISH_WITH_OUTCOME", "inbox.engine.work:_fail", "inbox.statuses:ALLOWED_MOVES"),
-    objects=("trigger inbox_guard_moves", "function inbox_refuse_move", "constraint inbox_status_known"),
+    objects=(
+        "trigger inbox_guard_moves on integration_inbox",
+        "function inbox_refuse_move",
+        "constraint inbox_status_known",
+    ),
     proofs=[
         Proof(a_late_failure_comes_after_done, without=[NO_GUARD, NO_GUARD_NO_TRIGGER]),
         Proof(a_finish_under_a_lease_that_is_gone, without=[GUARD_IN_FINISH]),
