@@ -28,7 +28,7 @@ from inbox.engine.work import work
 from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from packets.codes import Channel
-from packets.models import IntegrationMessage, Packet
+from packets.models import IntegrationMessage, Packet, PacketEvent
 from packets.open_packet import open_packet
 from packets.samples.shapes import esmd
 from verification.proof.stage import Result, Stage
@@ -109,16 +109,17 @@ def _at(second: float) -> Any:
     return timezone.now() - timedelta(seconds=3600 - second)
 
 
-def working_on(source: str, message_id: int, *, worker_id: str = "verify") -> Callable[[], JobCounts]:
-    """A step that works on the newest job of this message, which is ingested and claimed now. Raises NotSet."""
+def working_on(source: str, *message_ids: int, worker_id: str = "verify") -> Callable[[], JobCounts]:
+    """A step that works on the newest jobs of these messages, which are ingested and claimed now. Raises NotSet."""
     from_where = registry.source(source)
     if isinstance(from_where.reads, ByWatermark):
-        ingest_named(from_where, from_where.reads, [message_id])
+        ingest_named(from_where, from_where.reads, message_ids)
     else:
         ingest(from_where)
     claimed = claim(from_where, worker_id=worker_id, limit=200)
-    if claimed.all_inbox_ids != [jobs_of(source, message_id).last().pk]:
-        raise NotSet(f"{len(claimed)} jobs of {source} are due, not the one of this message")
+    wanted = {jobs_of(source, message_id).last().pk for message_id in message_ids}
+    if set(claimed.all_inbox_ids) != wanted:
+        raise NotSet(f"{len(claimed)} jobs of {source} are due, not those of these messages")
     return partial(work, claimed)
 
 
@@ -151,18 +152,30 @@ def faults_of(packet: Packet) -> list[str]:
     return broken
 
 
+def faults_of_creation(tracking_id: UUID, newest: int) -> list[str]:
+    """What is wrong unless the case has one packet, created once, of its newest intake, and all its jobs are DONE."""
+    packets = Packet.objects.filter(decision_tracking_id=tracking_id)
+    broken = [f"{len(packets)} packets of one case"] if len(packets) != 1 else []
+    if any(packet.intake_message_id != newest for packet in packets):
+        broken.append("the packet does not follow the newest intake")
+    if (created := PacketEvent.objects.filter(packet__in=packets, what=PacketEvent.What.CREATED).count()) != 1:
+        broken.append(f"created {created} times")
+    undone = InboxJob.objects.filter(decision_tracking_id=tracking_id).exclude(status="DONE")
+    return broken + [f"the job of an intake is {job.status}: {job.error_kind}" for job in undone]
+
+
 def second_is_told(packet: Packet, first: Result, second: Result) -> list[str]:
     """What is wrong after two have decided one after the other: the second must have met a refusal in words."""
-    broken = faults_of(packet)
-    if first.error:
-        broken.append(f"the first met {_words(first.error)}")
-    if not isinstance(second.error, DecisionRefused):
-        broken.append(f"the second met {_words(second.error)}" if second.error else "the second decided, too")
-    return broken
+    broken = faults_of(packet) + errors_of(first)
+    if second.error is None:
+        broken.append("the second decided, too")
+    return broken + ([] if isinstance(second.error, DecisionRefused) else errors_of(second))
 
 
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+def errors_of(*results: Result) -> list[str]:
+    """The errors that these steps met, in the first line of their texts."""
+    errors = [result.error for result in results if result.error]
+    return [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}" for error in errors]
 
 
 def write_without_lock(packet: Packet) -> None:
