@@ -34,6 +34,8 @@ from packets.samples.shapes import esmd
 from verification.proof.stage import Result, Stage
 from verification.scenes import SOURCE, new_tracking_id
 
+COMMIT = "verification.cases:committing"
+
 
 class NotSet(Exception):
     """The race is not set as it must be."""
@@ -83,13 +85,17 @@ def send_intake(tracking_id: UUID, *, second: float = 0) -> int:
 def write_answer(packet: Packet, indicator: str, *, second: float = 0) -> int:
     """A row of ClinicalOps that affirms (A) or does not (N), at a second of the story; returns its message_id."""
     row = ClinicalOpsMessage.objects.create(
-        decision_tracking_id=packet.decision_tracking_id, created_at=_at(second), **answer(indicator)
+        decision_tracking_id=packet.decision_tracking_id, created_at=_at(second), **_answer(indicator)
     )
     return row.pk
 
 
-def answer(indicator: str) -> dict[str, Any]:
-    """The columns of ClinicalOps' answer."""
+def rewrite_answer(message_id: int, indicator: str) -> None:
+    """Correct the answer in a row, as ClinicalOps does."""
+    ClinicalOpsMessage.objects.filter(pk=message_id).update(**_answer(indicator))
+
+
+def _answer(indicator: str) -> dict[str, Any]:
     return {"clinical_ops_decision_json": {"decision_indicator": indicator}}
 
 
@@ -123,6 +129,30 @@ def working_on(source: str, *message_ids: int, worker_id: str = "verify") -> Cal
     return partial(work, claimed)
 
 
+def in_transaction(step: Callable[..., Any], *args: Any, **options: Any) -> Callable[[], Any]:
+    """A step that does this in one transaction, and comes to the gate COMMIT before it commits."""
+
+    def act() -> Any:
+        with transaction.atomic():
+            value = step(*args, **options)
+            committing()
+        return value
+
+    return act
+
+
+def committing() -> None:
+    """The place of the gate COMMIT."""
+
+
+def work_off(source: registry.Source) -> None:
+    """Ingest and work until nothing of the source is due, and remove its jobs and messages."""
+    ingest(source)
+    while claimed := claim(source, worker_id="verify", limit=200):
+        work(claimed)
+    end_cases()
+
+
 def jobs_of(source: str, message_id: int) -> Any:
     """The jobs of a message, by revision."""
     return InboxJob.objects.filter(source=source, message_id=message_id).order_by("revision")
@@ -137,6 +167,13 @@ def one_after_the_other(
         stage.start("B", second)
         stage.go("A")
     return stage.end("A"), stage.end("B")
+
+
+def die(stage: Stage, name: str) -> None:
+    """Kill a session that is held at a gate; its step ends there."""
+    stage.kill(name)
+    stage.go(name)
+    stage.end(name)
 
 
 def faults_of(packet: Packet) -> list[str]:
@@ -170,6 +207,11 @@ def second_is_told(packet: Packet, first: Result, second: Result) -> list[str]:
     if second.error is None:
         broken.append("the second decided, too")
     return broken + ([] if isinstance(second.error, DecisionRefused) else errors_of(second))
+
+
+def other_than(wanted: Any, name: str, found: Any) -> list[str]:
+    """A broken promise, if something else was found than wanted."""
+    return [] if found == wanted else [f"{name}: {found} instead of {wanted}"]
 
 
 def errors_of(*results: Result) -> list[str]:

@@ -1,6 +1,6 @@
 """The rows of the report, in its order. One file each; a reader must see the interleaving."""
 
 from verification.row import Row
-from verification.rows import claiming, decisions, packets
+from verification.rows import claiming, clinical_ops, decisions, packets
 
-ROWS: tuple[Row, ...] = tuple(module.ROW for module in (claiming, packets, decisions))
+ROWS: tuple[Row, ...] = tuple(module.ROW for module in (claiming, packets, decisions, clinical_ops))
