@@ -92,7 +92,7 @@ ROW = Row(
     promise="Each content of a row has one job and one effect, whoever dies; no correction is lost or mixed up.",
     mechanism="FOR UPDATE SKIP LOCKED raises the flag with the job; a trigger keeps revisions; handlers lock the row.",
     code=(its.INGEST, "decisions.messages.clinical_answer:LOCK_ROWS", "decisions.messages.clinical_ops:SELECT_ROWS"),
-    objects=("trigger clinical_ops_revisions", "function clinical_ops_keep_revisions"),
+    objects=("trigger clinical_ops_revisions on service_ops_send_serviceops", "function clinical_ops_keep_revisions"),
     proofs=[
         Proof(a_poller_dies_while_it_ingests, without=[its.SKIPS_LOCKED_ROWS], rounds=10),
         Proof(a_poller_dies_while_it_works, without=[EFFECTS_OUTSIDE], rounds=10),
