@@ -64,6 +64,8 @@ def deciding(
         with transaction.atomic():
             return verb(packet.pk, **request)
 
+    # So the graph of the race names it.
+    decide.__qualname__ = f"{verb.__name__} by {by}"
     return decide
 
 
@@ -138,6 +140,7 @@ def in_transaction(step: Callable[..., Any], *args: Any, **options: Any) -> Call
             committing()
         return value
 
+    act.__qualname__ = f"{step.__name__} in a transaction"
     return act
 
 
