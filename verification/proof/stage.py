@@ -181,7 +181,8 @@ class Stage:
         try:
             value = step()
         except Exception as error:
-            self._note(name, f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+            first_line = (str(error).strip().splitlines() or [""])[0]
+            self._note(name, f"{type(error).__name__}: {first_line}")
             raise
         self._note(name, "ended")
         return value
