@@ -88,6 +88,6 @@ ROW = Row(
             many_start_at_once,
             without=[protections.STARTS_IN_ITS_SHARE, protections.OLDEST_FIRST, protections.KEEPS_THE_RESERVE],
         ),
-        Proof(many_register_at_once, without=[protections.COUNTS_ITS_SECOND]),
+        Proof(many_register_at_once, without=[protections.COUNTS_ITS_SECOND], rounds=10),
     ],
 )
