@@ -15,7 +15,8 @@ from inbox.models import InboxJob
 from packets.codes import Channel
 from packets.models import Packet
 from packets.open_packet import open_packet
-from verification.scenes import SOURCE, end_jobs, make_jobs
+from verification.scenes import SOURCE, end_jobs
+from verification.steps import new_jobs
 
 
 def look_for_packets(tracking_ids: Iterable[UUID | None]) -> set[UUID]:
@@ -36,8 +37,8 @@ class WaitingJob:
     """A new job, which is due."""
 
     def __init__(self) -> None:
-        make_jobs(1)
-        self._row = InboxJob.objects.get(source=SOURCE.name)
+        [inbox_id] = new_jobs(1)
+        self._row = InboxJob.objects.get(pk=inbox_id)
 
     def work(self) -> None:
         """Work on it, if it is due."""
