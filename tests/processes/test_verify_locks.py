@@ -2,6 +2,9 @@
 
 import json
 import signal
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import psutil
@@ -10,7 +13,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from config.embedded_postgres.server import Server
 from tests.support.embedded_server import is_alive
+from tests.support.pooler import Pooler
 from tests.support.probe import wait_until
 from verification.proof.scratch import LIMIT, LOCK_CLASS, PREFIX
 
@@ -134,3 +139,45 @@ def test_another_server_or_role_may_have_the_scratch_database(reader, run_comman
     words = ("verify_locks", "--only", "claiming", "--quick", "--scratch-url", url)
     code, out, err = run_command(*words, DATABASE_URL=reader[1])
     assert code == 0, out + err
+
+
+@pytest.fixture
+def pooled(command_environment):
+    """Starts a pooler of the tests' database; returns the environment of a process that goes through it."""
+    parts = connection.get_connection_params()
+    server = {name: parts.get(name) for name in ("host", "port", "dbname", "user", "password")}
+    home = Server.of_project(settings.BASE_DIR).home if settings.USES_EMBEDDED_DATABASE else None
+    with ExitStack() as stack:
+
+        def start(**options):
+            # Not in pytest's own folder: as root, the pooler runs as another user, who may not enter that.
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="pgbouncer-")))
+            pooler = stack.enter_context(Pooler(folder, server, home=home, **options))
+            return {"DATABASE_URL": pooler.url, "DATABASE_DIRECT_URL": command_environment["DATABASE_URL"]}
+
+        yield start
+
+
+def way_of(out):
+    return json.loads(out)["facts"]["sessions of the proofs reach the server"]
+
+
+def test_behind_a_pooler_that_leads_to_every_database_all_rows_are_proved_through_it(pooled, run_command):
+    environment = pooled(size=40, is_open=True)
+    code, out, err = run_command("verify_locks", "--quick", "--json", **environment)
+    assert code == 0, out + err
+    assert way_of(out) == "through the pooler of DATABASE_URL"
+
+
+@pytest.mark.parametrize("options", [{"size": 40}, {"size": 4, "is_open": True}], ids=["one database", "few sessions"])
+def test_a_pooler_that_does_not_lead_to_a_scratch_database_is_passed_by(pooled, run_command, options):
+    code, out, err = run_command("verify_locks", "--only", "claiming", "--quick", "--json", **pooled(**options))
+    assert code == 0, out + err
+    assert way_of(out) == "directly"
+
+
+def test_with_a_pooler_and_nothing_else_there_is_no_proof(pooled, run_command):
+    environment = pooled(size=40, is_open=True) | {"DATABASE_DIRECT_URL": ""}
+    code, out, err = run_command("verify_locks", "--only", "claiming", "--quick", "--json", **environment)
+    assert code == 1, out + err
+    assert "Set DATABASE_DIRECT_URL" in json.loads(out)["why_no_proofs"]
