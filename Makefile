@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MESSAGES ?= 1000
 
-.PHONY: help run demo test lint types check chaos mutants bench stop clean
+.PHONY: help run demo test lint types check verify chaos mutants bench stop clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -34,6 +34,14 @@ demo: .venv/installed .env ## Run everything with simulated neighbours for SECON
 	@$(BIN)/python manage.py devdb start
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
+
+# Never on another database: this migrates it first.
+verify: export DATABASE_URL :=
+verify: export DATABASE_DIRECT_URL :=
+verify: .venv/installed .env ## Prove every lock on a scratch database; ARGS="--quick", ARGS="--html report.html"
+	@$(BIN)/python manage.py devdb start
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py verify_locks $(ARGS)
 
 chaos: .venv/installed-dev ## Break everything for SECONDS=300 and check that nothing is lost; POOLER=1: behind PgBouncer
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(POOLER),--pooler)

@@ -31,12 +31,18 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def wrap(text: str, indent: str = "") -> list[str]:
-    """`text` on as many lines as it takes; a word that is longer than a line is cut."""
+def wrap(text: str, indent: str = "", hang: str = "") -> list[str]:
+    """`text` on as many lines as it takes, the first indented by `indent` and the others by `hang`.
+
+    A word that is longer than a line is cut.
+    """
     text = printable(text)
     # Where a letter may take two columns, half as many letters are sure to fit.
     width = WIDTH if _columns(text) == len(text) else WIDTH // 2
-    lines = textwrap.wrap(text, width, initial_indent=indent, break_long_words=False, break_on_hyphens=False)
+    shape = textwrap.TextWrapper(
+        width, initial_indent=indent, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+    )
+    lines = shape.wrap(text)
     return [clip(line) for line in lines]
 
 

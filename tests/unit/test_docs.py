@@ -10,12 +10,13 @@ from django.core.management import get_commands, load_command_class
 
 from config.logs import KEYS
 from inbox.events import Event
+from verification.rows import ROWS
 
 PROJECT = Path(__file__).parents[2]
 README = PROJECT / "README.md"
 DOCS = sorted([README, *(PROJECT / "docs").rglob("*.md")])
-PACKAGES = "inbox|packets|decisions|config|tests|tools|benchmarks|deploy|docs"
-OURS = ("inbox", "packets", "decisions", "config")
+PACKAGES = "inbox|packets|decisions|verification|config|tests|tools|benchmarks|deploy|docs"
+OURS = ("inbox", "packets", "decisions", "verification", "config")
 each_document = pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(PROJECT)))
 
 
@@ -55,7 +56,7 @@ def test_every_file_and_module_exists(path):
     for name in re.findall(rf"(?<![\w./-])((?:{PACKAGES})(?:/[\w@.-]*\w)+)", text):
         # A run of the tests in a browser makes it.
         assert (PROJECT / name).exists() or name == "tests/output/screens", name
-    for name in re.findall(r"(?:inbox|packets|decisions|config)(?:\.[a-z_]+){2,}", text):
+    for name in re.findall(r"(?:inbox|packets|decisions|verification|config)(?:\.[a-z_]+){2,}", text):
         assert resolve_name(name), name
     for name in re.findall(r"-m ((?:benchmarks|tests)\.\w+)", text):
         assert find_spec(name), name
@@ -73,6 +74,13 @@ def test_the_index_lists_every_document():
     index = (PROJECT / "docs/README.md").read_text()
     for path in DOCS:
         assert path in (README, PROJECT / "docs/README.md") or f"({path.relative_to(PROJECT / 'docs')})" in index, path
+
+
+def test_the_lock_report_and_its_guide_name_every_row():
+    report, guide = ((PROJECT / "docs" / name).read_text() for name in ("lock-report.md", "locks.md"))
+    for row in ROWS:
+        assert re.search(rf"^## {row.number} {re.escape(row.title)}: proved$", report, re.M), row.title
+        assert re.search(rf"^\| {row.number} \|", guide, re.M), row.number
 
 
 def test_the_readme_is_short():

@@ -82,6 +82,11 @@ class Stage:
         self._start(name, step, what)
         self.settle()
 
+    def do(self, name: str, step: Callable[[], Any], what: str = "") -> Any:
+        """Have the session `name` take a step to its end; returns its value. Raises the step's error, and NotStill."""
+        self.start(name, step, what)
+        return self.end(name).get()
+
     def at_once(self, steps: Mapping[str, Callable[[], Any]]) -> dict[str, Result]:
         """Let sessions take their steps at the same time: those that are held go on once all stand still.
 
@@ -176,7 +181,8 @@ class Stage:
         try:
             value = step()
         except Exception as error:
-            self._note(name, f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+            first_line = (str(error).strip().splitlines() or [""])[0]
+            self._note(name, f"{type(error).__name__}: {first_line}")
             raise
         self._note(name, "ended")
         return value

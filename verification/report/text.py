@@ -1,26 +1,93 @@
-"""The report as text of 80 columns."""
+"""The report as text of 80 columns: one line per row, and details of the rows that are not proved."""
 
-from inbox.monitoring.terminal import wrap
-from verification.report.model import Report
+from collections.abc import Iterable
+
+from inbox.monitoring.terminal import clip, wrap
+from verification.report.model import Report, RowReport
+from verification.report.words import (
+    broken_words,
+    finding_words,
+    head_lines,
+    headline,
+    next_steps,
+    place_words,
+    removal_words,
+    row_numbers,
+    run_words,
+    totals,
+)
+from verification.results import ProofResult, Verdict
+
+WIDEST_NAME = 30
+# The columns of a row's line: number, title, verdict, rounds, broken, without.
+LINE = "{:<4} {:<38} {:<11} {:>6} {:>6}  {:<9}"
 
 
-def as_text(report: Report) -> str:
-    """The report for a terminal."""
-    lines = []
-    for one in report.rows:
-        lines += wrap(f"{one.row.number:>3} {one.row.title}: {one.verdict}")
-        for finding in one.findings:
-            lines += wrap(f"{finding.about} {finding.what}. {finding.mend}", "    ")
-        for proof in one.proofs:
-            lines += wrap(
-                f"{proof.race}: {proof.run.rounds} rounds, {proof.run.broken_rounds} broken "
-                f"{proof.run.broken or ''} {proof.run.error or ''}",
-                "    ",
-            )
-            for removal in proof.removals:
-                lines += wrap(
-                    f"without: {removal.what}: broken in round {removal.run.rounds}: "
-                    f"{removal.run.broken or 'NEVER'} {removal.run.error or ''}",
-                    "      ",
-                )
+def as_text(report: Report, *, is_detailed: bool = False) -> str:
+    """The report for a terminal; `is_detailed` tells all of each row."""
+    lines = ["Every lock, and its proof", ""]
+    head = head_lines(report)
+    width = min(max(len(name) for name, _ in head) + 2, WIDEST_NAME)
+    for name, value in head:
+        lines += _entry(name, value, "  ", width)
+    lines += ["", *_table(report), ""]
+    for row in report.rows:
+        if is_detailed or row.verdict not in (Verdict.PROVED, Verdict.SET_UP_ONLY):
+            lines += [*_details(row), ""]
+    if report.other_findings:
+        lines += ["Wrong with the set-up, in no row of this report"]
+        lines += [line for one in report.other_findings for line in _finding(finding_words(one), one.mend)]
+        lines += [""]
+    lines += wrap(headline(report))
+    lines += wrap(totals(report))
+    lines += ["", "What to do next"]
+    for step in next_steps(report):
+        lines += wrap(step, "  ", "  ")
     return "\n".join(lines)
+
+
+def _table(report: Report) -> Iterable[str]:
+    yield LINE.format("row", "", "verdict", "rounds", "broken", "breaks").rstrip()
+    yield LINE.format("", "", "", "", "", "without").rstrip()
+    for row in report.rows:
+        yield LINE.format(clip(row.row.number, 4), clip(row.row.title, 38), row.verdict, *row_numbers(row)).rstrip()
+
+
+def _details(row: RowReport) -> list[str]:
+    about = row.row
+    lines = wrap(f"{about.number} {about.title}: {row.verdict}")
+    lines += _entry("promise", about.promise)
+    lines += _entry("kept by", about.mechanism)
+    for place in place_words(about):
+        lines += _entry("in", place)
+    lines += _entry("needs", ", ".join([*about.objects, *(f"setting {name}" for name in about.settings)]))
+    for finding in row.findings:
+        lines += _finding(finding_words(finding), finding.mend)
+    for proof in row.proofs:
+        lines += _proof(proof)
+    if len(row.proofs) < len(about.proofs):
+        lines += _entry("missing", f"{len(about.proofs) - len(row.proofs)} of {len(about.proofs)} proofs")
+    return lines
+
+
+def _proof(proof: ProofResult) -> list[str]:
+    lines = _entry("proof", f"{proof.race}: {run_words(proof.run)}")
+    lines += _entry("", proof.story)
+    for text in broken_words(proof.run):
+        lines += _entry("", text)
+    for removal in proof.removals:
+        lines += _entry("without", f"{removal.what}: {removal_words(removal)}")
+    return lines
+
+
+def _finding(text: str, mend: str) -> list[str]:
+    return _entry("WRONG", text) + _entry("mend", mend)
+
+
+def _entry(name: str, value: str, margin: str = "     ", width: int = 10) -> list[str]:
+    """`value` beside its name, on as many lines as it takes; no line if there is no value."""
+    if not value.strip():
+        return []
+    indent = f"{margin}{'':<{width}}"
+    lines = wrap(value, indent, indent)
+    return [f"{margin}{clip(name, width - 1):<{width}}" + lines[0][len(indent) :], *lines[1:]]

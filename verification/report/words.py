@@ -1,0 +1,137 @@
+"""How the report says things, the same in each of its formats."""
+
+from verification.findings import Finding
+from verification.report.model import Report, RowReport
+from verification.report.places import NoSuchPlace, find_place
+from verification.results import Removal, Run, Verdict
+from verification.row import QUICK_ROUNDS, ROUNDS, Row
+
+ALL_PROVED = "Nothing. After a failover, a restore or an incident, also look at the live data: verify_locks --audit."
+MEND = "Mend the set-up: each finding names the command. Then run verify_locks again."
+BROKE = (
+    "A promise broke while all its protections were in place. That is a bug, and the same can happen to live data: "
+    "run verify_locks --audit, keep this report (--html FILE) and report it."
+)
+NOT_SEEN = (
+    "A race that did not break without its protection, or that could not run, proves nothing. Run it again with --only "
+    "on a calm machine. If it stays so, report it: the promise may hold, but nothing shows it."
+)
+NO_PROOFS = "Some proofs are missing. Remove what prevents them, or name another server with --scratch-url."
+
+
+def took(seconds: float) -> str:
+    """A duration: "0.4 s", "12 s", "2 min 8 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+
+
+def many(number: int, word: str) -> str:
+    """Such as "1 round", "20 rounds"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def head_lines(report: Report) -> list[tuple[str, str]]:
+    """The head, as (name, value)."""
+    head = report.head
+    rounds = f"quick: at most {QUICK_ROUNDS} rounds of each race" if head.is_quick else f"full: up to {ROUNDS} rounds"
+    start, end = head.load
+    return [
+        ("when", f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}"),
+        ("run", rounds if report.why_no_proofs is None else f"{rounds}; proofs are missing: {report.why_no_proofs}"),
+        ("server", head.server),
+        ("database", head.database),
+        ("load", f"{start:.1f} at the start, {end:.1f} at the end, on {many(head.processors, 'processor')}"),
+        *report.set_up.facts,
+    ]
+
+
+def headline(report: Report) -> str:
+    """The result in one sentence."""
+    verdicts = report.verdicts
+    if report.is_good:
+        return "The one row is proved." if len(report.rows) == 1 else f"All {len(report.rows)} rows are proved."
+    words = {
+        Verdict.FAILED: "failed",
+        Verdict.NOT_PROVED: "not proved",
+        Verdict.SET_UP_ONLY: "checked for their set-up only",
+        Verdict.PROVED: "proved",
+    }
+    counts = ", ".join(f"{verdicts[verdict]} {text}" for verdict, text in words.items() if verdicts[verdict])
+    return f"Not every row is proved. Of {many(len(report.rows), 'row')}: {counts or 'none'}."
+
+
+def totals(report: Report) -> str:
+    """What was tried in all, in one sentence."""
+    rows = report.rows
+    rounds, broken = sum(row.rounds for row in rows), sum(row.broken_rounds for row in rows)
+    removals, seen = sum(row.removals for row in rows), sum(row.removals_seen for row in rows)
+    return (
+        f"{many(sum(len(row.proofs) for row in rows), 'race')}, {many(rounds, 'round')}, "
+        f"{many(broken, 'broken round')}, {many(sum(row.deadlocks for row in rows), 'deadlock')}. "
+        f"A protection was taken out {many(removals, 'time')}; each time a race must break, and {seen:,} did."
+    )
+
+
+def next_steps(report: Report) -> list[str]:
+    """What to do next, most urgent first."""
+    if report.is_good:
+        return [ALL_PROVED]
+    findings = report.other_findings or any(row.findings for row in report.rows)
+    steps = {
+        BROKE: any(row.broken_rounds for row in report.rows),
+        MEND: findings,
+        NOT_SEEN: any(proof.verdict is Verdict.NOT_PROVED for row in report.rows for proof in row.proofs),
+        NO_PROOFS: report.why_no_proofs,
+    }
+    return [step for step, is_needed in steps.items() if is_needed]
+
+
+def row_numbers(row: RowReport) -> tuple[str, str, str]:
+    """Rounds, broken rounds, and how many of its protections were seen to matter ("2 of 2"); "-" without proofs."""
+    if not row.proofs:
+        return "-", "-", "-"
+    seen = f"{row.removals_seen} of {row.removals}" if row.removals else "-"
+    return f"{row.rounds:,}", f"{row.broken_rounds:,}", seen
+
+
+def run_words(run: Run) -> str:
+    """How the rounds of a race ended, with all protections in place."""
+    deadlocks = many(run.deadlocks, "deadlock")
+    return f"{many(run.rounds, 'round')}, {run.broken_rounds} broken, {deadlocks}, {took(run.took_s)}"
+
+
+def broken_words(run: Run) -> list[str]:
+    """What went wrong in these rounds: promises that broke, or why the race could not run."""
+    broken = [f"BROKEN: {text}" for text in run.broken]
+    return broken if run.error is None else [*broken, f"could not run: {run.error}"]
+
+
+def removal_words(removal: Removal) -> str:
+    """What happened without the protection."""
+    run = removal.run
+    if removal.is_seen:
+        more = f", and {len(run.broken) - 1} more" if len(run.broken) > 1 else ""
+        return f"broke in round {run.rounds}: {run.broken[0]}{more}"
+    if run.error is not None:
+        return f"COULD NOT RUN: {run.error}"
+    return f"DID NOT BREAK in {many(run.rounds, 'round')}"
+
+
+def finding_words(finding: Finding) -> str:
+    """What is wrong, and what it endangers."""
+    return f"{finding.about} {finding.what}. Endangered: {finding.endangers.rstrip('.')}."
+
+
+def place_words(row: Row) -> list[str]:
+    """Where it stands: "inbox/engine/claim.py:41 MARK_CLAIMED"."""
+    return [_place_words(code) for code in row.code]
+
+
+def _place_words(code: str) -> str:
+    try:
+        place = find_place(code)
+    except NoSuchPlace as error:
+        return f"not found: {error}"
+    return f"{place} {place.name}"
