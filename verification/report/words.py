@@ -88,12 +88,16 @@ def next_steps(report: Report) -> list[str]:
     return [step for step, is_needed in steps.items() if is_needed]
 
 
-def row_numbers(row: RowReport) -> tuple[str, str, str]:
-    """Rounds, broken rounds, and how many of its protections were seen to matter ("2 of 2"); "-" without proofs."""
+COLUMNS = ("set-up", "rounds", "broken", "breaks without")
+
+
+def columns_of(row: RowReport) -> tuple[str, str, str, str]:
+    """What COLUMNS say of a row: the last is how many of its protections were seen to matter; "-" without proofs."""
+    set_up = "wrong" if row.findings else "ok"
     if not row.proofs:
-        return "-", "-", "-"
+        return set_up, "-", "-", "-"
     seen = f"{row.removals_seen} of {row.removals}" if row.removals else "-"
-    return f"{row.rounds:,}", f"{row.broken_rounds:,}", seen
+    return set_up, f"{row.rounds:,}", f"{row.broken_rounds:,}", seen
 
 
 def run_words(run: Run) -> str:
@@ -119,9 +123,12 @@ def removal_words(removal: Removal) -> str:
     return f"DID NOT BREAK in {many(run.rounds, 'round')}"
 
 
-def finding_words(finding: Finding) -> str:
-    """What is wrong, and what it endangers."""
-    return f"{finding.about} {finding.what}. Endangered: {finding.endangers.rstrip('.')}."
+def finding_words(finding: Finding, row: Row | None = None) -> str:
+    """What is wrong, and what it endangers; the promise of the `row` that it stands at is not said again."""
+    wrong = f"{finding.about} {finding.what}."
+    if row and finding.endangers.rstrip(".") == row.promise.rstrip("."):
+        return wrong
+    return f"{wrong} Endangered: {finding.endangers.rstrip('.')}."
 
 
 def place_words(row: Row) -> list[str]:
