@@ -1,8 +1,9 @@
 """The report as text of 80 columns: one line per row, and details of the rows that are not proved."""
 
+import textwrap
 from collections.abc import Iterable
 
-from inbox.monitoring.terminal import clip, wrap
+from inbox.monitoring.terminal import clip, printable, wrap
 from verification.report.model import Report, RowReport
 from verification.report.words import (
     COLUMNS,
@@ -54,8 +55,9 @@ def _table(report: Report) -> Iterable[str]:
     yield LINE.format("", "", "", "", "", "", last.split()[0]).rstrip()
     yield LINE.format("row", "", "verdict", *columns, last.split()[1]).rstrip()
     for row in report.rows:
-        title = clip(row.row.title, TITLE_WIDTH)
+        title, *rest = textwrap.wrap(printable(row.row.title), TITLE_WIDTH) or [""]
         yield LINE.format(clip(row.row.number, 3), title, row.verdict, *columns_of(row)).rstrip()
+        yield from (f"{'':<4}{line}" for line in rest)
 
 
 def _details(row: RowReport, mended_in: dict[str, str]) -> list[str]:
