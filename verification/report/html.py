@@ -45,7 +45,7 @@ LEGEND = {
 def as_html(report: Report) -> str:
     """The report as one page."""
     # An engine of its own: no loader or setting of the web can change what a report looks like.
-    engine = Engine(dirs=[str(FOLDER)], autoescape=True)
+    engine = Engine(dirs=[str(FOLDER)])
     context = {
         "headline": headline(report),
         "is_good": report.is_good,
