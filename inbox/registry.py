@@ -92,6 +92,9 @@ class Source:
     name    as in integration_inbox.source
     command the manage.py command that serves it
 
+    effects by message type, for audits: an SQL expression on a row `job` that counts how often its effect is there.
+            That is 1 for a job that is DONE without a note, and 0 for all others
+
     A source has handlers or outbound calls, not both: outbound sources are claimed in small batches, and pause.
     """
 
@@ -100,6 +103,7 @@ class Source:
     reads: ByWatermark | ByFlag | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
     outbound: dict[str, Outbound] = field(default_factory=dict)
+    effects: dict[str, str] = field(default_factory=dict)
 
     @property
     def message_types(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def make_report(rows: Sequence[Row], *, is_quick: bool, scratch_url: str, is_sho
 
         try:
             with scratch_database(scratch_url) as scratch:
+                set_up.facts.append(("sessions of the proofs reach the server", scratch.way))
                 keys = [row.key for row in rows]
                 prove_on(scratch, keys, rounds=QUICK_ROUNDS if is_quick else ROUNDS, say=progress.say, tell=tell)
         except (NoScratch, ProofsBrokeOff) as error:

@@ -70,17 +70,18 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
   FROM (SELECT created_at, message_id FROM step ORDER BY created_at DESC, message_id DESC LIMIT 1) AS last
 """
 
+# In SQL because the ORM takes 0.4 ms to build it, and a worker asks this after each ingest.
+TAKE_TURN = """
+UPDATE poll_watermark SET {turn} = now() + %s * interval '1 second'
+ WHERE source = %s AND {turn} <= now() - %s * interval '1 second'
+"""
+
 
 def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
     """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
     every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else settings.INBOX_RECONCILE_EVERY
     with connection.cursor() as cursor:
-        # In SQL because the ORM takes 0.4 ms to build it, and a worker asks this after each ingest.
-        cursor.execute(
-            f"UPDATE poll_watermark SET {kind.turn} = now() + %s * interval '1 second'"
-            f" WHERE source = %s AND {kind.turn} <= now() - %s * interval '1 second'",
-            [every_s, source.name, overdue_s],
-        )
+        cursor.execute(TAKE_TURN.format(turn=kind.turn), [every_s, source.name, overdue_s])
         return bool(cursor.rowcount)
 
 

@@ -17,6 +17,7 @@ import psycopg
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from inbox.db.connection_budget import count_connections
 from inbox.db.notify import CHANNEL
 from inbox.events import Event, emit
 from inbox.models import InboxWorker
@@ -58,6 +59,8 @@ class Presence:
             raise OperationalError(str(error)) from error
         try:
             self.is_seen = _is_direct(self._connection)
+            if self.is_seen:
+                self._refuse_beyond_share()
             self.id = self._register(worker_id, command)
         except psycopg.Error as error:
             self.close()
@@ -68,6 +71,15 @@ class Presence:
         if not self.is_seen:
             self.close()
             emit(Event.POOLER_BETWEEN)
+
+    def _refuse_beyond_share(self) -> None:
+        """Many workers may have counted, and seen room, at the same moment: now that this one has connected, again.
+
+        Whoever counts last sees all that stay, so never too many do. All may leave; they try again later.
+        """
+        found = count_connections()
+        if found.room < 0:
+            raise OperationalError(f"{found.background} of {found.share} connections not kept for the web are in use")
 
     def _register(self, worker_id: str, command: str) -> int:
         if self.is_seen:

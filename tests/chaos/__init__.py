@@ -9,4 +9,5 @@ producers.py writes messages as badly as other programs do
 monkey.py kills, freezes, disconnects, restarts
 strangers.py take all connections of the server for a while
 invariants.py what must hold at any moment, and at the end
+audited.py asks the project's own audit at the end
 """

@@ -11,7 +11,8 @@ KINDS = ("good", "waits", "brings", "flaky", "poison")
 MESSAGE_TYPE = f"""
 CASE WHEN s.payload ->> 'kind' IN {KINDS} THEN s.payload ->> 'kind' ELSE 'poison' END
 """
-
+# For the audit at the end.
+COUNT_EFFECTS = "(SELECT count(*) FROM chaos_effect AS effect WHERE effect.inbox_id = job.inbox_id)"
 
 # Between a claim and its work a worker holds jobs that no lock protects, only its lease. On a quick machine that is so
 # short that nothing would ever happen in it.
@@ -48,5 +49,6 @@ class ChaosConfig(AppConfig):
         register_source(source)
         for kind, handler in HANDLERS.items():
             source.handles(kind)(handler)
+            source.effects[kind] = COUNT_EFFECTS
         if name := os.environ.get("CHAOS_MUTANT"):
             MUTANTS[name]()

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import psycopg
 
 from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
+from tests.chaos.audited import audited
 from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
 from tests.chaos.monkey import Monkey
 from tests.chaos.producers import MessageIds, Producer, write_backlog
@@ -103,6 +104,8 @@ def _run(monkey: Monkey, seconds: float, seed: int, say) -> dict[str, list[tuple
     if not watch.found:
         producers[0].bring_everything(url)
         _settle(monkey, watch)
+    if not watch.found:
+        watch.found |= audited(url)
     _report(monkey, producers, watch, url, say)
     return watch.found
 

@@ -35,6 +35,12 @@ class Result:
     value: Any = None
     error: Exception | None = None
 
+    def get(self) -> Any:
+        """The value. Raises the error, if it ended with one."""
+        if self.error:
+            raise self.error
+        return self.value
+
 
 class Session:
     """The session `name`. `on_change` is called, in its thread, whenever its state has changed."""

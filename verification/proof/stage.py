@@ -82,6 +82,11 @@ class Stage:
         self._start(name, step, what)
         self.settle()
 
+    def do(self, name: str, step: Callable[[], Any], what: str = "") -> Any:
+        """Have the session `name` take a step to its end; returns its value. Raises the step's error, and NotStill."""
+        self.start(name, step, what)
+        return self.end(name).get()
+
     def at_once(self, steps: Mapping[str, Callable[[], Any]]) -> dict[str, Result]:
         """Let sessions take their steps at the same time: those that are held go on once all stand still.
 

@@ -2,11 +2,13 @@
 
 import select
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import psycopg
 import pytest
 from django.db import OperationalError, connection
 
+from inbox.db.connection_budget import count_connections
 from inbox.db.notify import CHANNEL, notify
 from inbox.engine.give_back import give_back
 from inbox.engine.ingest import ingest
@@ -221,6 +223,23 @@ def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
         with pytest.raises(OperationalError):
             registration.renew(NO_JOBS)
     is_away = False
+    assert registration.renew(NO_JOBS)
+    assert registration.is_seen
+    registration.drop()
+
+
+def test_a_worker_that_saw_room_when_others_did_too_closes_its_connection_again(settings, monkeypatch):
+    before = count_connections()
+    monkeypatch.setattr("inbox.worker.registration.count_connections", lambda: before)
+    # There is none, but for what the count of a moment ago says.
+    settings.DB_CONNECTION_BUDGET, settings.DB_CONNECTIONS_RESERVED = before.background, 0
+    registration = Registration("worker A", partial(Presence, "worker A", "test"))
+    assert registration.renew(NO_JOBS)
+    assert not registration.is_seen
+    assert list(InboxWorker.objects.values_list("has_presence", "state")) == [(False, "RUNNING")]
+    # One of the two for the session that the server may still be ending.
+    settings.DB_CONNECTION_BUDGET += 2
+    registration.trying.every_s = 0
     assert registration.renew(NO_JOBS)
     assert registration.is_seen
     registration.drop()

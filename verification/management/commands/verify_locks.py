@@ -20,6 +20,7 @@ from inbox.management.base import DatabaseCommand
 from inbox.monitoring.terminal import say
 from verification.audit.run import audit
 from verification.audit.text import as_text as findings_as_text
+from verification.proof.stopping import Stopped
 from verification.report.data import as_data
 from verification.report.files import Unwritable, check_writable, write_whole
 from verification.report.html import as_html
@@ -63,7 +64,7 @@ class Command(DatabaseCommand):
         signal.signal(signal.SIGTERM, _stop)
         try:
             self._audit(options) if options["audit"] else self._verify(options)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped):
             raise CommandError("Stopped; nothing is left behind.") from None
         except Error as error:
             raise CommandError(f"the database refused: {error_text(error)}") from None

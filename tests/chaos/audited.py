@@ -1,0 +1,34 @@
+"""python -m tests.chaos.audited: the project's audit of what a chaos run has left; prints the findings as JSON."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+from tests.support.project import PROJECT
+
+SETTINGS = "tests.chaos.settings"
+
+
+def audited(url: str) -> dict[str, list[tuple]]:
+    """The findings of an audit of this database, by what was looked for, in a process that knows the chaos source."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.audited"],
+        cwd=PROJECT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS, "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {f"audit: {finding['check']}": [(row,) for row in finding["rows"]] for finding in json.loads(done.stdout)}
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+
+    from verification.audit.run import audit
+
+    print(json.dumps([asdict(finding) for finding in audit(since=None, say=lambda text: None)]))

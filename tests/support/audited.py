@@ -1,0 +1,57 @@
+"""A healthy story for tests of the audit, and what an audit says."""
+
+from decisions.codes import DenialReason
+from decisions.staff.approve import approve
+from decisions.staff.dismiss import dismiss
+from inbox.models import InboxJob
+from inbox.operations.operation import apply
+from inbox.operations.verbs import REQUEUE
+from packets.models import Packet
+from tests.support.cases import decided, fresh, utn
+from tests.support.clinical import write_decision, write_payload
+from tests.support.drain import drain_all
+from tests.support.rows import esmd, seconds_ago, send, tracking_id
+from verification.audit.run import audit
+
+
+def take_in(number: int) -> Packet:
+    """The packet of a case, made by its intake."""
+    send(esmd(tracking_id(number)), tracking_id(number), created_at=seconds_ago(600))
+    drain_all()
+    return Packet.objects.get(decision_tracking_id=tracking_id(number))
+
+
+def tell_story(number: int = 1) -> Packet:
+    """A case from its intake to its letter, by the product's own verbs."""
+    packet = take_in(number)
+    decided(approve, packet)
+    write_decision(number)
+    drain_all()
+    write_payload(number)
+    drain_all()
+    utn(number)
+    drain_all()
+    return fresh(packet)
+
+
+def tell_stories() -> Packet:
+    """The case 1 with its letter, beside others that were dismissed, ignored, waited, died and were requeued."""
+    packet = tell_story(1)
+    decided(
+        dismiss,
+        take_in(2),
+        denial_reason=DenialReason.OTHER,
+        denial_details={"reason": "a test of the audit, invented"},
+    )
+    write_decision(2)
+    utn(3)
+    send({"message_type": "no such type"}, tracking_id(4))
+    drain_all()
+    apply(REQUEUE, InboxJob.objects.filter(status="DEAD"), who="ada", reason="a test", limit=10)
+    drain_all()
+    return packet
+
+
+def found(since=None, **options) -> dict[str, list[str]]:
+    """What an audit finds: the rows that each finding names, by what was looked for."""
+    return {finding.check: finding.rows for finding in audit(since=since, say=lambda text: None, **options)}

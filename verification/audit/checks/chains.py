@@ -1,0 +1,70 @@
+"""The versions of each packet's decision: one chain without a gap or a fork, and its end is the active one."""
+
+from verification.audit.check import VERSIONS, Check
+
+# Each packet once, in the range of its newest version. LATERAL and OFFSET 0 read its versions by their index, where a
+# join could read all versions of all packets for each range.
+TOUCHED = """
+touched AS MATERIALIZED (
+    SELECT newest.packet_id FROM packet_decision AS newest
+     WHERE newest.packet_decision_id > %(low)s AND newest.packet_decision_id <= %(high)s
+       AND newest.created_at >= %(since)s::timestamptz
+       AND NOT EXISTS (SELECT 1 FROM packet_decision AS later
+                        WHERE later.packet_id = newest.packet_id
+                          AND later.packet_decision_id > newest.packet_decision_id OFFSET 0)
+)
+"""
+SELECT_ACTIVE_TWICE = f"""
+WITH {TOUCHED}
+SELECT touched.packet_id, 'packet ' || touched.packet_id || ': versions ' || array_to_string(active.versions, ', ')
+  FROM touched
+ CROSS JOIN LATERAL (
+    SELECT array_agg(packet_decision_id ORDER BY packet_decision_id) AS versions FROM packet_decision AS version
+     WHERE version.packet_id = touched.packet_id AND is_active
+ ) AS active
+ WHERE cardinality(active.versions) > 1
+"""
+SELECT_BROKEN_CHAINS = f"""
+WITH {TOUCHED}
+SELECT touched.packet_id, 'packet ' || touched.packet_id || ': ' || wrong.what
+  FROM touched
+ CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE version.supersedes_id IS NULL) AS beginnings,
+           count(*) FILTER (WHERE version.is_active) AS active,
+           count(version.supersedes_id) - count(DISTINCT version.supersedes_id) AS forks,
+           -- Older versions have lower keys, so a circle has one that does not.
+           count(*) FILTER (WHERE version.supersedes_id IS NOT NULL
+                              AND (previous.packet_id IS DISTINCT FROM version.packet_id
+                                   OR previous.packet_decision_id >= version.packet_decision_id)) AS gaps,
+           count(*) FILTER (WHERE version.is_active AND next.is_there) AS passed
+      FROM packet_decision AS version
+      LEFT JOIN packet_decision AS previous ON previous.packet_decision_id = version.supersedes_id
+     CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM packet_decision AS later
+                                         WHERE later.supersedes_id = version.packet_decision_id) AS is_there) AS next
+     WHERE version.packet_id = touched.packet_id
+ ) AS chain
+ CROSS JOIN LATERAL (SELECT concat_ws(', ',
+           CASE WHEN beginnings <> 1 THEN beginnings || ' first versions' END,
+           CASE WHEN forks > 0 THEN 'a version that two others supersede' END,
+           CASE WHEN gaps > 0 THEN 'a version whose previous one is missing, newer, or of another packet' END,
+           CASE WHEN active = 0 THEN 'no active version' END,
+           CASE WHEN passed > 0 THEN 'an active version that another one supersedes' END) AS what) AS wrong
+ WHERE wrong.what <> ''
+"""
+
+CHECKS = [
+    Check(
+        "two active versions of one packet",
+        "Don't decide these packets until it is mended: find out which version is right, and set is_active to false on "
+        "the other. The unique index decision_one_active_per_packet is missing or invalid: run verify_locks.",
+        SELECT_ACTIVE_TWICE,
+        VERSIONS,
+    ),
+    Check(
+        "gaps and forks in a chain of versions",
+        "Restore the missing versions from a backup, as versions are never deleted. See that the trigger "
+        "decision_append_only is enabled (verify_locks).",
+        SELECT_BROKEN_CHAINS,
+        VERSIONS,
+    ),
+]

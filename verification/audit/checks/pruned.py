@@ -1,0 +1,32 @@
+"""Which jobs may have been pruned, where no watermark tells.
+
+A prune moves `pruned_before` of a source with a watermark. Of the others it leaves no trace, so a row whose job was
+pruned looks like one that never had a job. But it takes what ended before some time, of all sources: a job that is gone
+ended before any that is still there.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from inbox import registry
+from inbox.models import PollWatermark
+from inbox.registry import ByWatermark
+from verification.audit.check import JOBS
+from verification.audit.ranges import BEGINNING, ranges
+from verification.audit.reading import read_row
+
+SELECT_OLDEST_END = """
+SELECT least(%(oldest)s::timestamptz, min(finished_at))::text FROM integration_inbox
+ WHERE inbox_id > %(low)s AND inbox_id <= %(high)s AND source = ANY(%(sources)s) AND status = 'DONE'
+"""
+
+
+def pruned_until() -> Mapping[str, Any]:
+    """%(pruned_until)s: what was written since then, of sources without a watermark, still has its job."""
+    if not PollWatermark.objects.filter(pruned_before__isnull=False).exists():
+        return {"pruned_until": BEGINNING}
+    sources = [source.name for source in registry.sources() if not isinstance(source.reads, ByWatermark)]
+    oldest = "infinity"
+    for bounds in ranges(JOBS, None):
+        [oldest] = read_row(SELECT_OLDEST_END, {"sources": sources, "oldest": oldest, **bounds}) or [oldest]
+    return {"pruned_until": oldest}

@@ -1,0 +1,67 @@
+"""Protections of ingest and sweep: where a scan begins, how the watermark moves, whose turn a sweep is."""
+
+from collections.abc import Callable
+
+from inbox.engine.sweep import SweepKind
+from verification.patches import patched, without_text
+from verification.row import Protection
+
+
+def _only(kind: SweepKind) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
+    def make(take_turn: Callable[..., bool]) -> Callable[..., bool]:
+        return lambda source, asked, **options: asked is kind and take_turn(source, asked, **options)
+
+    return make
+
+
+WAITS = Protection(
+    "waits-for-the-watermark",
+    "an ingest locks the watermark before it reads, and waits for it",
+    lambda: without_text("inbox.engine.ingest:LOCK_WATERMARK", " FOR UPDATE"),
+)
+MOVES_FORWARD = Protection(
+    "moves-forward",
+    "the watermark moves only if what was read lies ahead of it",
+    lambda: without_text(
+        "inbox.engine.ingest:INSERT_JOBS",
+        "OR (mark.last_created_at, mark.last_message_id) < (passed.created_at, passed.message_id)",
+        "OR true",
+    ),
+)
+WATERMARK_PER_COLUMN = Protection(
+    "watermark-per-column",
+    "time and id of the watermark move as a pair, and not each to its own maximum",
+    lambda: without_text(
+        "inbox.engine.ingest:INSERT_JOBS",
+        "last_created_at = passed.created_at, last_message_id = passed.message_id",
+        """last_created_at = greatest(mark.last_created_at, passed.created_at),
+                 last_message_id = greatest(mark.last_message_id, (SELECT max(message_id) FROM fresh))""",
+    ),
+)
+READS_EQUAL_TIMES = Protection(
+    "reads-equal-times",
+    "a poll reads on from the pair of time and id, so rows of the same time are not passed",
+    lambda: without_text(
+        "inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK", "THEN last_message_id", "THEN 9223372036854775807"
+    ),
+)
+OVERLAP = Protection(
+    "overlap",
+    "a poll reads the last half second again",
+    lambda: without_text("inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK", "'0.5 seconds'", "'0 seconds'"),
+)
+LOOKBACK_OFF = Protection(
+    "lookback-off",
+    "a lookback reads the rows behind the watermark again",
+    lambda: patched("inbox.worker.ingester:take_turn", _only(SweepKind.RECONCILE)),
+)
+RECONCILE_OFF = Protection(
+    "reconcile-off",
+    "a reconcile reads the rows that are older than the lookback goes",
+    lambda: patched("inbox.worker.ingester:take_turn", _only(SweepKind.LOOKBACK)),
+)
+TURN_IS_GUARDED = Protection(
+    "turn-is-guarded",
+    "a process takes a turn only if it still finds it due under the row's lock",
+    lambda: without_text("inbox.engine.sweep:TAKE_TURN", "{turn} <= now() -", "now() >= now() -"),
+)

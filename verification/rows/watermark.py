@@ -1,0 +1,100 @@
+"""Row 8, watermark updates.
+
+Two ingests at once   A  begins, and makes jobs of all rows
+                      B  ingests; A commits              | B waits for A, and finds nothing left
+Both orders           A  ingests a new row               | each is held before it locks the watermark;
+                      B  sweeps up a late row            | A goes first in one order, B in the other
+Equal times           A  sends row 1, and W ingests
+                      B  sends row 2, and W ingests      | it has the time of the mark, and a higher id
+Behind the mark       A  begins, and sends a row
+                      B  sends another, and W ingests    | the mark has passed A's row; A commits, and W ingests
+"""
+
+from functools import partial
+
+from inbox.engine.sweep import SweepKind, sweep
+from verification.proof.stage import Stage
+from verification.protections.ingest import MOVES_FORWARD, OVERLAP, READS_EQUAL_TIMES, WAITS, WATERMARK_PER_COLUMN
+from verification.row import Proof, Row
+from verification.scenes import SOURCE
+from verification.source_rows import ago, clear, lost, new_message_ids, poll, send, watermark
+from verification.steps import begin, commit
+
+
+def two_ingests_at_once(stage: Stage) -> list[str]:
+    """The second waits for the first, and reads no row that the first is making jobs of."""
+    clear()
+    poll()
+    send(*(rows := new_message_ids(2)))
+    stage.do("A", begin)
+    stage.do("A", partial(poll, limit=2))
+    stage.start("B", partial(poll, limit=2))
+    stage.do("A", commit)
+    is_full = stage.end("B").get().is_full
+    return ["the second read the rows of the first, and says that there may be more"] if is_full else lost(*rows)
+
+
+def mark_moves_in_both_orders(stage: Stage) -> list[str]:
+    """Whichever of a new row and a late one is taken first, the mark ends at the new one."""
+    broken = []
+    for order in ("AB", "BA"):
+        clear()
+        late, known, new = new_message_ids(3)
+        send(known, at=ago(minutes=5))
+        poll()
+        send(late, at=ago(minutes=8))
+        send(new, at=(time := ago(minutes=2)))
+        with stage.hold("inbox.engine.ingest:lock_watermark"):
+            stage.start("A", poll)
+            stage.start("B", lambda: list(sweep(SOURCE, SweepKind.LOOKBACK)), "sweeps")
+            for session in order:
+                stage.go(session)
+                stage.end(session).get()
+        if watermark() != (time, new):
+            broken.append(f"{order}: the mark ends at row {watermark()[1]}, not {new}")
+        broken += lost(late, new)
+    return broken
+
+
+def rows_of_equal_times(stage: Stage) -> list[str]:
+    """A row that has the time of the mark and a higher id is read by the next poll."""
+    clear()
+    low, middle, high = new_message_ids(3)
+    send(high, at=ago(minutes=6))
+    stage.do("A", partial(send, low, at=(time := ago(minutes=5))))
+    stage.do("W", poll)
+    stage.do("B", partial(send, middle, at=time))
+    stage.do("W", poll)
+    return lost(low, middle, high)
+
+
+def commit_behind_the_mark(stage: Stage) -> list[str]:
+    """A row that commits a moment after the mark has passed it is read by the next poll."""
+    clear()
+    early, later = new_message_ids(2)
+    began = ago()
+    stage.do("A", begin)
+    stage.do("A", partial(send, early))
+    stage.do("B", partial(send, later))
+    stage.do("W", poll)
+    stage.do("A", commit)
+    stage.do("W", poll)
+    # On a machine that has stood still for longer, it is left to the lookback.
+    return lost(early) if began > ago(seconds=0.5) else []
+
+
+ROW = Row(
+    key="watermark",
+    number="8",
+    title="Watermark updates",
+    promise="No ingest reads rows that another is taking; the mark is a pair, and never moves back.",
+    mechanism="A row lock on poll_watermark that waits; a guarded UPDATE of the pair in the ingest's transaction.",
+    code=("inbox.engine.ingest:LOCK_WATERMARK", "inbox.engine.ingest:INSERT_JOBS"),
+    objects=("constraint poll_watermark_is_a_pair", "index integration_send_order"),
+    proofs=[
+        Proof(two_ingests_at_once, without=[WAITS]),
+        Proof(mark_moves_in_both_orders, without=[MOVES_FORWARD]),
+        Proof(rows_of_equal_times, without=[WATERMARK_PER_COLUMN, READS_EQUAL_TIMES]),
+        Proof(commit_behind_the_mark, without=[OVERLAP]),
+    ],
+)

@@ -1,0 +1,62 @@
+"""Something that is wrong, before it is known which rows it concerns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from verification.findings import Finding, SetUp
+from verification.row import Row
+
+# The row that tells of a table, if no row names the table itself.
+ROW_OF_TABLE = {
+    "integration_inbox": "status",
+    "integration_send_serviceops": "insert",
+    "service_ops_send_serviceops": "clinical-ops",
+    "poll_watermark": "watermark",
+    "inbox_worker": "presence",
+    "inbox_pause": "pause",
+    "inbox_audit": "operators",
+    "inbox_correction": "operators",
+    "packet": "packets",
+    "packet_document": "packets",
+    "packet_event": "packets",
+    "packet_decision": "decisions",
+    "packet_decision_message": "decisions",
+    "send_integration": "decisions",
+    "send_clinicalops": "decisions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is wrong.
+
+    about, what, mend, endangers as of a Finding; if `endangers` is empty, it is the promise of the row
+    concerns                     names that a row may have among its objects or settings
+    row                          the key of the row that tells of it if no row has such a name
+    """
+
+    about: str
+    what: str
+    mend: str
+    endangers: str = ""
+    concerns: tuple[str, ...] = ()
+    row: str = ""
+
+
+def of_table(table: str) -> dict[str, object]:
+    """Where a trouble of a whole table belongs: arguments of Trouble."""
+    return {"concerns": (f"table {table}",), "row": ROW_OF_TABLE.get(table, "")}
+
+
+def sort_out(troubles: Sequence[Trouble], rows: Sequence[Row]) -> SetUp:
+    """Each trouble as a finding of the rows that stand on it; as a fact if none of these rows does."""
+    set_up = SetUp({row.key: [] for row in rows})
+    for trouble in troubles:
+        finding = Finding(trouble.about, trouble.what, trouble.endangers, trouble.mend)
+        concerned = [row for row in rows if not {*row.objects, *row.settings}.isdisjoint(trouble.concerns)]
+        for row in concerned or [row for row in rows if row.key == trouble.row]:
+            set_up.findings[row.key].append(replace(finding, endangers=finding.endangers or row.promise))
+            concerned = [row]
+        if not concerned:
+            set_up.facts.append(("not in order", f"{trouble.about} {trouble.what}. {trouble.mend}"))
+    return set_up

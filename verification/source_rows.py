@@ -1,0 +1,63 @@
+"""Rows that another program sends, for races of ingest and sweep, and what became of them.
+
+All values are synthetic. A round begins with `clear`: where a scan starts depends on all rows that there are.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+
+from django.db import connection
+
+from inbox.engine.ingest import ingest
+from inbox.models import InboxJob, PollWatermark
+from verification.scenes import SOURCE, end_jobs
+
+INSERT_ROW = """
+INSERT INTO integration_send_serviceops (message_id, payload, created_at) VALUES (%s, '{}', coalesce(%s, now()))
+"""
+# One poll of the source.
+poll = partial(ingest, SOURCE)
+
+# Out of the way of the ids that the database gives.
+_numbers = count(10**9)
+
+
+def clear() -> None:
+    """Forget all rows that were sent, their jobs, and how far the source has been read."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM integration_send_serviceops")
+    end_jobs()
+    PollWatermark.objects.filter(source=SOURCE.name).delete()
+
+
+def new_message_ids(number: int) -> list[int]:
+    """Ids that no row has had, in ascending order."""
+    return [next(_numbers) for _ in range(number)]
+
+
+def send(*message_ids: int, at: datetime | None = None) -> None:
+    """Send rows, stamped with the time `at` or, as usual, with that of their transaction."""
+    with connection.cursor() as cursor:
+        cursor.executemany(INSERT_ROW, [(message_id, at) for message_id in message_ids])
+
+
+def ago(**age: float) -> datetime:
+    """The time by the database's clock that lies so many `seconds`, `hours` or `days` back."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now - timedelta(**age)
+
+
+def watermark() -> tuple[datetime | None, int | None]:
+    """The time and the id to which the source has been read."""
+    mark = PollWatermark.objects.get(source=SOURCE.name)
+    return mark.last_created_at, mark.last_message_id
+
+
+def lost(*message_ids: int) -> list[str]:
+    """A sentence for each of these rows that has no job."""
+    jobs = InboxJob.objects.filter(source=SOURCE.name, message_id__in=message_ids)
+    without = set(message_ids).difference(jobs.values_list("message_id", flat=True))
+    return [f"row {message_id} was passed, and has no job" for message_id in sorted(without)]
