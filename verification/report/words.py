@@ -35,13 +35,15 @@ def many(number: int, word: str) -> str:
 def head_lines(report: Report) -> list[tuple[str, str]]:
     """The head, as (name, value)."""
     head = report.head
-    rounds = f"quick: at most {QUICK_ROUNDS} rounds of each race" if head.is_quick else f"full: up to {ROUNDS} rounds"
+    rounds = f"quick: at most {QUICK_ROUNDS}" if head.is_quick else f"full: at most {ROUNDS}"
+    proofs = f"on {head.proved_on}" if head.proved_on else "none"
     start, end = head.load
     return [
         ("when", f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}"),
-        ("run", rounds if report.why_no_proofs is None else f"{rounds}; proofs are missing: {report.why_no_proofs}"),
+        ("run", f"{rounds} rounds of each race"),
         ("server", head.server),
         ("database", head.database),
+        ("proofs", f"{proofs}; why some are missing: {report.why_no_proofs}" if report.why_no_proofs else proofs),
         ("load", f"{start:.1f} at the start, {end:.1f} at the end, on {many(head.processors, 'processor')}"),
         *report.set_up.facts,
     ]

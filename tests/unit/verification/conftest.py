@@ -57,6 +57,7 @@ FINDING = Finding("index inbox_due", "is missing", "a job is found in time", "CR
 HEAD = Head(
     "PostgreSQL 18.1",
     "serviceops at db.example:5432, as serviceops_web",
+    "a scratch database beside it, reached directly",
     datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC),
     took_s=128.4,
     is_quick=False,

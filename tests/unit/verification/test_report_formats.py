@@ -173,7 +173,7 @@ def test_json_has_the_documented_keys(mixed):
         "rows",
         "other_findings",
     }
-    assert set(data["head"]) == {"server", "database", "began", "took_s", "is_quick", "load", "processors"}
+    assert set(data["head"]) == {"server", "database", "proved_on", "began", "took_s", "is_quick", "load", "processors"}
     assert set(data["rows"][1]) == {
         "key",
         "number",

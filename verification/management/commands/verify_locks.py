@@ -8,7 +8,6 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.dateparse import parse_date, parse_datetime
@@ -72,7 +71,7 @@ class Command(DatabaseCommand):
         report = make_report(
             [row for row in ROWS if options["only"] is None or row in options["only"]],
             is_quick=options["quick"],
-            scratch_url=options["scratch_url"] or settings.DATABASE_DIRECT_URL or settings.DATABASE_URL,
+            scratch_url=options["scratch_url"],
             is_shown=options["verbosity"] > 0,
         )
         text = json.dumps(as_data(report)) if options["json"] else ""
