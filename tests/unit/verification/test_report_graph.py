@@ -1,6 +1,6 @@
 """The graph of a round: what each moment was, and what each session did around it."""
 
-from tests.unit.verification.conftest import MOMENTS
+from tests.support.verification.made_up_report import MOMENTS
 from verification.proof.stage import Moment
 from verification.report.lanes import MOST_MOMENTS, graph_of
 
