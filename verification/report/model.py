@@ -61,7 +61,7 @@ class Head:
     """Where and when it was found.
 
     server     such as "PostgreSQL 18.1"
-    database   such as "serviceops at db.example:5432, as serviceops_web"; never a password
+    database   such as "serviceops at db.example:5432, schema public, as serviceops_web"; never a password
     proved_on  which scratch database, or None if there was none
     began      with a time zone
     load       of the machine that ran the command, at the start and at the end

@@ -21,6 +21,8 @@ from verification.report.words import (
 from verification.results import ProofResult, Verdict
 
 WIDEST_NAME = 30
+# Longer facts of the set-up are among the details.
+LONGEST_FACT = 120
 # The columns of a row's line: number, title, verdict, and COLUMNS.
 LINE = "{:<3} {:<35} {:<11} {:<6} {:>6} {:>6} {:>7}"
 TITLE_WIDTH = 35
@@ -29,10 +31,7 @@ TITLE_WIDTH = 35
 def as_text(report: Report, *, is_detailed: bool = False) -> str:
     """The report for a terminal; `is_detailed` tells all of each row."""
     lines = ["Every lock, and its proof", ""]
-    head = head_lines(report)
-    width = min(max(len(name) for name, _ in head) + 2, WIDEST_NAME)
-    for name, value in head:
-        lines += _entry(name, value, "  ", width)
+    lines += _head(report, is_detailed=is_detailed)
     lines += ["", *_table(report), ""]
     mended_in: dict[str, str] = {}
     for row in report.rows:
@@ -48,6 +47,19 @@ def as_text(report: Report, *, is_detailed: bool = False) -> str:
     for step in next_steps(report):
         lines += wrap(step, "  ", "  ")
     return "\n".join(lines)
+
+
+def _head(report: Report, *, is_detailed: bool) -> Iterable[str]:
+    head = head_lines(report)
+    if not is_detailed:
+        head = [
+            (name, value)
+            for name, value in head
+            if len(value) <= LONGEST_FACT or (name, value) not in report.set_up.facts
+        ]
+    width = min(max(len(name) for name, _ in head) + 2, WIDEST_NAME)
+    for name, value in head:
+        yield from _entry(name, value, "  ", width)
 
 
 def _table(report: Report) -> Iterable[str]:

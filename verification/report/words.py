@@ -33,20 +33,21 @@ def many(number: int, word: str) -> str:
 
 
 def head_lines(report: Report) -> list[tuple[str, str]]:
-    """The head, as (name, value)."""
+    """The head, as (name, value): where and when, then the facts of the set-up that it does not say already."""
     head = report.head
     rounds = f"quick: at most {QUICK_ROUNDS}" if head.is_quick else f"full: at most {ROUNDS}"
     proofs = f"on {head.proved_on}" if head.proved_on else "none"
     start, end = head.load
-    return [
-        ("when", f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}"),
-        ("run", f"{rounds} rounds of each race"),
-        ("server", head.server),
-        ("database", head.database),
-        ("proofs", f"{proofs}; why some are missing: {report.why_no_proofs}" if report.why_no_proofs else proofs),
-        ("load", f"{start:.1f} at the start, {end:.1f} at the end, on {many(head.processors, 'processor')}"),
-        *report.set_up.facts,
-    ]
+    lines = {
+        "when": f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}",
+        "run": f"{rounds} rounds of each race",
+        "server": head.server,
+        "database": head.database,
+        "proofs": f"{proofs}; why some are missing: {report.why_no_proofs}" if report.why_no_proofs else proofs,
+        "load": f"{start:.1f} at the start, {end:.1f} at the end, on {many(head.processors, 'processor')}",
+    }
+    facts = [(name, value) for name, value in report.set_up.facts if name not in lines]
+    return [*lines.items(), *facts]
 
 
 def headline(report: Report) -> str:

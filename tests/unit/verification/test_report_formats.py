@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from verification.findings import SetUp
 from verification.report.data import as_data
 from verification.report.html import as_html
 from verification.report.markdown import as_markdown
@@ -201,3 +202,11 @@ def test_json_of_a_proof_can_be_read_back(proved):
 def test_a_report_without_rows_can_be_told(proved):
     for form in ALL.values():
         assert form(Report(proved.head, []))
+
+
+def test_a_long_fact_is_a_detail_and_none_is_told_twice(proved):
+    facts = [("server", "PostgreSQL 18.1"), ("settings of x", "y" * 200), ("data checksums", "on")]
+    report = replace(proved, set_up=SetUp(facts=facts))
+    text, detailed = as_text(report), as_text(report, is_detailed=True)
+    assert (text.count("PostgreSQL 18.1"), "settings of x" in text, "data checksums" in text) == (1, False, True)
+    assert "settings of x" in detailed
