@@ -10,7 +10,10 @@ SELECT_SERVER = "SELECT current_setting('server_version'), current_database(), c
 
 
 def server_and_database() -> tuple[str, str]:
-    """Such as ("PostgreSQL 18.1", "serviceops at db.example:5432, schema public, as serviceops_web"). Never a password."""
+    """Such as ("PostgreSQL 18.1", "serviceops at db.example:5432, schema public, as serviceops_web").
+
+    Never a password.
+    """
     with connection.cursor() as cursor:
         cursor.execute(SELECT_SERVER)
         version, database, schema, role = cursor.fetchone()
