@@ -4,7 +4,8 @@ import json
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -12,7 +13,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config.embedded_postgres.server import Server
+from config.embedded_postgres.server import Server as EmbeddedServer
+from tests.support.cluster import USER, Server, free_ports
 from tests.support.pooler import Pooler
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +61,23 @@ def test_a_role_in_whose_sessions_no_trigger_fires_fails_the_moves_of_jobs(login
     assert f"setting session_replication_role of role {name}" in [found["about"] for found in told]
 
 
+def test_the_isolation_level_of_the_server_fails_the_row(run_command, db):
+    folder = Path(mkdtemp(prefix="set-up-"))
+    [port] = free_ports(1)
+    folder.chmod(0o755)
+    server = Server(folder / "server", port, default_transaction_isolation="repeatable read")
+    try:
+        server.make()
+        url = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
+        assert run_command("migrate", "--verbosity", "0", DATABASE_URL=url)[0] == 0
+        [found] = looked_at(run_command, "isolation", DATABASE_URL=url)["isolation"]
+    finally:
+        server.stop()
+        rmtree(folder)
+    assert found["what"].startswith("is 'repeatable read', set by the server")
+    assert found["mend"].startswith("ALTER SYSTEM RESET default_transaction_isolation;")
+
+
 class Careless(Pooler):
     """Sets no limits for its sessions, and drops those that clients ask for."""
 
@@ -71,7 +90,7 @@ def behind(db):
     """Starts a pooler of that class; gives the environment of a process that goes through it."""
     parts = connection.get_connection_params()
     server = {name: parts.get(name) for name in ("host", "port", "dbname", "user", "password")}
-    home = Server.of_project(settings.BASE_DIR).home if settings.USES_EMBEDDED_DATABASE else None
+    home = EmbeddedServer.of_project(settings.BASE_DIR).home if settings.USES_EMBEDDED_DATABASE else None
     with ExitStack() as stack:
 
         def start(kind):

@@ -2,13 +2,14 @@
 
 The order of PostgreSQL: what the session asks for itself, then the role in this database, the role, the database, all
 roles, the server. What the sessions of ServiceOps ask for is read from this one, so it also holds behind a pooler,
-which may drop it. Failure mode: the server's own value can't be seen where this session has another; then it is taken
-to be PostgreSQL's default.
+which may drop it. What the server gives is read in a second session that asks for nothing. Failure modes: there is no
+connection for that, or the role or database has another value; then the server's is taken to be PostgreSQL's default.
 """
 
 import re
 from dataclasses import dataclass
 
+import psycopg
 from django.db import connection
 
 from verification.set_up.roles import Login
@@ -45,24 +46,24 @@ class Settings:
     def __init__(self, names: list[str]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(SELECT_SERVER, [names])
-            self._server = {name: rest for name, *rest in cursor.fetchall()}
+            self._session = {name: rest for name, *rest in cursor.fetchall()}
             cursor.execute(SELECT_SET, [names])
             self._set: dict[tuple[str | None, bool, str], str] = {
                 (role, is_of_database, name): value for role, is_of_database, name, value in cursor.fetchall()
             }
             # A setting that no module knows is not in pg_settings, even if it is set.
             self._custom: dict[str, str] = {}
-            for name in [name for name in names if name not in self._server]:
+            for name in [name for name in names if name not in self._session]:
                 cursor.execute(SELECT_DATABASE, [name])
                 self._custom[name] = cursor.fetchone()[1] or ""
             cursor.execute(SELECT_DATABASE, [names[0]])
             self._database = cursor.fetchone()[0]
+        self._plain = _read_in_plain_session(names) or self._session
 
     def of(self, login: Login, name: str, *, by_itself: bool = True) -> InForce:
         """What a new session of this role gets; with by_itself=False, one that asks for nothing."""
-        setting, source, reset_value, boot_value = self._server.get(
-            name, (self._custom.get(name, ""), "default", self._custom.get(name, ""), "")
-        )
+        custom = self._custom.get(name, "")
+        setting, source, *_ = self._session.get(name, (custom, "default"))
         if by_itself and login.is_ours and source in BY_SESSION:
             return InForce(setting, "the session itself", SESSION_OPTIONS)
         role, database = f"role {quoted(login.name)}", self._database
@@ -78,10 +79,26 @@ class Settings:
         ):
             if key in self._set:
                 return InForce(self._set[key], set_by, f"ALTER {command.replace('role', 'ROLE', 1)} RESET {name};")
+        _, source, reset_value, boot_value = self._plain.get(name, (custom, "default", custom, ""))
         value = reset_value if source in BY_SERVER else boot_value
         if value == boot_value and source in ("default", *BY_SESSION):
             return InForce(value, "PostgreSQL's default", "")
         return InForce(value, "the server", f"ALTER SYSTEM RESET {name}; SELECT pg_reload_conf(); (or in its file)")
+
+
+def _read_in_plain_session(names: list[str]) -> dict[str, list[str]]:
+    """As another program's session of this role begins. Empty if there is no connection left."""
+    wrapper = connection.copy()
+    parameters = wrapper.get_connection_params()
+    parameters.pop("options", None)
+    try:
+        raw: psycopg.Connection = wrapper.get_new_connection(parameters)
+    except psycopg.OperationalError:
+        return {}
+    try:
+        return {name: rest for name, *rest in raw.execute(SELECT_SERVER, [names]).fetchall()}
+    finally:
+        raw.close()
 
 
 def is_on(value: str) -> bool:

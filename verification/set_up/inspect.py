@@ -78,7 +78,7 @@ def _roles(expected: Expected, schema: int, tables: Sequence[str]) -> tuple[Fact
             troubles.append(Trouble(about, what, mend, danger, row="connections"))
     facts = [("grants", ", ".join(f"as of sql_grants, for {prefix}*" for prefix in prefixes) or "never given")]
     outside = [login.name for login in logins if not login.groups]
-    facts += [("may write, in no group of sql_grants", ", ".join(outside))] if outside else []
+    facts += [("writers in no group", ", ".join(outside))] if outside else []
     facts += [(f"settings of {login.name}", in_words(settings, login)) for login in logins]
     return facts, troubles
 
