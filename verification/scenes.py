@@ -6,7 +6,6 @@ All values are synthetic. Each call makes new ones, so rounds don't disturb each
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -19,7 +18,6 @@ from inbox.engine.reclaim import reclaim_all_stale
 from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from inbox.statuses import Status
-from verification.proof.session import Result
 
 _numbers = count(1)
 
@@ -60,13 +58,6 @@ def witnesses(inbox_ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM verify_witness WHERE inbox_id = ANY(%s)", [list(inbox_ids)])
         return cursor.fetchone()[0]
-
-
-def succeed(result: Result) -> Any:
-    """The value of a step that must not fail. Raises its error."""
-    if result.error:
-        raise result.error
-    return result.value
 
 
 def make_claims_old() -> None:

@@ -11,7 +11,7 @@ from inbox.engine.claim import claim
 from inbox.job_counts import JobCounts
 from inbox.worker.calls import Calls
 from verification.proof.stage import Stage
-from verification.scenes import SOURCE, leave_witnesses, succeed
+from verification.scenes import SOURCE, leave_witnesses
 
 PATIENCE_S = 30.0
 
@@ -54,7 +54,7 @@ class SlowCall:
 
     def _take(self, step: Callable[[], Any], what: str) -> Any:
         self._stage.start(self._name, step, what)
-        return succeed(self._stage.end(self._name))
+        return self._stage.end(self._name).get()
 
     def _call(self, inbox_id: int) -> Outcome:
         self._may_answer.wait(PATIENCE_S)

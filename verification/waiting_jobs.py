@@ -15,17 +15,18 @@ from inbox.models import InboxJob
 from packets.codes import Channel
 from packets.models import Packet
 from packets.open_packet import open_packet
-from verification.scenes import SOURCE, end_jobs, make_jobs
+from verification.scenes import SOURCE, end_jobs
+from verification.steps import new_jobs
 
 
-def look_for_packets(tracking_ids: Iterable[UUID | None]) -> set[UUID]:
+def look_for_packets(tracking_ids: Iterable[UUID]) -> set[UUID]:
     """Which of these cases have a packet; a race holds its sessions here."""
     packets = Packet.objects.filter(decision_tracking_id__in=tracking_ids)
     return set(packets.values_list("decision_tracking_id", flat=True))
 
 
 def _need_their_packets(jobs: Sequence[LockedJob]) -> list[Outcome]:
-    found = look_for_packets([job.decision_tracking_id for job in jobs])
+    found = look_for_packets([job.decision_tracking_id for job in jobs if job.decision_tracking_id])
     return [done() if job.decision_tracking_id in found else not_ready("the packet") for job in jobs]
 
 
@@ -36,8 +37,8 @@ class WaitingJob:
     """A new job, which is due."""
 
     def __init__(self) -> None:
-        make_jobs(1)
-        self._row = InboxJob.objects.get(source=SOURCE.name)
+        [inbox_id] = new_jobs(1)
+        self._row = InboxJob.objects.get(pk=inbox_id)
 
     def work(self) -> None:
         """Work on it, if it is due."""

@@ -2,10 +2,13 @@
 
 import select
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
+from django.conf import settings
+from django.db import connection, connections
 
 # The most sessions of a race that have a transaction open at the same time, and some more.
 SESSIONS = 16
@@ -43,3 +46,18 @@ def reaches_through_pooler(url: str) -> bool:
         for client in clients:
             client.pgconn.finish()
         return not waiting
+
+
+@contextmanager
+def past_the_pooler() -> Iterator[None]:
+    """New sessions of this process reach the server itself while the block lasts, if there is a pooler."""
+    address = connections.settings["default"]
+    before = dict(address)
+    connection.close()
+    address.update(settings.DATABASE_DIRECT or {})
+    try:
+        yield
+    finally:
+        connection.close()
+        address.clear()
+        address.update(before)

@@ -64,7 +64,9 @@ class Scratch:
     @property
     def way(self) -> str:
         """How the sessions of the proofs reach it, for the report."""
-        return "through the pooler of DATABASE_URL" if self.direct_url else "directly"
+        return (
+            "through the pooler of DATABASE_URL, but where a race is about sessions" if self.direct_url else "directly"
+        )
 
 
 @contextmanager

@@ -21,19 +21,20 @@ from inbox.models import InboxJob
 from verification.proof.stage import Stage
 from verification.protections.outbound import ANSWERS_UNDER_ITS_LEASE, BEATS, RENEWS_ITS_OWN
 from verification.row import Proof, Row
-from verification.scenes import SOURCE, end_jobs, make_claims_old, make_jobs, reclaim_old, succeed, witnesses
+from verification.scenes import end_jobs, make_claims_old, reclaim_old, witnesses
 from verification.slow_calls import slow_calls
+from verification.steps import new_jobs
 
 
 def a_call_takes_long(stage: Stage) -> list[str]:
     """Its job is not reclaimed, and its answer is written."""
-    make_jobs(1)
+    new_jobs(1)
     with slow_calls(stage, "A") as (a,):
         a.begin()
         make_claims_old()
         a.beat()
         stage.start("R", reclaim_old)
-        broken = ["the job of a call that was on its way was reclaimed"] if succeed(stage.end("R")) else []
+        broken = ["the job of a call that was on its way was reclaimed"] if stage.end("R").get() else []
         if not broken and not a.answer().done:
             broken.append("the answer of a call was not written")
     end_jobs()
@@ -42,14 +43,13 @@ def a_call_takes_long(stage: Stage) -> list[str]:
 
 def a_frozen_worker_comes_back(stage: Stage) -> list[str]:
     """It renews no claim that is not its own, and writes no answer: the job has one effect."""
-    make_jobs(1)
-    job = InboxJob.objects.get(source=SOURCE.name)
+    [job] = new_jobs(1)
     broken = []
     with slow_calls(stage, "A", "B") as (a, b):
         a.begin()
         make_claims_old()
         stage.start("R", reclaim_old)
-        succeed(stage.end("R"))
+        stage.end("R").get()
         b.begin()
         claimed_at = _claimed_at(job)
         a.beat()
@@ -57,14 +57,14 @@ def a_frozen_worker_comes_back(stage: Stage) -> list[str]:
             broken.append("a worker renewed the claim of another one")
         a.answer()
         b.answer()
-    if (effects := witnesses([job.pk])) != 1:
+    if (effects := witnesses([job])) != 1:
         broken.append(f"a job that was reclaimed had {effects} effects")
     end_jobs()
     return broken
 
 
-def _claimed_at(job: InboxJob) -> datetime | None:
-    return InboxJob.objects.values_list("locked_at", flat=True).get(pk=job.pk)
+def _claimed_at(job: int) -> datetime | None:
+    return InboxJob.objects.values_list("locked_at", flat=True).get(pk=job)
 
 
 ROW = Row(

@@ -22,7 +22,7 @@ from inbox.models import SourcePause
 from verification.proof.stage import Stage
 from verification.protections.outbound import PROBE_KEEPS_THE_TURN, TURN_MOVES_ON
 from verification.row import Proof, Row
-from verification.scenes import SOURCE, end_jobs, make_claims_old, make_jobs, reclaim_old, succeed
+from verification.scenes import SOURCE, end_jobs, make_claims_old, make_jobs, reclaim_old
 
 CALLS = Source(
     name=SOURCE.name,
@@ -42,7 +42,7 @@ def eight_processes_want_to_probe(stage: Stage) -> list[str]:
     pause_that_is_due()
     with stage.hold("inbox.engine.pause:claim"):
         results = stage.at_once({name: partial(claim_probe, CALLS, worker_id=name) for name in "ABCDEFGH"})
-    probes = [probe for result in results.values() if (probe := succeed(result))]
+    probes = [probe for result in results.values() if (probe := result.get())]
     end_pause()
     jobs = sum(map(len, probes))
     return [] if (len(probes), jobs) == (1, 1) else [f"{len(probes)} processes probed at once, with {jobs} jobs"]
@@ -56,7 +56,7 @@ def a_probe_hangs(stage: Stage) -> list[str]:
     broken = ["a second process probed while the first probe hung"] if probe("B", stage) else []
     make_claims_old()
     stage.start("R", reclaim_old)
-    succeed(stage.end("R"))
+    stage.end("R").get()
     if not broken and not probe("B", stage):
         broken.append("nobody could probe after the job of the probe was reclaimed")
     end_pause()
@@ -66,12 +66,13 @@ def a_probe_hangs(stage: Stage) -> list[str]:
 def probe(name: str, stage: Stage) -> Claim | None:
     """The session tries to claim a probe."""
     stage.start(name, partial(claim_probe, CALLS, worker_id=name))
-    claimed: Claim | None = succeed(stage.end(name))
+    claimed: Claim | None = stage.end(name).get()
     return claimed
 
 
 def pause_that_is_due() -> None:
     """The source is paused, a probe is due, and many jobs wait for it."""
+    end_pause()
     make_jobs(8)
     SourcePause.objects.create(source=CALLS.name, reason="refused", next_try_at=Now() - timedelta(seconds=1))
 

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from verification.proof.stage import Stage
 from verification.protections.wake import CLOCK, WAKE_SKIPS_LOCKED, WAKES_WITH_WHAT_CAME
 from verification.row import Proof, Row
-from verification.scenes import succeed
 from verification.waiting_jobs import WaitingJob
 
 
@@ -32,7 +31,7 @@ def the_packet_of_a_waiting_job_is_opened(stage: Stage) -> list[str]:
         stage.start("B", job.open_packet)
     take(stage, "C", job.work)
     stage.go("B")
-    succeed(stage.end("B"))
+    stage.end("B").get()
     take(stage, "C", job.work)
     return [] if job.end() == "DONE" else ["a job still waits, though its packet is there"]
 
@@ -59,8 +58,8 @@ def a_wake_meets_a_claim(stage: Stage) -> list[str]:
     stage.start("B", job.open_packet)
     waits = stage.is_waiting("B")
     stage.go("A")
-    succeed(stage.end("A"))
-    succeed(stage.end("B"))
+    stage.end("A").get()
+    stage.end("B").get()
     job.end()
     return ["a wake waited for a lock"] if waits else []
 
@@ -72,7 +71,7 @@ def a_wake_comes_a_moment_too_early(stage: Stage) -> list[str]:
         stage.start("A", job.work)
     take(stage, "B", job.open_packet)
     stage.go("A")
-    succeed(stage.end("A"))
+    stage.end("A").get()
     job.let_time_pass()
     take(stage, "C", job.work)
     return [] if job.end() == "DONE" else ["a job whose wake was lost is not looked at again in time"]
@@ -80,14 +79,14 @@ def a_wake_comes_a_moment_too_early(stage: Stage) -> list[str]:
 
 def take(stage: Stage, name: str, step: Callable[[], None]) -> None:
     stage.start(name, step)
-    succeed(stage.end(name))
+    stage.end(name).get()
 
 
 ROW = Row(
     key="wake",
     number="P2",
     title="Wake of waiting jobs",
-    promise="The transaction that brings what a job waits for wakes it; that waits for no lock. The clock does the rest.",
+    promise="The transaction that brings what a job waits for wakes it, without a wait; the clock does the rest.",
     mechanism="SELECT … FOR UPDATE SKIP LOCKED in that transaction; next_attempt_at makes up for a lost wake.",
     code=("inbox.engine.wake:LOCK_WAITING_JOBS", "inbox.engine.backoff:delay_while_waiting_s"),
     objects=("index inbox_tracking", "index inbox_due"),
