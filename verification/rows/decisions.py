@@ -13,7 +13,7 @@ from decisions.staff.approve import approve
 from decisions.staff.update_clinical_decision import update_clinical_decision
 from verification import cases, messages
 from verification.proof.stage import Stage
-from verification.protections.decisions import LOCKS_THE_PACKET, ONE_ACTIVE_VERSION, READS_AFTER_THE_LOCK
+from verification.protections import decisions as its
 from verification.row import Proof, Row
 
 STAFF_WRITES = "decisions.staff.decide:write_versions"
@@ -90,11 +90,11 @@ ROW = Row(
         "trigger decision_append_only on packet_decision",
     ),
     proofs=[
-        Proof(two_first_decisions, without=[LOCKS_THE_PACKET]),
-        Proof(approve_against_dismiss, without=[LOCKS_THE_PACKET, READS_AFTER_THE_LOCK]),
-        Proof(two_updates, without=[LOCKS_THE_PACKET, READS_AFTER_THE_LOCK]),
-        Proof(staff_dismiss_while_an_answer_takes_effect, without=[LOCKS_THE_PACKET]),
-        Proof(an_answer_comes_while_staff_dismiss, without=[LOCKS_THE_PACKET]),
-        Proof(two_writers_who_forget_the_lock, without=[ONE_ACTIVE_VERSION]),
+        Proof(two_first_decisions, without=[its.LOCKS_THE_PACKET, its.LOCK_AND_INDEX]),
+        Proof(approve_against_dismiss, without=[its.LOCKS_THE_PACKET, its.READS_AFTER_THE_LOCK]),
+        Proof(two_updates, without=[its.LOCKS_THE_PACKET, its.READS_AFTER_THE_LOCK]),
+        Proof(staff_dismiss_while_an_answer_takes_effect, without=[its.LOCKS_THE_PACKET]),
+        Proof(an_answer_comes_while_staff_dismiss, without=[its.LOCKS_THE_PACKET]),
+        Proof(two_writers_who_forget_the_lock, without=[its.ONE_ACTIVE_VERSION]),
     ],
 )
