@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import IsolationLevel
 
 from config import process
 from config.env import env
@@ -16,6 +17,10 @@ SESSION_SETTINGS = (
     # So does the session of a client whose network has failed; the system's default is two hours.
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
+# Each statement sees what was committed before it, so a transaction that waited for a lock sees what its holder wrote.
+# No role, database, server or address can change that: this option stands last, and each BEGIN names the level, too.
+# A pooler drops the option, but not the BEGIN.
+READ_COMMITTED = "-c default_transaction_isolation=read\\ committed"
 CONNECTION_OPTIONS = {
     "connect_timeout": 10,
     # Detects a vanished peer after 25 s; DB_CLIENT_DEADLINE detects one whose kernel still acknowledges.
@@ -42,7 +47,8 @@ def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]
     if found["ENGINE"].startswith("django.db.backends.postgresql"):
         found["ENGINE"] = "config.postgresql"
         options = CONNECTION_OPTIONS | found.get("OPTIONS", {})
-        options["options"] = " ".join(filter(None, [SESSION_SETTINGS, options.get("options")]))
+        options["options"] = " ".join(filter(None, [SESSION_SETTINGS, options.get("options"), READ_COMMITTED]))
+        options["isolation_level"] = IsolationLevel.READ_COMMITTED
         options["application_name"] = f"{process.NAME}-{kind}"
         found["OPTIONS"] = options
         # Behind a pooler the next statement may find another session, without the cursor.

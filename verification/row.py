@@ -26,16 +26,20 @@ class Protection:
 
     name: str
     what: str
-    without: Callable[[], AbstractContextManager[None]]
+    without: Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A race, and the protections without each of which it must break."""
+    """A race, and the protections without each of which it must break.
+
+    is_direct: it counts sessions, or keeps something in them, so it goes past a pooler.
+    """
 
     race: Race
     without: Sequence[Protection]
     rounds: int = ROUNDS
+    is_direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,20 @@ All values are synthetic. Each call makes new ones, so rounds don't disturb each
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import connection
+from django.db.models.functions import Now
 
 from inbox.api import ByWatermark, LockedJob, Outcome, Source, done, register_source
 from inbox.engine.enqueue import enqueue
+from inbox.engine.reclaim import reclaim_all_stale
+from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
+from inbox.statuses import Status
 
 _numbers = count(1)
 
@@ -52,6 +58,19 @@ def witnesses(inbox_ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM verify_witness WHERE inbox_id = ANY(%s)", [list(inbox_ids)])
         return cursor.fetchone()[0]
+
+
+def make_claims_old() -> None:
+    """All claims of the source become older than INBOX_STALE_AFTER."""
+    old = Now() - timedelta(seconds=2 * settings.INBOX_STALE_AFTER)
+    InboxJob.objects.filter(source=SOURCE.name, status=Status.PROCESSING).update(locked_at=old)
+
+
+def reclaim_old() -> JobCounts:
+    """Reclaim as a worker does now and then: claims older than INBOX_STALE_AFTER."""
+    return reclaim_all_stale(
+        stale_after_s=settings.INBOX_STALE_AFTER, max_attempts=settings.INBOX_MAX_ATTEMPTS, batch_size=100
+    )
 
 
 def new_tracking_id() -> UUID:

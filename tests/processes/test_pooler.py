@@ -76,6 +76,25 @@ def test_the_sessions_behind_it_have_our_limits_and_statements_need_no_session(p
     assert run_command("prune_inbox", "--older-than", "7", DATABASE_URL=pooler.url)[1].startswith("5 pruned")
 
 
+@pytest.fixture
+def database_of_repeatable_read():
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {server()['dbname']} SET default_transaction_isolation = 'repeatable read'")
+        yield
+        cursor.execute(f"ALTER DATABASE {server()['dbname']} RESET default_transaction_isolation")
+
+
+def test_all_behind_it_is_read_committed_whatever_the_database_says(database_of_repeatable_read, pooler, run_command):
+    script = (
+        "from django.db import connection, transaction; cursor = connection.cursor()\n"
+        "show = lambda: cursor.execute('SHOW transaction_isolation').fetchone()[0]\n"
+        "print(show())\n"
+        "with transaction.atomic(): print(show())\n"
+    )
+    code, out, err = run_command("shell", "--no-imports", "-c", script, DATABASE_URL=pooler.url)
+    assert (code, out) == (0, "read committed\n" * 2), err
+
+
 def work_through(pooler, start_command, **environment):
     """Two workers and a poller take 200 intakes and 50 answers of ClinicalOps; one worker is killed on the way."""
     for number in range(200):

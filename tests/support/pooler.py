@@ -31,14 +31,18 @@ def need() -> None:
 class Pooler:
     """Listens on a free port of loopback; has at most `size` server connections.
 
-    `home` is the folder of an embedded server, whose socket only its own user can reach.
+    `home` is the folder of an embedded server, whose socket only its own user can reach. With `is_open`, it leads to
+    every database of the server, not to one alone.
     """
 
-    def __init__(self, folder: Path, server: dict, size: int = 4, home: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, server: dict, size: int = 4, home: Path | None = None, *, is_open: bool = False
+    ) -> None:
         self.folder = folder
         self.server = server
         self.size = size
         self.home = home
+        self.is_open = is_open
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -46,8 +50,10 @@ class Pooler:
 
     def config(self) -> str:
         given = (PROJECT / "deploy" / "pgbouncer.ini").read_text()
-        names = {"host": "host", "port": "port", "dbname": "dbname", "user": "user", "password": "password"}
-        address = " ".join(f"{word}='{self.server[name]}'" for word, name in names.items() if self.server.get(name))
+        words = [word for word in ("host", "port", "dbname", "user", "password") if self.server.get(word)]
+        if self.is_open:
+            words.remove("dbname")
+        address = " ".join(f"{word}='{self.server[word]}'" for word in words)
         changed = {
             "serviceops": f"{address} pool_size={self.size} connect_query='{_connect_query(given)}'",
             "listen_addr": "127.0.0.1",
@@ -62,7 +68,7 @@ class Pooler:
         for line in given.splitlines():
             name = line.partition("=")[0].strip()
             if name == "serviceops":
-                lines.append(f"{self.server['dbname']} = {changed[name]}")
+                lines.append(f"{'*' if self.is_open else self.server['dbname']} = {changed[name]}")
             else:
                 lines.append(f"{name} = {changed[name]}" if name in changed else line)
         return "\n".join(lines) + "\n"

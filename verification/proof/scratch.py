@@ -1,66 +1,160 @@
 """The scratch database: made beside the real one, and dropped again whatever happens.
 
-Its name and comment say what it is, and the session that makes it holds an advisory lock on its number for as long as
-it lives. So a later run finds those that a killed run has left, and drops these and nothing else.
+The session that makes it holds an advisory lock on the number in its name for as long as it lives. So a later run finds
+those that a killed run has left, and drops these and nothing else: its name and its connection limit say what it is,
+and both are there from the moment that it is.
+
+Failure modes: the role may not create a database, the address is wrong, or it leads to a pooler (NoScratch, each with
+its own text); the connection breaks (the database is dropped through another one, or else by the next run).
 """
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import psycopg
+from django.conf import settings
 from django.db import connection
+
+from verification.proof.pooler import leads_to_pooler, reaches_through_pooler
+from verification.proof.stopping import Stopped, stops_raise
 
 PREFIX = "serviceops_verify_"
 COMMENT = "scratch database of verify_locks; may be dropped"
 # With the number in the name, the key of the maker's advisory lock. Any number that nobody else uses; this is "vrfy".
 LOCK_CLASS = 0x76726679
+# A comment comes after the database; its connection limit comes with it. Any number that nobody else uses.
+LIMIT = 76_726
+CREATE = "CREATE DATABASE {name} CONNECTION LIMIT {limit}"
 
-# One that was killed while it was being made has no comment yet.
 SELECT_LEFT = f"""
 SELECT datname FROM pg_database
- WHERE datname ~ '^{PREFIX}[0-9a-f]{{8}}$'
-   AND coalesce(shobj_description(oid, 'pg_database'), '{COMMENT}') = '{COMMENT}'
+ WHERE datname ~ '^{PREFIX}[0-9a-f]{{8}}$' AND datconnlimit = {LIMIT}
    AND ('x' || right(datname, 8))::bit(32)::bigint NOT IN (
            SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS})
 """
 SELECT_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+NO_ADDRESS = (
+    "the address is none; it takes one such as postgresql://user:password@host:5432/postgres, with %40 for an @ in "
+    "the password"
+)
+MAY_NOT_CREATE = (
+    "this role may not create a database. As a superuser: ALTER ROLE … CREATEDB. Or name another server "
+    "with --scratch-url"
+)
+ONLY_A_POOLER = (
+    "the address leads to a pooler. Set DATABASE_DIRECT_URL to that of the server itself, or name another server with "
+    "--scratch-url"
+)
 
 
 class NoScratch(Exception):
     """A scratch database can't be had; the text says why, and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A scratch database: its address, and the one for sessions that must be direct, empty if both are the same."""
+
+    url: str
+    direct_url: str = ""
+
+    @property
+    def way(self) -> str:
+        """How the sessions of the proofs reach it, for the report."""
+        return (
+            "through the pooler of DATABASE_URL, but where a race is about sessions" if self.direct_url else "directly"
+        )
+
+
 @contextmanager
-def scratch_database(url: str) -> Iterator[str]:
-    """Yield the address of a new, empty database on the server of `url`; it is dropped at the end. Raises NoScratch."""
+def scratch_database(url: str) -> Iterator[Scratch]:
+    """Yield a new, empty database on the server of `url`; it is dropped at the end, after a signal too.
+
+    Raises NoScratch, and Stopped after SIGINT, SIGTERM or SIGHUP.
+    """
+    address = _address(url)
     number = secrets.randbits(32)
     name = f"{PREFIX}{number:08x}"
+    with stops_raise() as ignore_stops:
+        try:
+            keeper = _connect(address)
+            try:
+                _create(keeper, name, number)
+                yield _scratch(address, name)
+            finally:
+                ignore_stops()
+                _drop_surely(keeper, address, name)
+        except KeyboardInterrupt:
+            raise Stopped("Stopped; the scratch database is dropped.") from None
+
+
+def _address(url: str) -> SplitResult:
+    """Raises NoScratch without a word of the address, whose password may be in a wrong place."""
     try:
-        keeper = psycopg.connect(url, autocommit=True)
-    except psycopg.OperationalError as error:
+        parts = urlsplit(url)
+        # The URL of a password with a plain @, / or # is taken apart at a wrong place.
+        is_good = bool(parts.scheme) and parts.netloc.count("@") <= 1 and not parts.fragment
+        psycopg.conninfo.conninfo_to_dict(urlunsplit(parts._replace(scheme="postgresql")))
+    except (ValueError, psycopg.Error):
+        is_good = False
+    if not is_good:
+        raise NoScratch(NO_ADDRESS)
+    return parts._replace(scheme="postgresql")
+
+
+def _connect(address: SplitResult) -> psycopg.Connection:
+    try:
+        keeper = psycopg.connect(
+            urlunsplit(address),
+            autocommit=True,
+            application_name=f"{settings.DB_APPLICATION_NAME}-verify",
+            # A server that has vanished must not keep the command from ending.
+            connect_timeout=10,
+            tcp_user_timeout=10_000,
+            keepalives_idle=10,
+        )
+    except psycopg.Error as error:
         raise NoScratch(f"no connection to the server: {str(error).strip()}") from None
-    with keeper:
-        _drop_left(keeper)
-        try:
-            _create(keeper, name, number)
-        except psycopg.errors.InsufficientPrivilege:
-            raise NoScratch(
-                "this role may not create a database. As a superuser: ALTER ROLE … CREATEDB. Or name another server "
-                "with --scratch-url"
-            ) from None
-        try:
-            yield urlunsplit(urlsplit(url)._replace(path="/" + name))
-        finally:
-            _drop(keeper, name)
+    if leads_to_pooler(keeper):
+        keeper.close()
+        raise NoScratch(ONLY_A_POOLER)
+    # It is idle by nature; a server that ends idle sessions would end its lock.
+    keeper.execute("SELECT set_config('idle_session_timeout', '0', false)")
+    return keeper
 
 
 def _create(keeper: psycopg.Connection, name: str, number: int) -> None:
+    _drop_left(keeper)
     # The lock's key is signed.
     keeper.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, number - 2**32 if number >= 2**31 else number])
-    keeper.execute(f"CREATE DATABASE {name}")
+    try:
+        keeper.execute(CREATE.format(name=name, limit=LIMIT))
+    except psycopg.errors.InsufficientPrivilege:
+        raise NoScratch(MAY_NOT_CREATE) from None
+    except psycopg.Error as error:
+        raise NoScratch(f"the server refused to create a database: {str(error).strip()}") from None
     keeper.execute(f"COMMENT ON DATABASE {name} IS '{COMMENT}'")
+
+
+def _scratch(address: SplitResult, name: str) -> Scratch:
+    direct = urlunsplit(address._replace(path="/" + name))
+    if urlunsplit(address) == settings.DATABASE_DIRECT_URL:
+        pooled = urlunsplit(urlsplit(settings.DATABASE_URL)._replace(scheme="postgresql", path="/" + name))
+        if reaches_through_pooler(pooled):
+            return Scratch(pooled, direct)
+    return Scratch(direct)
+
+
+def _drop_surely(keeper: psycopg.Connection, address: SplitResult, name: str) -> None:
+    try:
+        with keeper:
+            _drop(keeper, name)
+    except psycopg.OperationalError:
+        with suppress(NoScratch), _connect(address) as another:
+            _drop(another, name)
 
 
 def _drop(keeper: psycopg.Connection, name: str) -> None:
@@ -69,7 +163,9 @@ def _drop(keeper: psycopg.Connection, name: str) -> None:
 
 def _drop_left(keeper: psycopg.Connection) -> None:
     for (name,) in keeper.execute(SELECT_LEFT).fetchall():
-        _drop(keeper, name)
+        # That of another role is for that role's next run; another run may be dropping it just now.
+        with suppress(psycopg.Error):
+            _drop(keeper, name)
 
 
 def refuse_unless_scratch() -> None:

@@ -87,7 +87,8 @@ ROW = Row(
         Proof(
             many_start_at_once,
             without=[protections.STARTS_IN_ITS_SHARE, protections.OLDEST_FIRST, protections.KEEPS_THE_RESERVE],
+            is_direct=True,
         ),
-        Proof(many_register_at_once, without=[protections.COUNTS_ITS_SECOND]),
+        Proof(many_register_at_once, without=[protections.COUNTS_ITS_SECOND], rounds=10, is_direct=True),
     ],
 )
