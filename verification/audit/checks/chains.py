@@ -80,8 +80,8 @@ CHECKS = [
     ),
     Check(
         "packets with answers and without a decision",
-        "Restore the versions from a backup, as versions are never deleted. If tables were restored one by one, restore "
-        "all of them from one moment instead.",
+        "Restore the versions from a backup, as versions are never deleted. If tables were restored one by one, "
+        "restore all of them from one moment instead.",
         SELECT_WITHOUT_VERSION,
         MESSAGES,
     ),
