@@ -87,7 +87,7 @@ ROW = Row(
         "index decision_one_active_per_packet",
         "constraint decision_once_per_request",
         "constraint decision_message_once",
-        "trigger decision_append_only",
+        "trigger decision_append_only on packet_decision",
     ),
     proofs=[
         Proof(two_first_decisions, without=[LOCKS_THE_PACKET]),

@@ -13,7 +13,7 @@ from verification import verify
 from verification.findings import AuditFinding, Finding, SetUp
 from verification.management.commands import verify_locks
 from verification.proof.parent import ProofsBrokeOff
-from verification.proof.scratch import NoScratch
+from verification.proof.scratch import NoScratch, Scratch
 from verification.results import ProofResult, Removal, Run
 from verification.rows import ROWS
 
@@ -40,7 +40,7 @@ def world(monkeypatch):
         world.scratch_url = url
         if world.no_scratch:
             raise NoScratch(world.no_scratch)
-        yield "postgresql:///scratch"
+        yield Scratch("postgresql:///scratch")
 
     def prove_on(url, keys, *, rounds, say, tell):
         world.rounds = rounds
