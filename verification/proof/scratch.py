@@ -158,8 +158,8 @@ def _drop_surely(keeper: psycopg.Connection, address: SplitResult, name: str) ->
     try:
         with keeper:
             _drop(keeper, name)
-    except psycopg.OperationalError:
-        with suppress(NoScratch), _connect(address) as another:
+    except psycopg.Error:
+        with suppress(NoScratch, psycopg.Error), _connect(address) as another:
             _drop(another, name)
 
 
