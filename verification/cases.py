@@ -28,11 +28,13 @@ from inbox.engine.work import work
 from inbox.job_counts import JobCounts
 from inbox.models import InboxJob
 from packets.codes import Channel
-from packets.models import IntegrationMessage, Packet
+from packets.models import IntegrationMessage, Packet, PacketEvent
 from packets.open_packet import open_packet
 from packets.samples.shapes import esmd
 from verification.proof.stage import Result, Stage
 from verification.scenes import SOURCE, new_tracking_id
+
+COMMIT = "verification.cases:committing"
 
 
 class NotSet(Exception):
@@ -62,6 +64,8 @@ def deciding(
         with transaction.atomic():
             return verb(packet.pk, **request)
 
+    # So the graph of the race names it.
+    decide.__qualname__ = f"{verb.__name__} by {by}"
     return decide
 
 
@@ -83,13 +87,17 @@ def send_intake(tracking_id: UUID, *, second: float = 0) -> int:
 def write_answer(packet: Packet, indicator: str, *, second: float = 0) -> int:
     """A row of ClinicalOps that affirms (A) or does not (N), at a second of the story; returns its message_id."""
     row = ClinicalOpsMessage.objects.create(
-        decision_tracking_id=packet.decision_tracking_id, created_at=_at(second), **answer(indicator)
+        decision_tracking_id=packet.decision_tracking_id, created_at=_at(second), **_answer(indicator)
     )
     return row.pk
 
 
-def answer(indicator: str) -> dict[str, Any]:
-    """The columns of ClinicalOps' answer."""
+def rewrite_answer(message_id: int, indicator: str) -> None:
+    """Correct the answer in a row, as ClinicalOps does."""
+    ClinicalOpsMessage.objects.filter(pk=message_id).update(**_answer(indicator))
+
+
+def _answer(indicator: str) -> dict[str, Any]:
     return {"clinical_ops_decision_json": {"decision_indicator": indicator}}
 
 
@@ -109,17 +117,43 @@ def _at(second: float) -> Any:
     return timezone.now() - timedelta(seconds=3600 - second)
 
 
-def working_on(source: str, message_id: int, *, worker_id: str = "verify") -> Callable[[], JobCounts]:
-    """A step that works on the newest job of this message, which is ingested and claimed now. Raises NotSet."""
+def working_on(source: str, *message_ids: int, worker_id: str = "verify") -> Callable[[], JobCounts]:
+    """A step that works on the newest jobs of these messages, which are ingested and claimed now. Raises NotSet."""
     from_where = registry.source(source)
     if isinstance(from_where.reads, ByWatermark):
-        ingest_named(from_where, from_where.reads, [message_id])
+        ingest_named(from_where, from_where.reads, message_ids)
     else:
         ingest(from_where)
     claimed = claim(from_where, worker_id=worker_id, limit=200)
-    if claimed.all_inbox_ids != [jobs_of(source, message_id).last().pk]:
-        raise NotSet(f"{len(claimed)} jobs of {source} are due, not the one of this message")
+    wanted = {jobs_of(source, message_id).last().pk for message_id in message_ids}
+    if set(claimed.all_inbox_ids) != wanted:
+        raise NotSet(f"{len(claimed)} jobs of {source} are due, not those of these messages")
     return partial(work, claimed)
+
+
+def in_transaction(step: Callable[..., Any], *args: Any, **options: Any) -> Callable[[], Any]:
+    """A step that does this in one transaction, and comes to the gate COMMIT before it commits."""
+
+    def act() -> Any:
+        with transaction.atomic():
+            value = step(*args, **options)
+            committing()
+        return value
+
+    act.__qualname__ = f"{step.__name__} in a transaction"
+    return act
+
+
+def committing() -> None:
+    """The place of the gate COMMIT."""
+
+
+def work_off(source: registry.Source) -> None:
+    """Ingest and work until nothing of the source is due, and remove its jobs and messages."""
+    ingest(source)
+    while claimed := claim(source, worker_id="verify", limit=200):
+        work(claimed)
+    end_cases()
 
 
 def jobs_of(source: str, message_id: int) -> Any:
@@ -138,6 +172,13 @@ def one_after_the_other(
     return stage.end("A"), stage.end("B")
 
 
+def die(stage: Stage, name: str) -> None:
+    """Kill a session that is held at a gate; its step ends there."""
+    stage.kill(name)
+    stage.go(name)
+    stage.end(name)
+
+
 def faults_of(packet: Packet) -> list[str]:
     """What is wrong with the chain of the packet's versions: it has one end, which is active, and no fork."""
     versions = list(PacketDecision.objects.filter(packet=packet).order_by("pk"))
@@ -151,18 +192,35 @@ def faults_of(packet: Packet) -> list[str]:
     return broken
 
 
+def faults_of_creation(tracking_id: UUID, newest: int) -> list[str]:
+    """What is wrong unless the case has one packet, created once, of its newest intake, and all its jobs are DONE."""
+    packets = Packet.objects.filter(decision_tracking_id=tracking_id)
+    broken = [f"{len(packets)} packets of one case"] if len(packets) != 1 else []
+    if any(packet.intake_message_id != newest for packet in packets):
+        broken.append("the packet does not follow the newest intake")
+    if (created := PacketEvent.objects.filter(packet__in=packets, what=PacketEvent.What.CREATED).count()) != 1:
+        broken.append(f"created {created} times")
+    undone = InboxJob.objects.filter(decision_tracking_id=tracking_id).exclude(status="DONE")
+    return broken + [f"the job of an intake is {job.status}: {job.error_kind}" for job in undone]
+
+
 def second_is_told(packet: Packet, first: Result, second: Result) -> list[str]:
     """What is wrong after two have decided one after the other: the second must have met a refusal in words."""
-    broken = faults_of(packet)
-    if first.error:
-        broken.append(f"the first met {_words(first.error)}")
-    if not isinstance(second.error, DecisionRefused):
-        broken.append(f"the second met {_words(second.error)}" if second.error else "the second decided, too")
-    return broken
+    broken = faults_of(packet) + errors_of(first)
+    if second.error is None:
+        broken.append("the second decided, too")
+    return broken + ([] if isinstance(second.error, DecisionRefused) else errors_of(second))
 
 
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+def other_than(wanted: Any, name: str, found: Any) -> list[str]:
+    """A broken promise, if something else was found than wanted."""
+    return [] if found == wanted else [f"{name}: {found} instead of {wanted}"]
+
+
+def errors_of(*results: Result) -> list[str]:
+    """The errors that these steps met, in the first line of their texts."""
+    errors = [result.error for result in results if result.error]
+    return [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}" for error in errors]
 
 
 def write_without_lock(packet: Packet) -> None:

@@ -26,7 +26,7 @@ class Protection:
 
     name: str
     what: str
-    without: Callable[[], AbstractContextManager[None]]
+    without: Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)

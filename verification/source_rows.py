@@ -1,16 +1,18 @@
 """Rows that another program sends, for races of ingest and sweep, and what became of them.
 
-All values are synthetic. A round begins with `clear`: where a scan starts depends on all rows that there are.
+All values are synthetic. Where a scan starts depends on all rows that there are, so each round begins without any.
 """
 
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from itertools import count
 
 from django.db import connection
 
 from inbox.engine.ingest import ingest
 from inbox.models import InboxJob, PollWatermark
+from verification.proof.stage import Stage
+from verification.row import Race
 from verification.scenes import SOURCE, end_jobs
 
 INSERT_ROW = """
@@ -34,6 +36,19 @@ def clear() -> None:
 def new_message_ids(number: int) -> list[int]:
     """Ids that no row has had, in ascending order."""
     return [next(_numbers) for _ in range(number)]
+
+
+def on_empty_tables(race: Race) -> Race:
+    """Decorator: the race begins without rows and jobs, and leaves none."""
+
+    @wraps(race)
+    def alone(stage: Stage) -> list[str]:
+        clear()
+        broken = race(stage)
+        clear()
+        return broken
+
+    return alone
 
 
 def send(*message_ids: int, at: datetime | None = None) -> None:

@@ -8,6 +8,7 @@ Failure modes: an id near the end of bigint. The identity must not be moved ther
 it; it never gets there by itself either, so such ids are ignored.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.apps import apps
@@ -40,9 +41,9 @@ class Identity:
         return self.highest is not None and self.highest >= self.next_value
 
 
-def identities_behind() -> list[Identity]:
-    """All tables of the project whose rows are ahead of their identity. Skips tables that do not exist yet."""
-    return [identity for model in _models() if (identity := _read(model)) and identity.is_behind]
+def identities_behind(models: Sequence[type[Model]] | None = None) -> list[Identity]:
+    """The tables of these models, or of all, whose rows are ahead of their identity. Skips those not made yet."""
+    return [identity for model in _models(models) if (identity := _read(model)) and identity.is_behind]
 
 
 def fix(identity: Identity) -> int | None:
@@ -61,10 +62,10 @@ def fix(identity: Identity) -> int | None:
         return (now.highest or 0) + 1
 
 
-def _models() -> list[type[Model]]:
+def _models(models: Sequence[type[Model]] | None = None) -> list[type[Model]]:
     return [
         model
-        for model in apps.get_models()
+        for model in models or apps.get_models()
         if model._meta.managed and isinstance(model._meta.pk, AutoField | BigAutoField)
     ]
 

@@ -7,14 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.mutants import MUTANTS
-from tests.chaos.run import run
+from tests.chaos.run import mutants, run
 from tests.support.pooler import MISSING, find
 
 parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Break things; see that nothing is lost.")
 parser.add_argument("--seconds", type=float, default=30, help="how long things are broken (default %(default)g)")
 parser.add_argument("--seed", type=int, help="repeats the choices of an earlier run")
-parser.add_argument("--mutant", choices=MUTANTS, help="take this protection away first")
+parser.add_argument("--mutant", choices=mutants(), help="take this protection away first")
 parser.add_argument("--pooler", action="store_true", help="all work through PgBouncer, half of them only through it")
 options = parser.parse_args()
 if options.pooler and find() is None:

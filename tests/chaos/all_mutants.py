@@ -7,8 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.mutants import MUTANTS
-from tests.chaos.run import run
+from tests.chaos.run import mutants, run
 
 LONGEST_S = 60
 TRIES = 3
@@ -18,7 +17,7 @@ def main() -> int:
     # So that the server and all processes of a run end with it.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     survivors = []
-    for mutant in MUTANTS:
+    for mutant in mutants():
         began = time.monotonic()
         broken = next(filter(None, (_run(mutant) for _ in range(TRIES))), None)
         took = f"after {time.monotonic() - began:.0f} s"

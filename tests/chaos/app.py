@@ -39,7 +39,7 @@ class ChaosConfig(AppConfig):
         from inbox.worker import ingester as ingester
         from inbox.worker import loop as worker
         from tests.chaos.handlers import HANDLERS
-        from tests.chaos.mutants import MUTANTS
+        from tests.chaos.mutants import take_out
 
         worker.work = after_a_while(worker.work)
         sweep.LOOKBACK_EVERY_S = 1.0
@@ -51,4 +51,4 @@ class ChaosConfig(AppConfig):
             source.handles(kind)(handler)
             source.effects[kind] = COUNT_EFFECTS
         if name := os.environ.get("CHAOS_MUTANT"):
-            MUTANTS[name]()
+            take_out(name)

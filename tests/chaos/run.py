@@ -1,11 +1,13 @@
 """One run: a server of its own, a backlog, producers, workers, a monkey; then calm, and the account."""
 
+import os
 import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest.mock import patch
 
+import django
 import psycopg
 
 from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
@@ -29,6 +31,16 @@ LOOK_EVERY_S = 1.0
 # More than the lookback, the reconcile and the longest backoff of the chaos settings together.
 STUCK_AFTER_S = 12.0
 SCHEMA = Path(__file__).with_name("schema.sql")
+
+
+def mutants() -> list[str]:
+    """The names of the protections that a run can do without."""
+    # The processes of a run have their own Django; this one needs it for nothing else.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.chaos.settings"
+    django.setup()
+    from tests.chaos.mutants import MUTANTS
+
+    return list(MUTANTS)
 
 
 def run(

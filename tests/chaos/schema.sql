@@ -37,6 +37,3 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER chaos_moves AFTER UPDATE ON integration_inbox FOR EACH ROW EXECUTE FUNCTION chaos_record_move();
-
--- The fence of the mutant owner-and-attempt.
-CREATE TABLE chaos_claim (lease_id uuid, inbox_id bigint, owner text, attempt int, PRIMARY KEY (lease_id, inbox_id));

@@ -104,7 +104,14 @@ class Stage:
         return {name: self.end(name) for name in steps}
 
     def go(self, name: str) -> None:
-        """Let a session that is held go on; returns once all sessions stand still."""
+        """Let a session that is held go on; returns once all sessions stand still.
+
+        If its step has ended before it came to a gate, raises the step's error, or else NotStill.
+        """
+        session = self._sessions[name]
+        if session.state is State.IDLE:
+            session.result.get()
+            raise NotStill(f"session {name} ended its step before it came to a gate")
         self._go(name)
         self.settle()
 

@@ -6,15 +6,18 @@ from django.conf import settings
 from django.db import connection
 
 # `current_setting` and not `version()`: that names the compiler and the machine too.
-SELECT_SERVER = "SELECT current_setting('server_version'), current_database(), current_user"
+SELECT_SERVER = "SELECT current_setting('server_version'), current_database(), current_schema(), current_user"
 
 
 def server_and_database() -> tuple[str, str]:
-    """Such as ("PostgreSQL 18.1", "serviceops at db.example:5432, as serviceops_web"). Never a password."""
+    """Such as ("PostgreSQL 18.1", "serviceops at db.example:5432, schema public, as serviceops_web").
+
+    Never a password.
+    """
     with connection.cursor() as cursor:
         cursor.execute(SELECT_SERVER)
-        version, database, role = cursor.fetchone()
-    return f"PostgreSQL {version}", f"{database} at {_address()}, as {role}"
+        version, database, schema, role = cursor.fetchone()
+    return f"PostgreSQL {version}", f"{database} at {_address()}, schema {schema}, as {role}"
 
 
 def _address() -> str:

@@ -10,14 +10,15 @@ from inbox.monitoring.terminal import printable
 from verification.report.lanes import MARKS, Graph, graph_of
 from verification.report.model import Report, RowReport
 from verification.report.words import (
+    COLUMNS,
     broken_words,
+    columns_of,
     finding_words,
     head_lines,
     headline,
     next_steps,
     place_words,
     removal_words,
-    row_numbers,
     run_words,
     totals,
 )
@@ -44,13 +45,14 @@ LEGEND = {
 def as_html(report: Report) -> str:
     """The report as one page."""
     # An engine of its own: no loader or setting of the web can change what a report looks like.
-    engine = Engine(dirs=[str(FOLDER)], autoescape=True)
+    engine = Engine(dirs=[str(FOLDER)])
     context = {
         "headline": headline(report),
         "is_good": report.is_good,
         "totals": totals(report),
         "next_steps": next_steps(report),
         "head": head_lines(report),
+        "columns": [column.capitalize() for column in COLUMNS],
         "rows": [_row(row) for row in report.rows],
         "other_findings": [_finding(finding_words(one), one.mend) for one in report.other_findings],
         "legend": [(kind, MARKS[kind], text) for kind, text in LEGEND.items()],
@@ -67,12 +69,12 @@ def _row(one: RowReport) -> dict[str, Any]:
         "title": row.title,
         "verdict": one.verdict,
         "class": CLASSES[one.verdict],
-        "numbers": row_numbers(one),
+        "columns": columns_of(one),
         "promise": row.promise,
         "mechanism": row.mechanism,
         "places": place_words(row),
         "needs": [*row.objects, *(f"setting {name}" for name in row.settings)],
-        "findings": [_finding(finding_words(finding), finding.mend) for finding in one.findings],
+        "findings": [_finding(finding_words(finding, row), finding.mend) for finding in one.findings],
         "proofs": [_proof(proof) for proof in one.proofs],
         "missing": len(row.proofs) - len(one.proofs),
         "of": len(row.proofs),

@@ -5,7 +5,7 @@ as an interleaving is about what came after what.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from verification.proof.stage import Moment
@@ -14,13 +14,14 @@ from verification.proof.stage import Moment
 MOST_MOMENTS = 120
 
 NOTHING, RUNS, HELD, WAITS = "nothing", "runs", "held", "waits"
+WAITS_FOR_A_LOCK = "waits for a lock"
 ERROR = re.compile(r"[A-Z]\w*: ?")
 
 # By how a moment's text begins: its kind, and what the session does after it.
 KINDS = (
     ("held ", "held", HELD),
     ("goes on", "goes", RUNS),
-    ("waits for a lock", "waits", WAITS),
+    (WAITS_FOR_A_LOCK, "waits", WAITS),
     ("ended", "ended", NOTHING),
     ("is killed", "killed", NOTHING),
 )
@@ -59,6 +60,7 @@ class Graph:
 
 def graph_of(moments: Sequence[Moment]) -> Graph:
     """The graph of these moments, sessions in the order in which they came."""
+    moments = list(_news(moments))
     shown = moments[:MOST_MOMENTS]
     sessions = list(dict.fromkeys(moment.session for moment in shown))
     doing = dict.fromkeys(sessions, NOTHING)
@@ -75,6 +77,15 @@ def graph_of(moments: Sequence[Moment]) -> Graph:
         ]
         lines.append(Line(moment.at_ms, moment.session, kind, moment.what, cells))
     return Graph(sessions, lines, len(moments) - len(shown))
+
+
+def _news(moments: Sequence[Moment]) -> Iterator[Moment]:
+    """Without those that tell again that a session waits for the same lock."""
+    last: dict[str, str] = {}
+    for moment in moments:
+        if last.get(moment.session) != moment.what or not moment.what.startswith(WAITS_FOR_A_LOCK):
+            yield moment
+        last[moment.session] = moment.what
 
 
 def _kind(what: str, *, is_idle: bool) -> tuple[str, str]:

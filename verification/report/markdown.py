@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from inbox.monitoring.terminal import printable
 from verification.report.model import Report, RowReport
 from verification.report.words import (
+    COLUMNS,
     broken_words,
+    columns_of,
     finding_words,
     head_lines,
     headline,
     next_steps,
     place_words,
     removal_words,
-    row_numbers,
     run_words,
     totals,
 )
@@ -39,10 +40,10 @@ def as_markdown(report: Report) -> str:
 
 
 def _table(report: Report) -> Iterable[str]:
-    yield "| row | title | verdict | rounds | broken | protections without which it breaks |"
-    yield "|---|---|---|--:|--:|--:|"
+    yield f"| row | title | verdict | {' | '.join(COLUMNS)} |"
+    yield "|---|---|---|---|--:|--:|--:|"
     for one in report.rows:
-        yield "| " + " | ".join([_plain(one.row.number), _plain(one.row.title), one.verdict, *row_numbers(one)]) + " |"
+        yield "| " + " | ".join([_plain(one.row.number), _plain(one.row.title), one.verdict, *columns_of(one)]) + " |"
 
 
 def _row(one: RowReport) -> list[str]:
@@ -53,7 +54,7 @@ def _row(one: RowReport) -> list[str]:
     needs = [*row.objects, *(f"setting {name}" for name in row.settings)]
     lines += [f"- Needs: {', '.join(_code(need) for need in needs)}"] if needs else []
     for finding in one.findings:
-        lines += _finding(finding_words(finding), finding.mend)
+        lines += _finding(finding_words(finding, row), finding.mend)
     for proof in one.proofs:
         lines += ["", *_proof(proof)]
     if len(one.proofs) < len(row.proofs):

@@ -60,14 +60,17 @@ class RowReport:
 class Head:
     """Where and when it was found.
 
-    server   such as "PostgreSQL 18.1"
-    database such as "serviceops at db.example:5432, as serviceops_web"; never a password
-    began    with a time zone
-    load     of the machine that ran the command, at the start and at the end; processors is how many it has
+    server     such as "PostgreSQL 18.1"
+    database   such as "serviceops at db.example:5432, schema public, as serviceops_web"; never a password
+    proved_on  which scratch database, or None if there was none
+    began      with a time zone
+    load       of the machine that ran the command, at the start and at the end
+    processors how many that machine has
     """
 
     server: str
     database: str
+    proved_on: str | None
     began: datetime
     took_s: float
     is_quick: bool

@@ -33,18 +33,21 @@ def many(number: int, word: str) -> str:
 
 
 def head_lines(report: Report) -> list[tuple[str, str]]:
-    """The head, as (name, value)."""
+    """The head, as (name, value): where and when, then the facts of the set-up that it does not say already."""
     head = report.head
-    rounds = f"quick: at most {QUICK_ROUNDS} rounds of each race" if head.is_quick else f"full: up to {ROUNDS} rounds"
+    rounds = f"quick: at most {QUICK_ROUNDS}" if head.is_quick else f"full: at most {ROUNDS}"
+    proofs = f"on {head.proved_on}" if head.proved_on else "none"
     start, end = head.load
-    return [
-        ("when", f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}"),
-        ("run", rounds if report.why_no_proofs is None else f"{rounds}; proofs are missing: {report.why_no_proofs}"),
-        ("server", head.server),
-        ("database", head.database),
-        ("load", f"{start:.1f} at the start, {end:.1f} at the end, on {many(head.processors, 'processor')}"),
-        *report.set_up.facts,
-    ]
+    lines = {
+        "when": f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}",
+        "run": f"{rounds} rounds of each race",
+        "server": head.server,
+        "database": head.database,
+        "proofs": f"{proofs}; why some are missing: {report.why_no_proofs}" if report.why_no_proofs else proofs,
+        "load": f"{start:.1f} at the start, {end:.1f} at the end, on {many(head.processors, 'processor')}",
+    }
+    facts = [(name, value) for name, value in report.set_up.facts if name not in lines]
+    return [*lines.items(), *facts]
 
 
 def headline(report: Report) -> str:
@@ -88,12 +91,16 @@ def next_steps(report: Report) -> list[str]:
     return [step for step, is_needed in steps.items() if is_needed]
 
 
-def row_numbers(row: RowReport) -> tuple[str, str, str]:
-    """Rounds, broken rounds, and how many of its protections were seen to matter ("2 of 2"); "-" without proofs."""
+COLUMNS = ("set-up", "rounds", "broken", "breaks without")
+
+
+def columns_of(row: RowReport) -> tuple[str, str, str, str]:
+    """What COLUMNS say of a row: the last is how many of its protections were seen to matter; "-" without proofs."""
+    set_up = "wrong" if row.findings else "ok"
     if not row.proofs:
-        return "-", "-", "-"
+        return set_up, "-", "-", "-"
     seen = f"{row.removals_seen} of {row.removals}" if row.removals else "-"
-    return f"{row.rounds:,}", f"{row.broken_rounds:,}", seen
+    return set_up, f"{row.rounds:,}", f"{row.broken_rounds:,}", seen
 
 
 def run_words(run: Run) -> str:
@@ -119,9 +126,12 @@ def removal_words(removal: Removal) -> str:
     return f"DID NOT BREAK in {many(run.rounds, 'round')}"
 
 
-def finding_words(finding: Finding) -> str:
-    """What is wrong, and what it endangers."""
-    return f"{finding.about} {finding.what}. Endangered: {finding.endangers.rstrip('.')}."
+def finding_words(finding: Finding, row: Row | None = None) -> str:
+    """What is wrong, and what it endangers; the promise of the `row` that it stands at is not said again."""
+    wrong = f"{finding.about} {finding.what}."
+    if row and finding.endangers.rstrip(".") == row.promise.rstrip("."):
+        return wrong
+    return f"{wrong} Endangered: {finding.endangers.rstrip('.')}."
 
 
 def place_words(row: Row) -> list[str]:

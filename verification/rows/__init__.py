@@ -1,9 +1,11 @@
 """The rows of the report. One file each, which is found by itself; a reader must see the interleaving."""
 
+from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 
 from verification.row import Row
+from verification.set_up.belongs import objects_of
 
 
 def _place(row: Row) -> tuple[int, int]:
@@ -12,6 +14,9 @@ def _place(row: Row) -> tuple[int, int]:
     return ("", "R", "P").index(kind), int(row.number.removeprefix(kind))
 
 
-ROWS: tuple[Row, ...] = tuple(
-    sorted((import_module(f"{__name__}.{module.name}").ROW for module in iter_modules(__path__)), key=_place)
-)
+def _rows() -> list[Row]:
+    rows = [import_module(f"{__name__}.{module.name}").ROW for module in iter_modules(__path__)]
+    return sorted((replace(row, objects=objects_of(row.key, row.objects)) for row in rows), key=_place)
+
+
+ROWS: tuple[Row, ...] = tuple(_rows())

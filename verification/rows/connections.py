@@ -89,6 +89,6 @@ ROW = Row(
             without=[protections.STARTS_IN_ITS_SHARE, protections.OLDEST_FIRST, protections.KEEPS_THE_RESERVE],
             is_direct=True,
         ),
-        Proof(many_register_at_once, without=[protections.COUNTS_ITS_SECOND], is_direct=True),
+        Proof(many_register_at_once, without=[protections.COUNTS_ITS_SECOND], rounds=10, is_direct=True),
     ],
 )

@@ -20,13 +20,13 @@ from verification.proof.stage import Stage
 from verification.protections.ingest import LOOKBACK_OFF, RECONCILE_OFF, TURN_IS_GUARDED
 from verification.row import Proof, Row
 from verification.scenes import SOURCE
-from verification.source_rows import ago, clear, lost, new_message_ids, poll, send
+from verification.source_rows import ago, lost, new_message_ids, on_empty_tables, poll, send
 from verification.steps import begin, commit
 
 
+@on_empty_tables
 def eight_ask_for_the_turn(stage: Stage) -> list[str]:
     """One process gets the turn, also if all ask at once."""
-    clear()
     poll()
     stage.do("holder", begin)
     stage.do("holder", partial(lock_watermark, SOURCE))
@@ -37,9 +37,9 @@ def eight_ask_for_the_turn(stage: Stage) -> list[str]:
     return [] if len(got) == 1 else [f"{len(got)} sessions have the turn: {', '.join(got)}"]
 
 
+@on_empty_tables
 def rows_that_commit_late(stage: Stage) -> list[str]:
     """A row behind the mark gets its job by a sweep, and by the right one: only what is very late is an incident."""
-    clear()
     late, very_late, now = new_message_ids(3)
     stage.do("A", begin)
     stage.do("A", partial(send, late, at=ago(seconds=10)))

@@ -6,7 +6,7 @@ Deadlock             A, B  begin, and lock a job each
 Stuck job            W     has claimed a job, long ago
                      H     begins, and locks the job   | a handler that hangs
                      R     reclaims what is stale      | leaves the job alone
-Old transaction      A     begins, and writes          | and stays so, for longer than is good
+Old transaction      A     begins, writes, and stays so for longer than is good
 Scarce connections   A     connects                    | three quarters of the share are in use
 """
 
@@ -92,7 +92,8 @@ ROW = Row(
     mechanism="A snapshot of the inbox, its diagnosis, and the server's own statistics.",
     code=("inbox.monitoring.diagnosis:find_stalls", "inbox.monitoring.history:SELECT_SERVER"),
     proofs=[
-        Proof(a_deadlock, without=[protect.COUNTS_DEADLOCKS], is_direct=True),
+        # A second each, for many roles.
+        Proof(a_deadlock, without=[protect.COUNTS_DEADLOCKS], rounds=5, is_direct=True),
         Proof(a_stuck_job, without=[protect.TELLS_OLD_CLAIMS]),
         Proof(an_old_transaction, without=[protect.TELLS_OLD_TRANSACTIONS]),
         Proof(scarce_connections, without=[protect.TELLS_SCARCE_CONNECTIONS], is_direct=True),

@@ -12,16 +12,16 @@ from verification.set_up.installed import DbObject
 
 FILE = Path(__file__).with_name("expected.json")
 
-# Rights by group ("worker") and object ("table packet"), such as "SELECT" and "UPDATE (message_status_id)".
-Rights = Mapping[str, Mapping[str, list[str]]]
+# What one role may do, by object ("table packet"): such as "SELECT" and "UPDATE (message_status_id)".
+Rights = Mapping[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The objects by their names, and the rights that `sql_grants` gives."""
+    """The objects by their names, and the rights that `sql_grants` gives, by group: "worker"."""
 
     objects: dict[str, DbObject]
-    rights: Rights
+    rights: Mapping[str, Rights]
 
 
 def load() -> Expected:
@@ -33,7 +33,7 @@ def load() -> Expected:
     return Expected(objects, data["rights"])
 
 
-def as_text(objects: Mapping[str, DbObject], rights: Rights) -> str:
+def as_text(objects: Mapping[str, DbObject], rights: Mapping[str, Rights]) -> str:
     """The text of expected.json."""
     entries = {
         name: {"table": one.table, "definition": one.definition.splitlines()} for name, one in sorted(objects.items())

@@ -77,8 +77,8 @@ def change_column(table: str, column: str, there: str, wanted: str) -> str:
 
 
 def _type(definition: str) -> str:
-    return definition.partition(DEFAULT)[0].partition(" GENERATED ")[0].removesuffix(NOT_NULL)
+    return definition.partition(" GENERATED ")[0].partition(DEFAULT)[0].removesuffix(NOT_NULL)
 
 
 def _default(definition: str) -> str:
-    return definition.partition(DEFAULT)[2]
+    return definition.replace(IDENTITY, "").partition(DEFAULT)[2]

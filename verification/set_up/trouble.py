@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from verification.findings import Finding, SetUp
 from verification.row import Row
@@ -43,9 +44,14 @@ class Trouble:
     row: str = ""
 
 
-def of_table(table: str) -> dict[str, object]:
+def of_table(table: str) -> dict[str, Any]:
     """Where a trouble of a whole table belongs: arguments of Trouble."""
     return {"concerns": (f"table {table}",), "row": ROW_OF_TABLE.get(table, "")}
+
+
+def is_called(name: str, called: str) -> bool:
+    """True if a row means the object `name`. It may leave out a trigger's table."""
+    return called == name or name.startswith(f"{called} on ")
 
 
 def sort_out(troubles: Sequence[Trouble], rows: Sequence[Row]) -> SetUp:
@@ -53,10 +59,14 @@ def sort_out(troubles: Sequence[Trouble], rows: Sequence[Row]) -> SetUp:
     set_up = SetUp({row.key: [] for row in rows})
     for trouble in troubles:
         finding = Finding(trouble.about, trouble.what, trouble.endangers, trouble.mend)
-        concerned = [row for row in rows if not {*row.objects, *row.settings}.isdisjoint(trouble.concerns)]
+        concerned = [row for row in rows if _stands_on(row, trouble)]
         for row in concerned or [row for row in rows if row.key == trouble.row]:
             set_up.findings[row.key].append(replace(finding, endangers=finding.endangers or row.promise))
             concerned = [row]
         if not concerned:
             set_up.facts.append(("not in order", f"{trouble.about} {trouble.what}. {trouble.mend}"))
     return set_up
+
+
+def _stands_on(row: Row, trouble: Trouble) -> bool:
+    return any(is_called(name, called) for name in trouble.concerns for called in (*row.objects, *row.settings))

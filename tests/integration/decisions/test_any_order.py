@@ -27,7 +27,7 @@ from inbox.engine.sweep import SweepKind
 from inbox.models import InboxJob
 from packets.models import Packet, PacketDocument
 from packets.move_packet import MoveRefused, move_packet
-from tests.support.audited import found
+from tests.support.audit.stories import found
 from tests.support.cases import active, chain, decided
 from tests.support.clinical import payload, write, write_decision
 from tests.support.drain import drain_all, swept

@@ -9,7 +9,7 @@ from inbox import registry
 from inbox.engine.prune import old_jobs, prune
 from inbox.engine.sweep import SweepKind
 from inbox.models import InboxJob
-from tests.support.audited import found, tell_stories, tell_story
+from tests.support.audit.stories import found, tell_stories, tell_story
 from tests.support.clinical import write_decision
 from tests.support.drain import drain_all, swept
 from tests.support.rows import esmd, send, tracking_id

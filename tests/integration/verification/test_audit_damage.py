@@ -9,10 +9,10 @@ from inbox import registry
 from inbox.engine.claim import claim as claim_jobs
 from inbox.models import InboxAudit, InboxJob, InboxWorker
 from packets.models import IntegrationMessage
-from tests.support.audited import found, take_in, tell_stories, tell_story
+from tests.support.audit.damage import copy, damage, disarm
+from tests.support.audit.stories import found, take_in, tell_stories, tell_story
 from tests.support.cases import active, chain
 from tests.support.clinical import write_decision
-from tests.support.damage import copy, damage, disarm
 from tests.support.drain import drain_all
 from tests.support.rows import seconds_ago, send
 from verification.audit.run import audit

@@ -56,7 +56,6 @@ def world(monkeypatch):
     monkeypatch.setattr(verify, "inspect", lambda rows: SetUp({row.key: list(world.findings) for row in rows}))
     # It closes the connection of the test.
     monkeypatch.setattr("inbox.management.base.wait_for_database", lambda wait_s: None)
-    monkeypatch.setattr(verify_locks.signal, "signal", lambda *args: None)
     return world
 
 
@@ -113,8 +112,12 @@ def test_only_and_quick_choose_rows_and_rounds(world):
 
 
 def test_a_scratch_url_is_where_the_proofs_are_made(world):
-    verify_all("--scratch-url", "postgresql:///elsewhere")
+    text, _ = verify_all("--scratch-url", "postgresql:///elsewhere")
     assert world.scratch_url == "postgresql:///elsewhere"
+    assert "on a scratch database on the server of --scratch-url, reached directly" in " ".join(text.split())
+    text, _ = verify_all()
+    assert world.scratch_url != "postgresql:///elsewhere"
+    assert "on a scratch database beside it, reached directly" in " ".join(text.split())
 
 
 def test_the_head_names_server_and_database(world):

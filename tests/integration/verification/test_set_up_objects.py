@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from tests.support.schema_damage import ways_to_damage
+from tests.support.verification.schema_damage import ways_to_damage
 from verification.row import Row
 from verification.set_up.expected import load
 from verification.set_up.inspect import inspect

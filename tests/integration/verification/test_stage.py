@@ -100,3 +100,13 @@ def test_a_session_that_neither_ends_nor_waits_is_told(stage, monkeypatch):
 
     with pytest.raises(NotStill, match="these sessions run on: A"):
         stage.start("A", sleep)
+
+
+def test_a_step_that_never_comes_to_the_gate_is_told_at_once(stage):
+    with stage.hold("inbox.engine.claim:_mark"):
+        stage.start("A", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            stage.go("A")
+        stage.start("A", lambda: None)
+        with pytest.raises(NotStill, match="session A ended its step before it came to a gate"):
+            stage.go("A")

@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from verification.findings import SetUp
 from verification.report.data import as_data
 from verification.report.html import as_html
 from verification.report.markdown import as_markdown
@@ -89,7 +91,7 @@ def test_text_fits_80_columns(mixed):
 def test_text_has_one_line_per_row_and_details_only_of_what_is_not_proved(mixed, proved):
     lines = as_text(mixed).splitlines()
     for one in mixed.rows:
-        assert len([line for line in lines if line.startswith(f"{one.row.number:<5}")]) == 1
+        assert len([line for line in lines if line.startswith(f"{one.row.number:<4}{one.row.title[:3]}")]) == 1
     text = as_text(mixed)
     assert "Broken row: FAILED" in text
     assert "without   a claim skips what is locked: DID NOT BREAK in 20 rounds" in text
@@ -97,6 +99,22 @@ def test_text_has_one_line_per_row_and_details_only_of_what_is_not_proved(mixed,
     assert "Good row: proved" not in text
     assert "Good row: proved" in as_text(proved, is_detailed=True)
     assert "promise" not in as_text(proved)
+
+
+def test_text_tells_a_command_once(mixed):
+    twice = replace(mixed, rows=[mixed.rows[1], replace(mixed.rows[2], findings=mixed.rows[1].findings)])
+    text = as_text(twice)
+    assert text.count("mend      CREATE INDEX") == 1
+    assert text.count("mend      as in row 2") == 1
+    assert text.count("WRONG     index inbox_due is missing.") == 2
+
+
+def test_a_finding_does_not_repeat_the_promise_of_its_row(mixed):
+    row = mixed.rows[1]
+    finding = replace(row.findings[0], endangers=row.row.promise)
+    report = replace(mixed, rows=[replace(row, findings=[finding])])
+    for form in ALL.values():
+        assert form(report).count("Two claims never share a job") == (2 if form is ALL["json"] else 1)
 
 
 def test_text_lines_of_an_entry_are_aligned(mixed):
@@ -113,7 +131,7 @@ def test_markdown_markup_in_names_is_escaped(mixed):
     assert r"\| \`tick\` \*star\*" in text
     for line in text.splitlines():
         if line.startswith("| R2"):
-            assert len(re.findall(r"(?<!\\)\|", line)) == 7
+            assert len(re.findall(r"(?<!\\)\|", line)) == 8
 
 
 def test_markdown_names_keep_their_underscores(mixed):
@@ -156,7 +174,7 @@ def test_json_has_the_documented_keys(mixed):
         "rows",
         "other_findings",
     }
-    assert set(data["head"]) == {"server", "database", "began", "took_s", "is_quick", "load", "processors"}
+    assert set(data["head"]) == {"server", "database", "proved_on", "began", "took_s", "is_quick", "load", "processors"}
     assert set(data["rows"][1]) == {
         "key",
         "number",
@@ -184,3 +202,11 @@ def test_json_of_a_proof_can_be_read_back(proved):
 def test_a_report_without_rows_can_be_told(proved):
     for form in ALL.values():
         assert form(Report(proved.head, []))
+
+
+def test_a_long_fact_is_a_detail_and_none_is_told_twice(proved):
+    facts = [("server", "PostgreSQL 18.1"), ("settings of x", "y" * 200), ("data checksums", "on")]
+    report = replace(proved, set_up=SetUp(facts=facts))
+    text, detailed = as_text(report), as_text(report, is_detailed=True)
+    assert (text.count("PostgreSQL 18.1"), "settings of x" in text, "data checksums" in text) == (1, False, True)
+    assert "settings of x" in detailed

@@ -1,6 +1,6 @@
 """The graph of a round: what each moment was, and what each session did around it."""
 
-from tests.unit.verification.conftest import MOMENTS
+from tests.support.verification.made_up_report import MOMENTS
 from verification.proof.stage import Moment
 from verification.report.lanes import MOST_MOMENTS, graph_of
 
@@ -46,3 +46,9 @@ def test_a_session_that_was_killed_ends_with_an_error_and_may_start_again():
 def test_a_long_round_is_cut_and_says_so():
     graph = graph_of([Moment(0, "A", "claim")] * (MOST_MOMENTS + 3))
     assert (len(graph.lines), graph.left_out) == (MOST_MOMENTS, 3)
+
+
+def test_a_wait_is_told_once():
+    waits = Moment(1, "A", "waits for a lock: UPDATE …")
+    moments = [Moment(0, "A", "claim"), waits, Moment(2, "B", "claim"), waits, Moment(3, "A", "ended")]
+    assert kinds(moments) == ["starts", "waits", "starts", "ended"]

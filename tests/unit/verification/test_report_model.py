@@ -66,7 +66,11 @@ def test_the_headline_and_the_totals_count(proved, mixed):
 def test_the_head_says_when_where_and_why_proofs_are_missing(mixed):
     head = dict(head_lines(mixed))
     assert head["when"] == "2031-02-03 04:05:06 UTC, took 2 min 8 s"
-    assert head["run"].endswith("proofs are missing: the process that proves ended with exit code -9")
+    assert head["run"] == "full: at most 20 rounds of each race"
+    assert head["proofs"] == (
+        "on a scratch database beside it, reached directly; "
+        "why some are missing: the process that proves ended with exit code -9"
+    )
     assert head["load"] == "0.5 at the start, 1.2 at the end, on 2 processors"
     assert head["data checksums"] == "on"
 

@@ -52,26 +52,28 @@ SELECT version.packet_decision_id,
    AND (found.times > 0 OR version.created_at >= %(pruned_until)s::timestamptz)
 """
 
+HOW_TO = "docs/howto/restore-after-failover.md shows how."
+
 CHECKS = [
     Check(
         "payload requests twice or missing",
-        "Missing: a person gives the same clinical decision again where that starts a round, or asks the team of the "
-        "JSON Generator. Twice: tell that team, whose Idempotency-Key differs between the two.",
+        f"Missing: make the job of that version; {HOW_TO} Twice: tell the team of the JSON Generator, which has "
+        "received two Idempotency-Keys for one round.",
         SELECT_PAYLOAD_REQUESTS,
         VERSIONS,
         asks=pruned_until,
     ),
     Check(
         "letters twice or missing",
-        "Missing: ask Integration whether the letter was sent, and insert the row of send_integration, with its "
-        "dedupe_key letter:<packet_id>:<round>, if not. Twice: tell Integration which of the two to drop.",
+        f"Missing: ask Integration whether the letter was sent, and request it if not; {HOW_TO} Twice: tell "
+        "Integration which of the two to drop.",
         _once_per_round(ASKS_FOR_LETTER, "send_integration", "letter"),
         VERSIONS,
     ),
     Check(
         "clinical reviews twice or missing",
-        "Missing: ask ClinicalOps whether they have the case, and insert the row of send_clinicalops, with its "
-        "dedupe_key clinical_review:<packet_id>:<round>, if not. Twice: tell ClinicalOps which of the two to drop.",
+        f"Missing: ask ClinicalOps whether they have the case, and request the review if not; {HOW_TO} Twice: tell "
+        "ClinicalOps which of the two to drop.",
         _once_per_round(ASKS_FOR_REVIEW, "send_clinicalops", "clinical_review"),
         VERSIONS,
     ),

@@ -2,14 +2,12 @@
 
 import difflib
 import json
-import signal
 from argparse import ArgumentTypeError
 from dataclasses import asdict
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.dateparse import parse_date, parse_datetime
@@ -20,7 +18,7 @@ from inbox.management.base import DatabaseCommand
 from inbox.monitoring.terminal import say
 from verification.audit.run import audit
 from verification.audit.text import as_text as findings_as_text
-from verification.proof.stopping import Stopped
+from verification.proof.stopping import Stopped, stops_raise
 from verification.report.data import as_data
 from verification.report.files import Unwritable, check_writable, write_whole
 from verification.report.html import as_html
@@ -61,9 +59,9 @@ class Command(DatabaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_what_makes_no_sense(options)
-        signal.signal(signal.SIGTERM, _stop)
         try:
-            self._audit(options) if options["audit"] else self._verify(options)
+            with stops_raise():
+                self._audit(options) if options["audit"] else self._verify(options)
         except (KeyboardInterrupt, Stopped):
             raise CommandError("Stopped; nothing is left behind.") from None
         except Error as error:
@@ -73,7 +71,7 @@ class Command(DatabaseCommand):
         report = make_report(
             [row for row in ROWS if options["only"] is None or row in options["only"]],
             is_quick=options["quick"],
-            scratch_url=options["scratch_url"] or settings.DATABASE_DIRECT_URL or settings.DATABASE_URL,
+            scratch_url=options["scratch_url"],
             is_shown=options["verbosity"] > 0,
         )
         text = json.dumps(as_data(report)) if options["json"] else ""
@@ -137,7 +135,3 @@ def time_of(text: str) -> datetime:
     if moment is None:
         raise ArgumentTypeError(f"must be a time such as 2031-02-03 or 2031-02-03T04:05Z, got {text!r}")
     return make_aware(moment) if is_naive(moment) else moment
-
-
-def _stop(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt

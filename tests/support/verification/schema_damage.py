@@ -67,7 +67,8 @@ def _of_a_trigger(one: DbObject) -> Iterator[Way]:
     name, alter = one.bare_name, f"ALTER TABLE {one.table}"
     drop = f"DROP TRIGGER {name} ON {one.table}"
     head, _, function = one.definition.partition(" EXECUTE FUNCTION ")
-    elsewhere = f"CREATE SCHEMA elsewhere; CREATE FUNCTION elsewhere.{function} RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+    make = f"CREATE FUNCTION elsewhere.{function} RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+    path = "SET LOCAL search_path = elsewhere, public"
     yield MISSING, drop
     yield "is disabled", f"{alter} DISABLE TRIGGER {name}"
     yield "is disabled", f"{alter} ENABLE REPLICA TRIGGER {name}"
@@ -75,7 +76,7 @@ def _of_a_trigger(one: DbObject) -> Iterator[Way]:
     # With this path the name in the definition is that of the migrations.
     yield (
         "calls a function of another schema",
-        f"{elsewhere}; {drop}; {head} EXECUTE FUNCTION elsewhere.{function}; SET LOCAL search_path = elsewhere, public",
+        f"CREATE SCHEMA elsewhere; {make}; {drop}; {head} EXECUTE FUNCTION elsewhere.{function}; {path}",
     )
 
 

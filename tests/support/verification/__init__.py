@@ -1,0 +1,1 @@
+"""What tests of verify_locks share."""
