@@ -84,7 +84,7 @@ ROW = Row(
     code=("config.database_url:READ_COMMITTED", "decisions.case:_lock"),
     settings=(SETTING,),
     proofs=[
-        Proof(a_payload_waits_for_an_older_answer, without=[READ_COMMITTED], rounds=5),
-        Proof(two_people_decide, without=[READ_COMMITTED], rounds=5),
+        Proof(a_payload_waits_for_an_older_answer, without=[READ_COMMITTED], rounds=5, is_direct=True),
+        Proof(two_people_decide, without=[READ_COMMITTED], rounds=5, is_direct=True),
     ],
 )
