@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MESSAGES ?= 1000
 
-.PHONY: help run demo test lint types check verify chaos mutants bench stop clean
+.PHONY: help run demo test lint types check verify expected chaos mutants bench stop clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,6 +42,10 @@ verify: .venv/installed .env ## Prove every lock on a scratch database; ARGS="--
 	@$(BIN)/python manage.py devdb start
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py verify_locks $(ARGS)
+
+expected: .venv/installed-dev .env ## Write down what the migrations make, which verify_locks compares with
+	@$(BIN)/python manage.py devdb start
+	@$(BIN)/python -m tools.expected_set_up
 
 chaos: .venv/installed-dev ## Break everything for SECONDS=300 and check that nothing is lost; POOLER=1: behind PgBouncer
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(POOLER),--pooler)

@@ -1,18 +1,15 @@
-"""Cases for races: packets, what people decide, and messages with a session's work on them. All values are synthetic.
+"""Cases for races: packets, what people decide, a session's work on messages, and what became of it.
 
-`end_cases` removes the jobs and messages of a round, so that the next one finds only its own.
+A race that is `tidy` leaves no jobs and messages, so that each round finds only its own.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
-from random import Random
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import transaction
-from django.utils import timezone
+from django.db import IntegrityError, connection, transaction
 
 from decisions.case import Case
 from decisions.codes import DenialReason
@@ -22,6 +19,7 @@ from decisions.staff.dismiss import dismiss
 from decisions.versions import next_version, write_versions
 from inbox import registry
 from inbox.api import ByWatermark
+from inbox.db.errors import is_connection_lost, is_deadlock
 from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest, ingest_named
 from inbox.engine.work import work
@@ -30,8 +28,8 @@ from inbox.models import InboxJob
 from packets.codes import Channel
 from packets.models import IntegrationMessage, Packet, PacketEvent
 from packets.open_packet import open_packet
-from packets.samples.shapes import esmd
 from verification.proof.stage import Result, Stage
+from verification.row import Race
 from verification.scenes import SOURCE, new_tracking_id
 
 COMMIT = "verification.cases:committing"
@@ -39,6 +37,26 @@ COMMIT = "verification.cases:committing"
 
 class NotSet(Exception):
     """The race is not set as it must be."""
+
+
+def tidy(race: Race) -> Race:
+    """The race, before and after which the messages of cases and the jobs of the product's own sources are removed."""
+
+    @wraps(race)
+    def run(stage: Stage) -> list[str]:
+        # One that broke off may have left some.
+        _clear()
+        broken = race(stage)
+        _clear()
+        return broken
+
+    return run
+
+
+def _clear() -> None:
+    InboxJob.objects.exclude(source=SOURCE.name).delete()
+    IntegrationMessage.objects.all().delete()
+    ClinicalOpsMessage.objects.all().delete()
 
 
 def new_packet() -> Packet:
@@ -75,48 +93,6 @@ def dismissing(packet: Packet, *, by: str = "ada") -> Callable[[], PacketDecisio
     return deciding(dismiss, packet, by=by, denial_reason=DenialReason.OTHER, denial_details=details)
 
 
-def send_intake(tracking_id: UUID, *, second: float = 0) -> int:
-    """A row of Integration, written at a second of the case's story; returns its message_id."""
-    payload = esmd(Random(second), tracking_id)  # noqa: S311 not a secret
-    row = IntegrationMessage.objects.create(
-        decision_tracking_id=tracking_id, payload=payload, channel_type_id=Channel.ESMD, created_at=_at(second)
-    )
-    return row.pk
-
-
-def write_answer(packet: Packet, indicator: str, *, second: float = 0) -> int:
-    """A row of ClinicalOps that affirms (A) or does not (N), at a second of the story; returns its message_id."""
-    row = ClinicalOpsMessage.objects.create(
-        decision_tracking_id=packet.decision_tracking_id, created_at=_at(second), **_answer(indicator)
-    )
-    return row.pk
-
-
-def rewrite_answer(message_id: int, indicator: str) -> None:
-    """Correct the answer in a row, as ClinicalOps does."""
-    ClinicalOpsMessage.objects.filter(pk=message_id).update(**_answer(indicator))
-
-
-def _answer(indicator: str) -> dict[str, Any]:
-    return {"clinical_ops_decision_json": {"decision_indicator": indicator}}
-
-
-def write_payload(packet: Packet, indicator: str, *, second: float = 0) -> int:
-    """A row of the JSON Generator: the payload for such an answer was sent; returns its message_id."""
-    payload = {"partType": "B", "esmdTransactionId": "TXN-FAKE-0001", "procedures": [{"decisionIndicator": indicator}]}
-    row = ClinicalOpsMessage.objects.create(
-        decision_tracking_id=packet.decision_tracking_id,
-        created_at=_at(second),
-        json_sent_to_integration=True,
-        payload=payload,
-    )
-    return row.pk
-
-
-def _at(second: float) -> Any:
-    return timezone.now() - timedelta(seconds=3600 - second)
-
-
 def working_on(source: str, *message_ids: int, worker_id: str = "verify") -> Callable[[], JobCounts]:
     """A step that works on the newest jobs of these messages, which are ingested and claimed now. Raises NotSet."""
     from_where = registry.source(source)
@@ -129,6 +105,12 @@ def working_on(source: str, *message_ids: int, worker_id: str = "verify") -> Cal
     if set(claimed.all_inbox_ids) != wanted:
         raise NotSet(f"{len(claimed)} jobs of {source} are due, not those of these messages")
     return partial(work, claimed)
+
+
+def jobs_after_ingest(source: registry.Source, message_id: int) -> int:
+    """How many jobs this message has, once the source has been ingested."""
+    ingest(source)
+    return jobs_of(source.name, message_id).count()
 
 
 def in_transaction(step: Callable[..., Any], *args: Any, **options: Any) -> Callable[[], Any]:
@@ -144,16 +126,26 @@ def in_transaction(step: Callable[..., Any], *args: Any, **options: Any) -> Call
     return act
 
 
+def anew(step: Callable[[], Any]) -> Callable[[], Any]:
+    """The step, in a new connection of its session."""
+
+    def act() -> Any:
+        connection.close()
+        return step()
+
+    act.__qualname__ = f"connect anew, {getattr(step, '__qualname__', 'work')}"
+    return act
+
+
 def committing() -> None:
     """The place of the gate COMMIT."""
 
 
 def work_off(source: registry.Source) -> None:
-    """Ingest and work until nothing of the source is due, and remove its jobs and messages."""
+    """Ingest and work until nothing of the source is due."""
     ingest(source)
     while claimed := claim(source, worker_id="verify", limit=200):
         work(claimed)
-    end_cases()
 
 
 def jobs_of(source: str, message_id: int) -> Any:
@@ -173,10 +165,12 @@ def one_after_the_other(
 
 
 def die(stage: Stage, name: str) -> None:
-    """Kill a session that is held at a gate; its step ends there."""
+    """Kill a session that is held at a gate; its step ends there. Raises NotSet if it goes on."""
     stage.kill(name)
     stage.go(name)
-    stage.end(name)
+    error = stage.end(name).error
+    if error is None or not is_connection_lost(error):
+        raise NotSet(f"session {name} was killed, and ended with {error}")
 
 
 def faults_of(packet: Packet) -> list[str]:
@@ -218,8 +212,11 @@ def other_than(wanted: Any, name: str, found: Any) -> list[str]:
 
 
 def errors_of(*results: Result) -> list[str]:
-    """The errors that these steps met, in the first line of their texts."""
+    """What the database or a rule refused of these steps. Raises any other error: the race could not run."""
     errors = [result.error for result in results if result.error]
+    for error in errors:
+        if not isinstance(error, IntegrityError | DecisionRefused) and not is_deadlock(error):
+            raise error
     return [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}" for error in errors]
 
 
@@ -227,10 +224,3 @@ def write_without_lock(packet: Packet) -> None:
     """Write a version without the lock of the packet, as no code of the product does."""
     with transaction.atomic():
         write_versions([next_version(Case(packet, active(packet)), by="a program", correlation_id=uuid4())])
-
-
-def end_cases() -> None:
-    """Remove the messages of this round, and the jobs of the product's own sources."""
-    InboxJob.objects.exclude(source=SOURCE.name).delete()
-    IntegrationMessage.objects.all().delete()
-    ClinicalOpsMessage.objects.all().delete()

@@ -33,7 +33,7 @@ class Protection:
 class Proof:
     """A race, and the protections without each of which it must break.
 
-    is_direct: it counts sessions, or keeps something in them, so it goes past a pooler.
+    is_direct: it counts sessions, needs new ones, or keeps something in them, so it goes past a pooler.
     """
 
     race: Race

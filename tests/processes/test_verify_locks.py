@@ -167,7 +167,7 @@ def troubles_of(rows):
 
 
 def way_of(out):
-    return json.loads(out)["facts"]["sessions of the proofs reach the server"]
+    return json.loads(out)["head"]["proved_on"]
 
 
 def test_behind_a_pooler_that_leads_to_every_database_all_rows_are_proved_through_it(pooled, run_command):
@@ -176,14 +176,14 @@ def test_behind_a_pooler_that_leads_to_every_database_all_rows_are_proved_throug
     rows = json.loads(out)["rows"]
     assert {row["key"]: row["verdict"] for row in rows if row["verdict"] != "PROVED"} == {}, troubles_of(rows)
     assert code == 0, err
-    assert way_of(out).startswith("through the pooler of DATABASE_URL")
+    assert "through the pooler of DATABASE_URL" in way_of(out)
 
 
 @pytest.mark.parametrize("options", [{"size": 40}, {"size": 4, "is_open": True}], ids=["one database", "few sessions"])
 def test_a_pooler_that_does_not_lead_to_a_scratch_database_is_passed_by(pooled, run_command, options):
     code, out, err = run_command("verify_locks", "--only", "claiming", "--quick", "--json", **pooled(**options))
     assert code == 0, out + err
-    assert way_of(out) == "directly"
+    assert way_of(out).endswith("directly")
 
 
 def test_with_a_pooler_and_nothing_else_there_is_no_proof(pooled, run_command):

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import Error
 
-from inbox.db.errors import is_connection_lost, is_statement_timeout
+from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
 from verification.audit.check import Check
 from verification.audit.checks import all_checks
@@ -66,6 +66,6 @@ def _run(
 
 
 def _not_looked_at(check: Check, error: Error) -> AuditFinding:
-    if is_connection_lost(error) and not is_statement_timeout(error):
+    if is_connection_lost(error):
         raise error
     return AuditFinding(f"not looked at: {check.name}", 0, [error_text(error)], GRANT_OR_WAIT)

@@ -8,6 +8,7 @@ Failure modes: the role may not create a database, the address is wrong, or it l
 its own text); the connection breaks (the database is dropped through another one, or else by the next run).
 """
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,9 @@ SELECT datname FROM pg_database
            SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS})
 """
 SELECT_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+# As in DATABASE_URL.
+SCHEMES = ("postgresql", "postgres", "psql", "pgsql")
+HOST = re.compile(r"(\[[^]]*\]|[^:\[\]]*)(:[0-9]+)?")
 NO_ADDRESS = (
     "the address is none; it takes one such as postgresql://user:password@host:5432/postgres, with %40 for an @ in "
     "the password"
@@ -83,7 +87,7 @@ def scratch_database(url: str) -> Iterator[Scratch]:
             keeper = _connect(address)
             try:
                 _create(keeper, name, number)
-                yield _scratch(address, name)
+                yield _scratch(url, address, name)
             finally:
                 ignore_stops()
                 _drop_surely(keeper, address, name)
@@ -95,14 +99,16 @@ def _address(url: str) -> SplitResult:
     """Raises NoScratch without a word of the address, whose password may be in a wrong place."""
     try:
         parts = urlsplit(url)
-        # The URL of a password with a plain @, / or # is taken apart at a wrong place.
-        is_good = bool(parts.scheme) and parts.netloc.count("@") <= 1 and not parts.fragment
-        psycopg.conninfo.conninfo_to_dict(urlunsplit(parts._replace(scheme="postgresql")))
+        plain = parts._replace(scheme="postgresql")
+        psycopg.conninfo.conninfo_to_dict(urlunsplit(plain))
     except (ValueError, psycopg.Error):
-        is_good = False
-    if not is_good:
+        raise NoScratch(NO_ADDRESS) from None
+    # An address whose password has a plain @, /, ? or # is taken apart at a wrong place.
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    is_whole = parts.netloc.count("@") <= 1 and not parts.fragment and all(map(HOST.fullmatch, hosts))
+    if parts.scheme not in SCHEMES or not is_whole:
         raise NoScratch(NO_ADDRESS)
-    return parts._replace(scheme="postgresql")
+    return plain
 
 
 def _connect(address: SplitResult) -> psycopg.Connection:
@@ -139,9 +145,9 @@ def _create(keeper: psycopg.Connection, name: str, number: int) -> None:
     keeper.execute(f"COMMENT ON DATABASE {name} IS '{COMMENT}'")
 
 
-def _scratch(address: SplitResult, name: str) -> Scratch:
+def _scratch(url: str, address: SplitResult, name: str) -> Scratch:
     direct = urlunsplit(address._replace(path="/" + name))
-    if urlunsplit(address) == settings.DATABASE_DIRECT_URL:
+    if url == settings.DATABASE_DIRECT_URL:
         pooled = urlunsplit(urlsplit(settings.DATABASE_URL)._replace(scheme="postgresql", path="/" + name))
         if reaches_through_pooler(pooled):
             return Scratch(pooled, direct)
@@ -152,8 +158,8 @@ def _drop_surely(keeper: psycopg.Connection, address: SplitResult, name: str) ->
     try:
         with keeper:
             _drop(keeper, name)
-    except psycopg.OperationalError:
-        with suppress(NoScratch), _connect(address) as another:
+    except psycopg.Error:
+        with suppress(NoScratch, psycopg.Error), _connect(address) as another:
             _drop(another, name)
 
 

@@ -1,6 +1,7 @@
 """Protections of decisions: the lock of the packet, the order of lock and read, and the index behind both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -61,4 +62,17 @@ ONE_ACTIVE_VERSION = Protection(
     "one-active-version",
     "a partial unique index allows one active version per packet",
     lambda: without_index("decision_one_active_per_packet", leave_one_active),
+)
+
+
+@contextmanager
+def _without_both() -> Iterator[None]:
+    with LOCKS_THE_PACKET.without(), ONE_ACTIVE_VERSION.without():
+        yield
+
+
+LOCK_AND_INDEX = Protection(
+    "locks-the-packet-and-one-active-version",
+    "the lock of the packet, and the index behind it",
+    _without_both,
 )

@@ -13,7 +13,7 @@ from decisions.sources import CLINICAL_DECISION
 from inbox.api import wake
 from inbox.engine.ingest import ingest
 from inbox.engine.reclaim import reclaim_stale
-from verification import cases
+from verification import cases, messages
 from verification.proof.stage import Stage
 from verification.protections import clinical_ops as its
 from verification.protections.effects import EFFECTS_OUTSIDE
@@ -23,21 +23,23 @@ _ingest = cases.in_transaction(ingest, CLINICAL_DECISION)
 _worker = partial(cases.working_on, CLINICAL_DECISION.name)
 
 
+@cases.tidy
 def a_poller_dies_while_it_ingests(stage: Stage) -> list[str]:
     """A is killed before it commits; B does not wait for A, and the row gets one job."""
-    message = cases.write_answer(cases.new_packet(), "A")
+    message = messages.write_answer(cases.new_packet(), "A")
     with stage.hold(cases.COMMIT, only=("A",)):
         stage.start("A", _ingest)
         stage.start("B", _ingest)
         broken = ["B waits for A"] if stage.is_waiting("B") else []
         cases.die(stage, "A")
     broken += cases.errors_of(stage.end("B"))
-    return broken + cases.other_than(1, "jobs of the row", _jobs_after_ingest(message))
+    return broken + cases.other_than(1, "jobs of the row", cases.jobs_after_ingest(CLINICAL_DECISION, message))
 
 
+@cases.tidy
 def a_poller_dies_while_it_works(stage: Stage) -> list[str]:
     """A is killed when it has applied the answer and not yet finished the job; B reclaims the job, and applies it."""
-    message = cases.write_answer(packet := cases.new_packet(), "A")
+    message = messages.write_answer(packet := cases.new_packet(), "A")
     with stage.hold("inbox.engine.work:finish", only=("A",)):
         stage.start("A", _worker(message))
         cases.die(stage, "A")
@@ -45,29 +47,29 @@ def a_poller_dies_while_it_works(stage: Stage) -> list[str]:
     reclaim_stale(stale_after_s=0, max_attempts=5, limit=10)
     stage.start("B", _worker(message))
     broken += cases.errors_of(stage.end("B")) + cases.faults_of(packet)
-    cases.end_cases()
     return broken + ([] if cases.active(packet) else ["the answer has no effect"])
 
 
+@cases.tidy
 def a_correction_meets_two_ingests(stage: Stage) -> list[str]:
     """B ingests the row, W corrects it and waits for B, A ingests too: A must not raise the flag of W's correction."""
-    message = cases.write_answer(cases.new_packet(), "A")
+    message = messages.write_answer(cases.new_packet(), "A")
     with stage.hold(cases.COMMIT, only=("B",)):
         stage.start("B", _ingest)
-        stage.start("W", partial(cases.rewrite_answer, message, "N"))
+        stage.start("W", partial(messages.rewrite_answer, message, "N"))
         stage.start("A", _ingest)
         stage.go("B")
-    return cases.errors_of(*map(stage.end, "BWA")) + cases.other_than(
-        2, "jobs of two contents", _jobs_after_ingest(message)
-    )
+    errors = cases.errors_of(*map(stage.end, "BWA"))
+    return errors + cases.other_than(2, "jobs of two contents", cases.jobs_after_ingest(CLINICAL_DECISION, message))
 
 
+@cases.tidy
 def a_correction_meets_its_handler(stage: Stage) -> list[str]:
     """W corrects the row and has not committed; A handles the old content; W commits; the rest is worked off."""
-    message = cases.write_answer(packet := cases.new_packet(), "A")
+    message = messages.write_answer(packet := cases.new_packet(), "A")
     handle = _worker(message)
     with stage.hold(cases.COMMIT, only=("W",)):
-        stage.start("W", cases.in_transaction(cases.rewrite_answer, message, "N"))
+        stage.start("W", cases.in_transaction(messages.rewrite_answer, message, "N"))
         stage.start("A", handle)
         broken = ["A waits for the writer, with the packet locked"] if stage.is_waiting("A") else []
         stage.go("W")
@@ -76,13 +78,6 @@ def a_correction_meets_its_handler(stage: Stage) -> list[str]:
     cases.work_off(CLINICAL_DECISION)
     applied = list(DecisionMessage.objects.filter(packet=packet).values_list("revision", "content__answer"))
     return broken + cases.other_than([(2, "NON_AFFIRM")], "what is applied", applied)
-
-
-def _jobs_after_ingest(message_id: int) -> int:
-    ingest(CLINICAL_DECISION)
-    count = cases.jobs_of(CLINICAL_DECISION.name, message_id).count()
-    cases.end_cases()
-    return count
 
 
 ROW = Row(

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from packets.codes import Channel
 from packets.open_packet import open_packet
-from verification import cases
+from verification import cases, messages
 from verification.patches import patched
 from verification.proof.stage import Stage
 from verification.protections.packets import INSERTS_IN_ORDER, MEETS_THE_OTHER, ONE_PACKET_PER_CASE
@@ -23,58 +23,57 @@ from verification.scenes import new_tracking_id
 INTAKE_INSERTED = "packets.intake.handler:wake"
 STAFF_INSERTED = "packets.open_packet:wake"
 _worker = partial(cases.working_on, "integration")
+_person = partial(open_packet, channel=Channel.FAX, by="ada", reason="a proof")
 
 
+@cases.tidy
 def the_newer_intake_comes_second(stage: Stage) -> list[str]:
     """A has the older of two intakes of one case, B the newer, which the packet then follows."""
-    older, newer = cases.send_intake(case := new_tracking_id(), second=1), cases.send_intake(case, second=2)
+    older, newer = messages.send_intake(case := new_tracking_id(), second=1), messages.send_intake(case, second=2)
     return _race(stage, case, newer, INTAKE_INSERTED, _worker(older), _worker(newer))
 
 
+@cases.tidy
 def the_newer_intake_comes_first(stage: Stage) -> list[str]:
     """A has the newer of two intakes of one case, B the older, which is ignored."""
-    older, newer = cases.send_intake(case := new_tracking_id(), second=1), cases.send_intake(case, second=2)
+    older, newer = messages.send_intake(case := new_tracking_id(), second=1), messages.send_intake(case, second=2)
     return _race(stage, case, newer, INTAKE_INSERTED, _worker(newer), _worker(older))
 
 
+@cases.tidy
 def staff_open_a_packet_that_an_intake_creates(stage: Stage) -> list[str]:
     """A is a worker with the intake, B a person who opens the packet by hand."""
-    message = cases.send_intake(case := new_tracking_id())
-    return _race(stage, case, message, INTAKE_INSERTED, _worker(message), _person(case))
+    message = messages.send_intake(case := new_tracking_id())
+    return _race(stage, case, message, INTAKE_INSERTED, _worker(message), partial(_person, case))
 
 
+@cases.tidy
 def an_intake_comes_while_staff_open_its_packet(stage: Stage) -> list[str]:
     """A is a person who opens the packet by hand, B a worker with the intake, which fills it."""
-    message = cases.send_intake(case := new_tracking_id())
-    return _race(stage, case, message, STAFF_INSERTED, _person(case), _worker(message))
+    message = messages.send_intake(case := new_tracking_id())
+    return _race(stage, case, message, STAFF_INSERTED, partial(_person, case), _worker(message))
 
 
+@cases.tidy
 def two_batches_in_opposite_order(stage: Stage) -> list[str]:
     """A creates cases 1, 2, 3, B creates 3, 2, 1, and P opens 2: sorted, B waits at 1 for A, and not at 2 with 3."""
     batch = sorted(new_tracking_id() for _ in range(3))
-    forth = _worker(*[cases.send_intake(case, second=place) for place, case in enumerate(batch)])
-    back = _worker(*[cases.send_intake(case, second=place) for place, case in enumerate(reversed(batch))])
+    forth = _worker(*[messages.send_intake(case, second=place) for place, case in enumerate(batch)])
+    back = _worker(*[messages.send_intake(case, second=place) for place, case in enumerate(reversed(batch))])
     # At the first deadlock the jobs are given back, so that it shows.
     with patched("inbox.engine.work:DEADLOCK_TRIES", lambda _: 1), stage.hold(STAFF_INSERTED, only=("P",)):
-        stage.start("P", _person(batch[1]))
+        stage.start("P", partial(_person, batch[1]))
         stage.start("A", forth)
         stage.start("B", back)
         stage.go("P")
         results = [stage.end(name) for name in "PAB"]
     counts = [result.value.given_back for result in results[1:]]
-    cases.end_cases()
     return cases.errors_of(*results) + [f"{count} jobs were given back after a deadlock" for count in counts if count]
-
-
-def _person(case: UUID) -> Callable[[], Any]:
-    return lambda: open_packet(case, channel=Channel.FAX, by="ada", reason="a proof")
 
 
 def _race(stage: Stage, case: UUID, newest: int, gate: str, *steps: Callable[[], Any]) -> list[str]:
     results = cases.one_after_the_other(stage, *steps, gate=gate)
-    broken = cases.errors_of(*results) + cases.faults_of_creation(case, newest)
-    cases.end_cases()
-    return broken
+    return cases.errors_of(*results) + cases.faults_of_creation(case, newest)
 
 
 KEY = [ONE_PACKET_PER_CASE, MEETS_THE_OTHER]

@@ -15,7 +15,8 @@ LOWEST_VERSION = 150000
 SELECT_SERVER = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), session_user,
        current_user, quote_ident(nspname), pg_is_in_recovery(), current_setting('data_checksums'),
-       current_setting('synchronous_standby_names')
+       current_setting('synchronous_standby_names'),
+       ARRAY(SELECT name FROM unnest(ARRAY['fsync', 'full_page_writes']) AS name WHERE current_setting(name) = 'off')
   FROM pg_namespace WHERE oid = %s
 """
 
@@ -24,7 +25,7 @@ def server_facts(schema: int) -> tuple[list[tuple[str, str]], list[Trouble]]:
     """What the head of the report says of the server, and what is wrong with it."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_SERVER, [schema])
-        words, number, database, login, role, schema_name, is_standby, checksums, standbys = cursor.fetchone()
+        words, number, database, login, role, schema_name, is_standby, checksums, standbys, unsafe = cursor.fetchone()
     facts = [
         ("server", f"PostgreSQL {words}" + (", a standby" if is_standby else "")),
         ("database", f"{database}, schema {schema_name}"),
@@ -32,6 +33,11 @@ def server_facts(schema: int) -> tuple[list[tuple[str, str]], list[Trouble]]:
         ("data checksums", checksums),
         ("synchronous standbys", standbys or "none"),
     ]
+    # A throw-away server, as of pg_virtualenv, rightly has fsync off; no lock stands on it.
+    if unsafe:
+        resets = " ".join(f"ALTER SYSTEM RESET {name};" for name in unsafe)
+        danger = "what was committed may be gone after a crash of the machine"
+        facts.append(("not for production", f"{' and '.join(unsafe)} off: {danger}. {resets} SELECT pg_reload_conf();"))
     troubles = []
     if number < LOWEST_VERSION:
         what = f"is {words}; ServiceOps is tested with {LOWEST_VERSION // 10000} and newer"

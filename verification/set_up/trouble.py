@@ -64,7 +64,7 @@ def sort_out(troubles: Sequence[Trouble], rows: Sequence[Row]) -> SetUp:
             set_up.findings[row.key].append(replace(finding, endangers=finding.endangers or row.promise))
             concerned = [row]
         if not concerned:
-            set_up.facts.append(("not in order", f"{trouble.about} {trouble.what}. {trouble.mend}"))
+            set_up.facts.append((f"not in order: {trouble.about}", f"{trouble.what}. {trouble.mend}"))
     return set_up
 
 

@@ -94,22 +94,8 @@ WATCHED = (
         "a deadlock is found before the wait for its lock ends, and so is counted",
         "watched",
     ),
-    Watched(
-        "fsync",
-        is_off,
-        "after a crash of the machine, what was committed is there",
-        "status",
-    ),
-    Watched(
-        "full_page_writes",
-        is_off,
-        "after a crash of the machine, what was committed is there, and no page is torn",
-        "status",
-    ),
     Watched("zero_damaged_pages", is_on, "a damaged page is an error, and never emptied in silence", "status"),
 )
-# Of the whole server, so told once and not of each role.
-OF_THE_SERVER = {"fsync", "full_page_writes"}
 # Waiting for the standby's disk may be switched off without harm, unless there is one that must not lose anything.
 HALF_SYNCHRONOUS = ("local", "remote_write")
 OTHERS = ("search_path", "synchronous_standby_names")
@@ -121,7 +107,7 @@ def setting_troubles(settings: Settings, logins: Sequence[Login]) -> list[Troubl
     troubles = []
     for watched in WATCHED:
         for login in logins:
-            if not (login.is_ours or watched.for_others or (login.is_current and watched.name in OF_THE_SERVER)):
+            if not (login.is_ours or watched.for_others):
                 continue
             found = settings.of(login, watched.name)
             in_vain = ""
@@ -129,8 +115,6 @@ def setting_troubles(settings: Settings, logins: Sequence[Login]) -> list[Troubl
                 found, in_vain = settings.of(login, watched.name, by_itself=False), watched.in_vain
             if watched.is_wrong(found.value) or _may_lose_on_failover(settings, login, watched.name, found.value):
                 troubles.append(_trouble(watched, found, login, in_vain))
-                if watched.name in OF_THE_SERVER:
-                    break
     return troubles
 
 
@@ -139,17 +123,16 @@ def in_words(settings: Settings, login: Login) -> str:
     parts = []
     for watched in WATCHED:
         found = settings.of(login, watched.name)
-        if found.value and (watched.name not in OF_THE_SERVER or login.is_current):
+        if found.value:
             by = "" if found.set_by == "PostgreSQL's default" else f" (by {found.set_by})"
             parts.append(f"{watched.name} = {found.value}{by}")
     return ", ".join(parts)
 
 
 def _trouble(watched: Watched, found: InForce, login: Login, in_vain: str) -> Trouble:
-    whose = "" if watched.name in OF_THE_SERVER else f" of role {login.name}"
     mend = found.reset or f"set it for the session: {DOCS}, Connections and Poolers"
     return Trouble(
-        f"setting {watched.name}{whose}",
+        f"setting {watched.name} of role {login.name}",
         f"is '{found.value}', set by {found.set_by}{in_vain}",
         mend,
         watched.endangers,

@@ -187,6 +187,15 @@ def test_a_version_that_was_lost(packet):
     assert found() == {CHAIN: [f"packet {packet.pk}: {gap}"]}
 
 
+def test_a_decision_that_was_lost(packet):
+    damage("DELETE FROM packet_decision WHERE packet_id = %(key)s", key=packet.pk)
+    assert found() == {
+        "packets with answers and without a decision": [f"packet {packet.pk}"],
+        "rows of send_integration of no decision": [f"send_integration {SendIntegration.objects.get().pk}"],
+        "rows of send_clinicalops of no decision": [f"send_clinicalops {SendClinicalOps.objects.get().pk}"],
+    }
+
+
 @pytest.mark.parametrize(
     ("link", "text"),
     [

@@ -37,7 +37,7 @@ def test_the_migrations_make_what_is_written_down():
 def test_as_migrated_nothing_is_wrong():
     found = inspect([row_on(*EXPECTED.objects)])
     assert found.findings == {"a-row": []}
-    assert not {"not in order", "not of the migrations"} & {name for name, _ in found.facts}
+    assert [name for name, _ in found.facts if name.startswith(("not in order", "not of the migrations"))] == []
 
 
 @pytest.mark.parametrize(("name", "words", "statements"), DAMAGES)
@@ -69,4 +69,4 @@ def test_what_no_row_stands_on_is_told_as_a_fact():
     damage("DROP INDEX inbox_due")
     found = inspect([row_on("index inbox_claimed")])
     assert found.findings == {"a-row": []}
-    assert "index inbox_due is missing" in dict(found.facts)["not in order"]
+    assert dict(found.facts)["not in order: index inbox_due"].startswith("is missing. CREATE INDEX")

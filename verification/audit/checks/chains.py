@@ -1,6 +1,6 @@
 """The versions of each packet's decision: one chain without a gap or a fork, and its end is the active one."""
 
-from verification.audit.check import VERSIONS, Check
+from verification.audit.check import VERSIONS, Check, Keys
 
 # Each packet once, in the range of its newest version. LATERAL and OFFSET 0 read its versions by their index, where a
 # join could read all versions of all packets for each range.
@@ -52,6 +52,17 @@ SELECT touched.packet_id, 'packet ' || touched.packet_id || ': ' || wrong.what
  WHERE wrong.what <> ''
 """
 
+# Each packet once, by its first message. A message is kept only if it is applied, and the first answer makes a version.
+MESSAGES = Keys("packet_decision_message", "id", made_at="handled_at")
+SELECT_WITHOUT_VERSION = """
+SELECT message.packet_id, 'packet ' || message.packet_id
+  FROM packet_decision_message AS message
+ WHERE message.id > %(low)s AND message.id <= %(high)s AND message.handled_at >= %(since)s::timestamptz
+   AND NOT EXISTS (SELECT 1 FROM packet_decision AS version WHERE version.packet_id = message.packet_id OFFSET 0)
+   AND NOT EXISTS (SELECT 1 FROM packet_decision_message AS earlier
+                    WHERE earlier.packet_id = message.packet_id AND earlier.id < message.id OFFSET 0)
+"""
+
 CHECKS = [
     Check(
         "two active versions of one packet",
@@ -66,5 +77,12 @@ CHECKS = [
         "decision_append_only is enabled (verify_locks).",
         SELECT_BROKEN_CHAINS,
         VERSIONS,
+    ),
+    Check(
+        "packets with answers and without a decision",
+        "Restore the versions from a backup, as versions are never deleted. If tables were restored one by one, "
+        "restore all of them from one moment instead.",
+        SELECT_WITHOUT_VERSION,
+        MESSAGES,
     ),
 ]
