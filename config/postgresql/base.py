@@ -27,7 +27,8 @@ class ImpatientConnection(psycopg.Connection[Row]):
         """As psycopg's; everything that talks to the server goes through it. Raises ConnectionFailure."""
         try:
             return super().wait(self._until_silent(gen), *args, **kwargs)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.InternalError) as error:
+            # Internal: a pooler whose session with the server was cut off may answer a COMMIT twice, and hang up.
             if error.sqlstate is None and self.closed:
                 # Django reconnects before atomic() raises; only the SQLSTATE still tells the cause then.
                 raise psycopg.errors.ConnectionFailure(str(error)) from error

@@ -2,6 +2,7 @@
 
 import threading
 
+import psycopg
 import pytest
 from django.db import InternalError, OperationalError, connection
 
@@ -116,6 +117,19 @@ def test_a_primary_that_became_a_standby_is_a_lost_connection():
             cursor.execute("UPDATE poll_watermark SET source = source")
         cursor.execute("SET default_transaction_read_only = off")
     assert is_connection_lost(refused.value)
+
+
+def test_a_commit_that_a_pooler_answers_twice_before_it_hangs_up_is_a_lost_connection():
+    raw = connection.copy().get_new_connection(connection.get_connection_params())
+
+    def answer():
+        raw.pgconn.finish()
+        raise psycopg.InternalError("received 2 results from command 'COMMIT'")
+        yield
+
+    with pytest.raises(psycopg.errors.ConnectionFailure) as lost:
+        raw.wait(answer())
+    assert lost.value.sqlstate == "08006"
 
 
 def test_a_drain_takes_rows_however_far_they_lie_behind_the_watermark():
