@@ -28,9 +28,10 @@ SELECT application_name, substr(query, 1, 40) FROM pg_stat_activity
  WHERE datname = current_database() AND application_name = ANY(%s) AND cardinality(pg_blocking_pids(pid)) > 0
 """
 KILL_SESSION = """
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = current_database() AND application_name = %s
 """
+IS_THERE = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY(%s))"
 
 
 class NotStill(Exception):
@@ -128,9 +129,14 @@ class Stage:
         return name in self._waiting([self._sessions[name]])
 
     def kill(self, name: str) -> None:
-        """End the session at the server, as it happens when its process is killed; its transaction is rolled back."""
+        """End the session at the server, as when its process is killed. Returns once it is gone. Raises NotStill."""
         self._note(name, "is killed")
-        self._watcher.execute(KILL_SESSION, [application_name(name)])
+        killed = [pid for pid, _ in self._watcher.execute(KILL_SESSION, [application_name(name)]).fetchall()]
+        deadline = time.monotonic() + DEADLINE_S
+        while self._watcher.execute(IS_THERE, [killed]).fetchall() == [(True,)]:
+            if time.monotonic() > deadline:
+                raise NotStill(f"session {name} was killed, and is still there")
+            time.sleep(ASK_EVERY_S)
 
     @contextmanager
     def hold(self, target: str, *, after: bool = False, only: tuple[str, ...] = ()) -> Iterator[None]:
