@@ -23,9 +23,12 @@ DEADLINE_S = 60.0
 # Nothing tells that a session has begun to wait for a lock, so the server is asked this often.
 ASK_EVERY_S = 0.002
 
+# Autovacuum gives way by itself, so a session that waits for it does not stand still.
 SELECT_WAITING = """
-SELECT application_name, substr(query, 1, 40) FROM pg_stat_activity
- WHERE datname = current_database() AND application_name = ANY(%s) AND cardinality(pg_blocking_pids(pid)) > 0
+SELECT application_name, substr(query, 1, 40) FROM pg_stat_activity AS waiting
+ WHERE datname = current_database() AND application_name = ANY(%s)
+   AND EXISTS (SELECT FROM pg_stat_activity
+                WHERE pid = ANY(pg_blocking_pids(waiting.pid)) AND backend_type = 'client backend')
 """
 KILL_SESSION = """
 SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
