@@ -26,13 +26,6 @@ PROOFS = [pytest.param(row, proof, id=proof.race.__name__) for row in ROWS for p
 TABLES = ["packet", "packet_decision", "service_ops_send_serviceops"]
 
 
-@pytest.fixture
-def stage():
-    opened = Stage()
-    yield opened
-    opened.close()
-
-
 def what_protections_change():
     """All that a protection of these rows takes out of the code, the settings or the schema."""
     with connection.cursor() as cursor:

@@ -11,7 +11,6 @@ from inbox.models.job import JobQuerySet
 from inbox.statuses import ALLOWED_MOVES, Status
 from verification import scenes
 from verification.proof.run import prove
-from verification.proof.stage import Stage
 from verification.protections.lease import GUARD_MOVES, OWNER_AND_ATTEMPT
 from verification.results import Verdict
 from verification.rows import claiming, insert, once, owner, reclaimer, status
@@ -28,13 +27,6 @@ def witness_table():
     yield
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE verify_witness")
-
-
-@pytest.fixture
-def stage():
-    opened = Stage()
-    yield opened
-    opened.close()
 
 
 def what_protections_change():

@@ -30,13 +30,6 @@ def scene(monkeypatch):
     monkeypatch.setattr(registry, "_sources", registry._sources | {scenes.SOURCE.name: scenes.SOURCE})
 
 
-@pytest.fixture
-def stage():
-    opened = Stage()
-    yield opened
-    opened.close()
-
-
 @pytest.mark.parametrize(("row", "proof"), PROOFS)
 def test_the_race_is_proved_at_once_and_leaves_nothing_behind(row, proof):
     result = prove(row, proof, most_rounds=2, say=lambda text: None)

@@ -8,16 +8,9 @@ from django.db import OperationalError, connection, transaction
 from inbox.engine import claim
 from tests.support.rows import job
 from verification.proof import stage as stage_module
-from verification.proof.stage import NotStill, Stage
+from verification.proof.stage import NotStill
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def stage():
-    opened = Stage()
-    yield opened
-    opened.close()
 
 
 def lock(inbox_id, then=lambda: None):
