@@ -15,6 +15,7 @@ from verification.management.commands import verify_locks
 from verification.proof.parent import ProofsBrokeOff
 from verification.proof.scratch import NoScratch, Scratch
 from verification.results import ProofResult, Removal, Run
+from verification.row import QUICK_ROUNDS
 from verification.rows import ROWS
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +109,7 @@ def test_proofs_that_break_off_leave_a_report(world):
 def test_only_and_quick_choose_rows_and_rounds(world):
     text, _ = verify_all("--json", "--quick", "--only", "claiming")
     assert [row["key"] for row in json.loads(text)["rows"]] == ["claiming"]
-    assert world.rounds == 3
+    assert world.rounds == QUICK_ROUNDS
 
 
 def test_a_scratch_url_is_where_the_proofs_are_made(world):
