@@ -39,6 +39,14 @@ def scratch_databases(server):
     return {name for (name,) in found.fetchall()}
 
 
+@pytest.fixture(autouse=True)
+def hang_up_is_heard():
+    """Commands that are started here hear SIGHUP, even if these tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def in_the_middle(start_command):
     """Starts a run, and returns it with the processes that it has started, once the first race is proved."""
