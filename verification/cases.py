@@ -186,6 +186,12 @@ def faults_of(packet: Packet) -> list[str]:
     return broken
 
 
+def race_to_create(stage: Stage, tracking_id: UUID, newest: int, gate: str, *steps: Callable[[], Any]) -> list[str]:
+    """What is wrong with the packet of this case after both steps, one_after_the_other."""
+    results = one_after_the_other(stage, *steps, gate=gate)
+    return errors_of(*results) + faults_of_creation(tracking_id, newest)
+
+
 def faults_of_creation(tracking_id: UUID, newest: int) -> list[str]:
     """What is wrong unless the case has one packet, created once, of its newest intake, and all its jobs are DONE."""
     packets = Packet.objects.filter(decision_tracking_id=tracking_id)

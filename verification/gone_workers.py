@@ -56,8 +56,13 @@ def row_is_made() -> None:
     """A registration has its row, and not yet its lock: a place to hold it, while `rows_are_told` lasts."""
 
 
-def rows_are_told() -> AbstractContextManager[None]:
-    """Registrations call `row_is_made`."""
+def row_is_seen() -> None:
+    """It has committed its row: another such place."""
+
+
+@contextmanager
+def rows_are_told() -> Iterator[None]:
+    """Registrations call `row_is_made` and `row_is_seen`."""
 
     def telling(plain: Callable[..., int]) -> Callable[..., int]:
         def value(raw: Any, sql: str, *parameters: Any) -> int:
@@ -68,7 +73,17 @@ def rows_are_told() -> AbstractContextManager[None]:
 
         return value
 
-    return patched("inbox.worker.presence:_value", telling)
+    def telling_commit(plain: Callable[[Any], AbstractContextManager[Any]]) -> Callable[[Any], Any]:
+        @contextmanager
+        def transaction(raw: Any) -> Iterator[None]:
+            with plain(raw):
+                yield
+            row_is_seen()
+
+        return transaction
+
+    with patched("inbox.worker.presence:_value", telling), patched("psycopg:Connection.transaction", telling_commit):
+        yield
 
 
 @cache

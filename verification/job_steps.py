@@ -1,11 +1,14 @@
 """Steps that sessions take in the races of jobs, and what is left of a job afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from django.db import IntegrityError, connection
 
 from inbox.engine.claim import Claim, claim
+from inbox.engine.give_back import give_back
+from inbox.engine.heartbeat import renew_claims
+from inbox.engine.reclaim import reclaim_own
 from inbox.engine.work import work
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob
@@ -14,7 +17,7 @@ from inbox.registry import LockedJob
 from inbox.statuses import Status
 from verification.proof.session import Result
 from verification.proof.stage import Stage
-from verification.scenes import SOURCE, make_claims_old, make_jobs
+from verification.scenes import SOURCE, end_jobs, make_claims_old, make_jobs, witnesses
 
 # As one types it into psql: the columns that belong to the status, and no guard.
 UPDATE_BY_HAND = """
@@ -25,6 +28,13 @@ UPDATE integration_inbox
        lease_id = CASE %(status)s WHEN 'PROCESSING' THEN gen_random_uuid() END
  WHERE inbox_id = %(inbox_id)s
 """
+
+# What a worker can do to its claim besides the work.
+LATE_VERBS: dict[str, Callable[..., object]] = {
+    "give back": give_back,
+    "renew": partial(renew_claims, presence_id=None),
+    "reclaim": reclaim_own,
+}
 
 
 def refusals(*results: Result) -> list[str]:
@@ -86,3 +96,21 @@ def new_job_in(status: Status) -> int:
     if status != Status.NEW:
         is_moved_by_hand(inbox_id, status)
     return inbox_id
+
+
+def wake_and_finish(stage: Stage) -> list[str]:
+    """Let A wake, then B finish; returns what A did under its lost lease."""
+    stage.go("A")
+    late = stage.end("A").get()
+    stage.go("B")
+    current = stage.end("B").get()
+    job = the_job()
+    broken = []
+    if late.lost != 1:
+        broken.append(f"A finished job {job.pk} under a lease that it had lost")
+    if current.done != 1:
+        broken.append(f"B could not finish job {job.pk}, which it had claimed")
+    if (effects := witnesses([job.pk])) != 1:
+        broken.append(f"job {job.pk} had {effects} effects")
+    end_jobs()
+    return broken

@@ -21,13 +21,15 @@ UPDATE packet_decision SET is_active = false
 Lock = Callable[[QuerySet[Packet]], list[Case]]
 
 
-class _Unlocked(QuerySet[Packet]):
+class Unlocked(QuerySet[Packet]):
+    """Packets that nobody locks."""
+
     def select_for_update(self, *args: Any, **options: Any) -> Any:
         return self
 
 
-def _unlocked(packets: QuerySet[Packet]) -> _Unlocked:
-    return _Unlocked(packets.model, query=packets.query.chain())
+def _unlocked(packets: QuerySet[Packet]) -> Unlocked:
+    return Unlocked(packets.model, query=packets.query.chain())
 
 
 def _without_lock(lock: Lock) -> Lock:

@@ -45,6 +45,20 @@ READS_EQUAL_TIMES = Protection(
         "inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK", "THEN last_message_id", "THEN 9223372036854775807"
     ),
 )
+OLDEST_FIRST = Protection(
+    "oldest-rows-first",
+    "a poll takes the oldest rows first",
+    lambda: without_text(
+        "inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK",
+        "ORDER BY s.created_at, s.message_id",
+        "ORDER BY s.created_at DESC, s.message_id DESC",
+    ),
+)
+STAYS_BEHIND_NOW = Protection(
+    "stays-behind-now",
+    "the watermark moves to no row from the future",
+    lambda: without_text("inbox.engine.ingest:INSERT_JOBS", "BETWEEN 'epoch' AND now()\n", "> 'epoch'\n"),
+)
 OVERLAP = Protection(
     "overlap",
     "a poll reads the last half second again",

@@ -26,6 +26,11 @@ ON_CONFLICT = Protection(
     "the insert passes over a message that has its job: ON CONFLICT DO NOTHING",
     lambda: without_text("inbox.engine.enqueue:INSERT_JOBS", "ON CONFLICT DO NOTHING"),
 )
+IN_ORDER = Protection(
+    "enqueues-in-order",
+    "messages are inserted in the order of their ids",
+    lambda: without_text("inbox.engine.enqueue:INSERT_JOBS", " ORDER BY job.message_id\n"),
+)
 KEY_AND_ANTI_JOIN = Protection(
     "key-and-anti-join",
     "the unique key, and before it the anti-join; each of them would be enough",

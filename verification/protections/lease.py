@@ -99,6 +99,11 @@ OWNER_AND_ATTEMPT = Protection(
     "each claim has a lease id of its own; owner and attempt number occur twice",
     _owner_and_attempt,
 )
+HOLDS_WHAT_IS_PROCESSING = Protection(
+    "holds-what-is-processing",
+    "a lease holds a job only while it is PROCESSING",
+    lambda: patched("inbox.models.job:JobQuerySet.held", lambda plain: _held_by("job.lease_id = %(lease_id)s")),
+)
 NO_GUARD = Protection(
     "no-guard",
     "every write of a worker is guarded by its lease and by PROCESSING",

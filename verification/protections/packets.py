@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from django.db import connection
 
-from verification.patches import without_text
+from verification.patches import patched, without_text
+from verification.protections.decisions import Unlocked
 from verification.protections.schema import without_constraint
 from verification.row import Protection
 
@@ -45,4 +47,9 @@ INSERTS_IN_ORDER = Protection(
     "inserts-in-order",
     "new packets are inserted in the order of their tracking ids",
     lambda: without_text(STATEMENT, "ORDER BY decision_tracking_id"),
+)
+LOCKS_WHAT_IT_COMPARES = Protection(
+    "locks-what-it-compares",
+    "an intake locks the packet before it looks which of both is newer",
+    lambda: patched("packets.intake.apply:Packet", lambda plain: SimpleNamespace(objects=Unlocked(plain))),
 )

@@ -7,28 +7,20 @@ A   goes on, finds nothing under its lease, and leaves no effect
 B   goes on, and finishes
 
 The second race is the same within one worker, whose old session hangs: the new one gives back and claims again, so
-name and attempt number of both claims are equal. In the third, A wakes in another verb than its work.
+name and attempt number of both claims are equal. In the third, A wakes in another verb than its
+work, and in the fourth after it has finished by itself.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 from inbox.engine.claim import claim
 from inbox.engine.give_back import give_back
-from inbox.engine.heartbeat import renew_claims
-from inbox.engine.reclaim import reclaim_own
-from inbox.engine.work import work
-from verification.job_steps import claim_and_work, old_claim, the_job
+from inbox.engine.work import work, work_on
+from verification.job_steps import LATE_VERBS, claim_and_work, fails, old_claim, refusals, the_job, wake_and_finish
 from verification.proof.stage import Stage
-from verification.protections.lease import NO_LEASE_CHECK, OWNER_AND_ATTEMPT
+from verification.protections.lease import HOLDS_WHAT_IS_PROCESSING, NO_LEASE_CHECK, OWNER_AND_ATTEMPT
 from verification.row import Proof, Row
-from verification.scenes import SOURCE, end_jobs, reclaim_old, witnesses
-
-LATE_VERBS: dict[str, Callable[..., object]] = {
-    "give back": give_back,
-    "renew": partial(renew_claims, presence_id=None),
-    "reclaim": reclaim_own,
-}
+from verification.scenes import SOURCE, end_jobs, reclaim_old
 
 
 def a_frozen_worker_wakes(stage: Stage) -> list[str]:
@@ -65,21 +57,17 @@ def a_late_verb_under_a_lost_lease(stage: Stage) -> list[str]:
     return broken
 
 
-def wake_and_finish(stage: Stage) -> list[str]:
-    """Let A wake, then B finish; returns what A did under its lost lease."""
-    stage.go("A")
-    late = stage.end("A").get()
-    stage.go("B")
-    current = stage.end("B").get()
-    job = the_job()
+def a_late_verb_after_its_own_finish(stage: Stage) -> list[str]:
+    """A has finished, and the answer to its COMMIT was lost: what it then gives back and reclaims stays FAILED."""
     broken = []
-    if late.lost != 1:
-        broken.append(f"A finished job {job.pk} under a lease that it had lost")
-    if current.done != 1:
-        broken.append(f"B could not finish job {job.pk}, which it had claimed")
-    if (effects := witnesses([job.pk])) != 1:
-        broken.append(f"job {job.pk} had {effects} effects")
-    end_jobs()
+    for name, verb in LATE_VERBS.items():
+        old = old_claim(stage)
+        stage.do("A", partial(work_on, old, fails, old.all_inbox_ids))
+        stage.start("A", partial(verb, old.lease_id, old.all_inbox_ids))
+        result, job = stage.end("A"), the_job()
+        if refusals(result) or result.get() or job.status != "FAILED":
+            broken.append(f"A could {name} job {job.pk}, which it had finished; it is {job.status}")
+        end_jobs()
     return broken
 
 
@@ -95,5 +83,6 @@ ROW = Row(
         Proof(a_frozen_worker_wakes, without=[NO_LEASE_CHECK]),
         Proof(a_worker_claims_again_what_it_gave_back, without=[OWNER_AND_ATTEMPT]),
         Proof(a_late_verb_under_a_lost_lease, without=[NO_LEASE_CHECK]),
+        Proof(a_late_verb_after_its_own_finish, without=[HOLDS_WHAT_IS_PROCESSING]),
     ],
 )

@@ -6,17 +6,14 @@ A   commits
 B   finds the packet of A: the newer intake counts, and a packet that staff opened is filled
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
-from uuid import UUID
 
 from packets.codes import Channel
 from packets.open_packet import open_packet
 from verification import cases, messages
 from verification.patches import patched
 from verification.proof.stage import Stage
-from verification.protections.packets import INSERTS_IN_ORDER, MEETS_THE_OTHER, ONE_PACKET_PER_CASE
+from verification.protections import packets as its
 from verification.row import Proof, Row
 from verification.scenes import new_tracking_id
 
@@ -30,28 +27,39 @@ _person = partial(open_packet, channel=Channel.FAX, by="ada", reason="a proof")
 def the_newer_intake_comes_second(stage: Stage) -> list[str]:
     """A has the older of two intakes of one case, B the newer, which the packet then follows."""
     older, newer = messages.send_intake(case := new_tracking_id(), second=1), messages.send_intake(case, second=2)
-    return _race(stage, case, newer, INTAKE_INSERTED, _worker(older), _worker(newer))
+    return cases.race_to_create(stage, case, newer, INTAKE_INSERTED, _worker(older), _worker(newer))
 
 
 @cases.tidy
 def the_newer_intake_comes_first(stage: Stage) -> list[str]:
     """A has the newer of two intakes of one case, B the older, which is ignored."""
     older, newer = messages.send_intake(case := new_tracking_id(), second=1), messages.send_intake(case, second=2)
-    return _race(stage, case, newer, INTAKE_INSERTED, _worker(newer), _worker(older))
+    return cases.race_to_create(stage, case, newer, INTAKE_INSERTED, _worker(newer), _worker(older))
+
+
+@cases.tidy
+def two_intakes_of_a_packet_that_is_there(stage: Stage) -> list[str]:
+    """A has the older one, and looks whether it is newer than the packet's; B has the newer one."""
+    case = new_tracking_id()
+    first, older, newer = [messages.send_intake(case, second=second) for second in range(3)]
+    _worker(first)()
+    return cases.race_to_create(
+        stage, case, newer, "packets.intake.apply:_reason_to_ignore", _worker(older), _worker(newer)
+    )
 
 
 @cases.tidy
 def staff_open_a_packet_that_an_intake_creates(stage: Stage) -> list[str]:
     """A is a worker with the intake, B a person who opens the packet by hand."""
     message = messages.send_intake(case := new_tracking_id())
-    return _race(stage, case, message, INTAKE_INSERTED, _worker(message), partial(_person, case))
+    return cases.race_to_create(stage, case, message, INTAKE_INSERTED, _worker(message), partial(_person, case))
 
 
 @cases.tidy
 def an_intake_comes_while_staff_open_its_packet(stage: Stage) -> list[str]:
     """A is a person who opens the packet by hand, B a worker with the intake, which fills it."""
     message = messages.send_intake(case := new_tracking_id())
-    return _race(stage, case, message, STAFF_INSERTED, partial(_person, case), _worker(message))
+    return cases.race_to_create(stage, case, message, STAFF_INSERTED, partial(_person, case), _worker(message))
 
 
 @cases.tidy
@@ -71,29 +79,21 @@ def two_batches_in_opposite_order(stage: Stage) -> list[str]:
     return cases.errors_of(*results) + [f"{count} jobs were given back after a deadlock" for count in counts if count]
 
 
-def _race(stage: Stage, case: UUID, newest: int, gate: str, *steps: Callable[[], Any]) -> list[str]:
-    results = cases.one_after_the_other(stage, *steps, gate=gate)
-    return cases.errors_of(*results) + cases.faults_of_creation(case, newest)
-
-
-KEY = [ONE_PACKET_PER_CASE, MEETS_THE_OTHER]
+KEY = [its.ONE_PACKET_PER_CASE, its.MEETS_THE_OTHER]
 ROW = Row(
     key="packets",
     number="3",
     title="Packet creation",
     promise="One packet per case, whoever creates it; the newest intake counts; two batches never deadlock.",
     mechanism="A unique key, ON CONFLICT DO NOTHING, inserts in the order of tracking ids; get_or_create for staff.",
-    code=(
-        "packets.intake.apply:CREATE_PACKETS",
-        "packets.intake.apply:update_older",
-        "packets.open_packet:open_packet",
-    ),
+    code=(its.STATEMENT, "packets.intake.apply:update_older", "packets.open_packet:open_packet"),
     objects=("constraint packet_decision_tracking_id_key", "constraint packet_document_once"),
     proofs=[
         Proof(the_newer_intake_comes_second, without=KEY),
         Proof(the_newer_intake_comes_first, without=KEY),
-        Proof(staff_open_a_packet_that_an_intake_creates, without=[ONE_PACKET_PER_CASE]),
+        Proof(two_intakes_of_a_packet_that_is_there, without=[its.LOCKS_WHAT_IT_COMPARES]),
+        Proof(staff_open_a_packet_that_an_intake_creates, without=[its.ONE_PACKET_PER_CASE]),
         Proof(an_intake_comes_while_staff_open_its_packet, without=KEY),
-        Proof(two_batches_in_opposite_order, without=[INSERTS_IN_ORDER]),
+        Proof(two_batches_in_opposite_order, without=[its.INSERTS_IN_ORDER]),
     ],
 )

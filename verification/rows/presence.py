@@ -11,9 +11,8 @@ R       reclaims from those that are gone     | from nobody yet
         the grace after the start is over
 R       reclaims from those that are gone     | all jobs of W, which has not come back
 
-A       registers: its row is made            | is held before it has its lock
-R       looks who is gone                     | not A, whose row it does not see
-A       takes its lock, and commits
+A       registers: its row is made            | is held before it has its lock, then once it has committed
+R       looks who is gone                     | not A, whose row it does not see, or whose lock it sees
 """
 
 from functools import partial
@@ -68,12 +67,14 @@ def the_server_restarts(stage: Stage) -> list[str]:
 
 def a_worker_registers_while_others_look(stage: Stage) -> list[str]:
     """Nobody sees it without its lock."""
-    with rows_are_told(), stage.hold("verification.gone_workers:row_is_made"):
-        stage.start("A", register_and_leave)
-    gone = look(stage, LONG_AGO_S)
-    stage.go("A")
-    stage.end("A").get()
-    forget_workers()
+    gone = []
+    for place in ("row_is_made", "row_is_seen"):
+        with rows_are_told(), stage.hold(f"verification.gone_workers:{place}"):
+            stage.start("A", register_and_leave)
+        gone += look(stage, LONG_AGO_S)
+        stage.go("A")
+        stage.end("A").get()
+        forget_workers()
     return ["a worker that registered just now was taken for gone"] if gone else []
 
 

@@ -1,4 +1,4 @@
-"""Row P3, sweep: who does it, and what it finds.
+"""Row P3, sweep: who does it, what it finds, and what polls leave to it.
 
 Turn     H        locks the watermark
          A … H    ask whose turn it is            | each waits for the row
@@ -8,6 +8,9 @@ Finds    A        begins, and sends two rows      | 10 seconds and a day old
          B        sends a row of now, W ingests   | the mark has passed both of A's
          A        commits
          W        ingests, and does its sweeps
+
+Leave    A        sends three rows                | W ingests one at a time, the oldest first
+         A        sends a row of in 30 seconds    | W ingests it, and the mark stays where it was
 """
 
 from functools import partial
@@ -17,10 +20,10 @@ from inbox.engine.sweep import SweepKind, take_turn
 from inbox.models import PollWatermark
 from inbox.worker.ingester import Ingester
 from verification.proof.stage import Stage
-from verification.protections.ingest import LOOKBACK_OFF, RECONCILE_OFF, TURN_IS_GUARDED
+from verification.protections.ingest import LOOKBACK_OFF, OLDEST_FIRST, RECONCILE_OFF, STAYS_BEHIND_NOW, TURN_IS_GUARDED
 from verification.row import Proof, Row
 from verification.scenes import SOURCE
-from verification.source_rows import ago, lost, new_message_ids, on_empty_tables, poll, send
+from verification.source_rows import ago, lost, new_message_ids, on_empty_tables, poll, send, watermark
 from verification.steps import begin, commit
 
 
@@ -57,16 +60,40 @@ def rows_that_commit_late(stage: Stage) -> list[str]:
     return broken
 
 
+@on_empty_tables
+def more_rows_than_a_poll_takes(stage: Stage) -> list[str]:
+    """The oldest come first, as the mark passes what a poll has taken."""
+    rows = new_message_ids(3)
+    for minutes, row in enumerate(reversed(rows), start=5):
+        send(row, at=ago(minutes=minutes))
+    for _ in rows:
+        stage.do("W", partial(poll, limit=1))
+    return lost(*rows)
+
+
+@on_empty_tables
+def a_row_from_the_future(stage: Stage) -> list[str]:
+    """A clock of another program is ahead: the mark does not follow it, and a row of now is read by the next poll."""
+    early, now = new_message_ids(2)
+    send(early, at=ago(seconds=-30))
+    stage.do("W", poll)
+    send(now)
+    stage.do("W", poll)
+    return lost(early, now) + (["the mark is ahead of the clock"] if (watermark()[0] or ago()) > ago() else [])
+
+
 ROW = Row(
     key="sweep",
     number="P3",
     title="Sweep",
-    promise="One process at a time sweeps, and every row gets its job, however late it commits.",
-    mechanism="A guarded UPDATE of the next turn; two scans behind the mark, whose ranges meet.",
-    code=("inbox.engine.sweep:take_turn", "inbox.engine.sweep:SELECT_STEP"),
+    promise="One process at a time sweeps, and every row gets its job, however late or early its time is.",
+    mechanism="A guarded UPDATE of the next turn; two scans behind a mark that stays behind now; their ranges meet.",
+    code=("inbox.engine.sweep:take_turn", "inbox.engine.sweep:SELECT_STEP", "inbox.engine.ingest:INSERT_JOBS"),
     objects=("index integration_send_order",),
     proofs=[
         Proof(eight_ask_for_the_turn, without=[TURN_IS_GUARDED]),
         Proof(rows_that_commit_late, without=[LOOKBACK_OFF, RECONCILE_OFF]),
+        Proof(more_rows_than_a_poll_takes, without=[OLDEST_FIRST]),
+        Proof(a_row_from_the_future, without=[STAYS_BEHIND_NOW]),
     ],
 )

@@ -13,7 +13,7 @@ from verification.set_up.expected import Expected, load
 from verification.set_up.in_force import Settings
 from verification.set_up.installed import our_schema, our_tables, read_installed
 from verification.set_up.numbers import number_troubles
-from verification.set_up.objects import not_of_the_migrations, object_troubles
+from verification.set_up.objects import not_of_the_migrations, object_troubles, of_another_hand
 from verification.set_up.paths import path_troubles
 from verification.set_up.rights import read_rights, right_troubles
 from verification.set_up.roles import GROUPS, OUR_GROUPS, read_logins, read_prefixes
@@ -57,7 +57,7 @@ def _objects(expected: Expected, schema: int, tables: Sequence[str]) -> tuple[Fa
     installed = read_installed(schema, tables)
     others = not_of_the_migrations(expected.objects, installed)
     facts = [("not of the migrations", ", ".join(others))] if others else []
-    return facts, object_troubles(expected.objects, installed)
+    return facts, object_troubles(expected.objects, installed) + of_another_hand(expected.objects, installed)
 
 
 def _roles(expected: Expected, schema: int, tables: Sequence[str]) -> tuple[Facts, list[Trouble]]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from verification.set_up.in_force import quoted
 from verification.set_up.installed import DbObject
 from verification.set_up.mend import change_column, make, make_again, repair
 from verification.set_up.trouble import Trouble, of_table
@@ -19,6 +20,8 @@ STATES = {
     "disabled": "is disabled: it does not fire",
     "foreign function": "calls a function of another schema",
 }
+
+CHANGES_ROWS = re.compile(r"^CREATE TRIGGER \S+ (BEFORE|INSTEAD OF) .* FOR EACH ROW ", re.DOTALL)
 
 
 def object_troubles(expected: Mapping[str, DbObject], installed: Mapping[str, DbObject]) -> list[Trouble]:
@@ -38,6 +41,18 @@ def object_troubles(expected: Mapping[str, DbObject], installed: Mapping[str, Db
         elif there.definition != wanted.definition or there.table != wanted.table:
             what = "is not as the migrations made it: " + _difference(there.definition, wanted.definition)
             troubles.append(_trouble(wanted, what, make_again(wanted)))
+    return troubles
+
+
+def of_another_hand(expected: Mapping[str, DbObject], installed: Mapping[str, DbObject]) -> list[Trouble]:
+    """Rules and BEFORE triggers that others have put on our tables: each can change or swallow what we write."""
+    troubles = []
+    for name in not_of_the_migrations(expected, installed):
+        one = installed[name]
+        if one.kind == "rule" or (one.kind == "trigger" and CHANGES_ROWS.search(one.definition) and not one.states):
+            what = "is made by no migration, and can change or swallow what is written"
+            mend = f"DROP {one.kind.upper()} {quoted(one.bare_name)} ON {one.table}; unless you know what it does"
+            troubles.append(Trouble(one.name, what, mend, **of_table(one.table)))
     return troubles
 
 

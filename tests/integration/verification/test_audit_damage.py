@@ -187,10 +187,18 @@ def test_a_version_that_was_lost(packet):
     assert found() == {CHAIN: [f"packet {packet.pk}: {gap}"]}
 
 
+def test_two_packets_of_one_case(packet):
+    second = copy("packet", "packet_id", f"packet_id = {packet.pk}", external_id="gen_random_uuid()")
+    assert found() == {"two packets of one case": [f"packet {second}, of the case of packet {packet.pk}"]}
+
+
 def test_a_decision_that_was_lost(packet):
+    payload = job_of(packet, "generate_payload")
     damage("DELETE FROM packet_decision WHERE packet_id = %(key)s", key=packet.pk)
     assert found() == {
         "packets with answers and without a decision": [f"packet {packet.pk}"],
+        "packets that people decided, without a decision": [f"packet {packet.pk}"],
+        "payload requests of no decision": [f"job {payload.pk}, for version {payload.message_id}"],
         "rows of send_integration of no decision": [f"send_integration {SendIntegration.objects.get().pk}"],
         "rows of send_clinicalops of no decision": [f"send_clinicalops {SendClinicalOps.objects.get().pk}"],
     }

@@ -139,7 +139,7 @@ def test_the_how_to_explains_every_finding():
         "rows": ["rows below the watermark", "rows with a flag", "rows of an outbox"],
         "effects": ["effects there twice"],
         "gaps": ["gaps and forks in a chain"],
-        "two": ["two active versions"],
+        "two": ["two active versions", "two packets of one case"],
         "payload": ["payload requests, letters, reviews missing"],
         "letters": ["payload requests, letters, reviews twice"],
         "clinical": ["payload requests, letters, reviews twice"],

@@ -7,7 +7,7 @@ from django.db import connection
 
 from inbox.engine import claim, enqueue, finish, ingest, reclaim, work
 from inbox.models import InboxJob
-from inbox.models.job import JobQuerySet
+from inbox.models.job import HELD_BY_LEASE, JobQuerySet
 from inbox.statuses import ALLOWED_MOVES, Status
 from verification import scenes
 from verification.proof.run import prove
@@ -56,6 +56,38 @@ def test_the_row_is_proved_and_leaves_nothing_behind(row):
         assert result.verdict is Verdict.PROVED
     assert what_protections_change() == before
     assert not InboxJob.objects.exists()
+
+
+def test_a_guard_that_is_gone_from_the_product_fails_its_row_and_the_others_go_on(monkeypatch):
+    monkeypatch.setattr(finish, "FINISH_DONE", finish.FINISH_DONE.replace(f"AND {HELD_BY_LEASE}", ""))
+    results = [prove(status.ROW, proof, most_rounds=1, say=lambda text: None) for proof in status.ROW.proofs]
+    gone = results[0].removals[0]
+    assert (gone.protection, gone.is_seen) == ("no-guard", False)
+    assert gone.run.error.startswith("it can't be taken out: inbox.engine.finish:FINISH_DONE does not contain")
+    assert [result.verdict for result in results] == [
+        Verdict.NOT_PROVED,
+        Verdict.FAILED,
+        Verdict.PROVED,
+        Verdict.PROVED,
+    ]
+
+
+# Damage that no protection of a row takes out in the same way.
+DAMAGE = [
+    (insert.two_enqueue_in_opposite_order, enqueue, "INSERT_JOBS", "ORDER BY job.message_id", ""),
+    (owner.a_frozen_worker_wakes, work, "LOCK_LEASED_JOBS", f"AND {HELD_BY_LEASE}", ""),
+    (status.a_finish_under_a_lease_that_is_gone, finish, "FINISH_WITH_OUTCOME", f"AND {HELD_BY_LEASE}", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("race", "module", "name", "text", "instead"), DAMAGE, ids=[case[0].__name__ for case in DAMAGE]
+)
+def test_damage_to_one_statement_is_seen(race, module, name, text, instead, stage, monkeypatch):
+    plain = getattr(module, name)
+    assert text in plain
+    monkeypatch.setattr(module, name, plain.replace(text, instead))
+    assert race(stage)
 
 
 def test_every_move_that_is_not_allowed_is_tried(stage):

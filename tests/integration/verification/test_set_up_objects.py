@@ -70,3 +70,31 @@ def test_what_no_row_stands_on_is_told_as_a_fact():
     found = inspect([row_on("index inbox_claimed")])
     assert found.findings == {"a-row": []}
     assert dict(found.facts)["not in order: index inbox_due"].startswith("is missing. CREATE INDEX")
+
+
+SWALLOW = "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+ON_EACH_ROW = "ON poll_watermark FOR EACH ROW EXECUTE FUNCTION swallow()"
+
+
+@pytest.mark.parametrize(
+    ("statements", "about"),
+    [
+        ("CREATE RULE stay AS ON UPDATE TO poll_watermark DO INSTEAD NOTHING", "rule stay on poll_watermark"),
+        (f"{SWALLOW} CREATE TRIGGER stay BEFORE UPDATE {ON_EACH_ROW}", "trigger stay on poll_watermark"),
+    ],
+)
+def test_what_another_hand_put_on_a_table_to_change_its_rows_fails_the_row_of_the_table(statements, about):
+    damage(statements)
+    [finding] = inspect([row_on("table poll_watermark")]).findings["a-row"]
+    assert (finding.about, finding.what) == (
+        about,
+        "is made by no migration, and can change or swallow what is written",
+    )
+    assert finding.mend.startswith(f"DROP {about.partition(' ')[0].upper()} stay ON poll_watermark;")
+
+
+def test_a_trigger_of_another_hand_that_only_listens_is_a_fact():
+    damage(f"{SWALLOW} CREATE TRIGGER listen AFTER UPDATE {ON_EACH_ROW}")
+    found = inspect([row_on("table poll_watermark")])
+    assert found.findings == {"a-row": []}
+    assert ("not of the migrations", "trigger listen on poll_watermark") in found.facts

@@ -62,8 +62,35 @@ SELECT message.packet_id, 'packet ' || message.packet_id
    AND NOT EXISTS (SELECT 1 FROM packet_decision_message AS earlier
                     WHERE earlier.packet_id = message.packet_id AND earlier.id < message.id OFFSET 0)
 """
+# The same, by what its history says that people decided.
+EVENTS = Keys("packet_event", "id", made_at="at")
+SELECT_DECIDED_WITHOUT_VERSION = """
+SELECT event.packet_id, 'packet ' || event.packet_id
+  FROM packet_event AS event
+ WHERE event.id > %(low)s AND event.id <= %(high)s AND event.at >= %(since)s::timestamptz AND event.what = 'decided'
+   AND NOT EXISTS (SELECT 1 FROM packet_decision AS version WHERE version.packet_id = event.packet_id OFFSET 0)
+   AND NOT EXISTS (SELECT 1 FROM packet_event AS earlier
+                    WHERE earlier.packet_id = event.packet_id AND earlier.id < event.id AND earlier.what = 'decided'
+                   OFFSET 0)
+"""
+
+PACKETS = Keys("packet", "packet_id")
+# The newest of each case, so that a case is named once. No OFFSET 0: the index is the key that must be missing here.
+SELECT_PACKETS_TWICE = """
+SELECT packet.packet_id, 'packet ' || packet.packet_id || ', of the case of packet ' || min(other.packet_id)
+  FROM packet JOIN packet AS other USING (decision_tracking_id)
+ WHERE packet.packet_id > %(low)s AND packet.packet_id <= %(high)s AND packet.created_at >= %(since)s::timestamptz
+ GROUP BY packet.packet_id HAVING count(*) > 1 AND max(other.packet_id) = packet.packet_id
+"""
 
 CHECKS = [
+    Check(
+        "two packets of one case",
+        "Find out which one people work on, and move what the other has by a person's decision. The unique key of "
+        "packet.decision_tracking_id is missing or invalid: run verify_locks.",
+        SELECT_PACKETS_TWICE,
+        PACKETS,
+    ),
     Check(
         "two active versions of one packet",
         "Don't decide these packets until it is mended: find out which version is right, and set is_active to false on "
@@ -84,5 +111,11 @@ CHECKS = [
         "restore all of them from one moment instead.",
         SELECT_WITHOUT_VERSION,
         MESSAGES,
+    ),
+    Check(
+        "packets that people decided, without a decision",
+        "Restore the versions from a backup, as above.",
+        SELECT_DECIDED_WITHOUT_VERSION,
+        EVENTS,
     ),
 ]

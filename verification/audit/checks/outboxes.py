@@ -1,6 +1,8 @@
-"""Outbox rows that no decision asked for: their dedupe_key names no packet and round that did."""
+"""Requests that no decision asked for: their dedupe_key, or message id, names no packet and round or version."""
 
-from verification.audit.check import Check, Keys
+from decisions.outbox import PAYLOAD_SOURCE
+from verification.audit.check import JOBS, Check, Keys
+from verification.audit.checks.jobs import IN_RANGE
 from verification.audit.checks.requests import ASKS_FOR_LETTER
 
 
@@ -32,7 +34,23 @@ def _check(table: str, key: str, asks: str) -> Check:
     )
 
 
+SELECT_PAYLOADS_OF_NO_DECISION = f"""
+SELECT job.inbox_id, 'job ' || job.inbox_id || ', for version ' || job.message_id
+  FROM integration_inbox AS job
+ WHERE {IN_RANGE} AND job.source = '{PAYLOAD_SOURCE}'
+   AND NOT EXISTS (SELECT 1 FROM packet_decision AS version JOIN packet USING (packet_id)
+                    WHERE version.packet_decision_id = job.message_id
+                      AND packet.decision_tracking_id = job.decision_tracking_id OFFSET 0)
+"""
+
 CHECKS = [
+    Check(
+        "payload requests of no decision",
+        "The version of the decision was lost in a restore: find it in a backup, and tell the team of the JSON "
+        "Generator, which may have received the request.",
+        SELECT_PAYLOADS_OF_NO_DECISION,
+        JOBS,
+    ),
     _check("send_integration", "letter", ASKS_FOR_LETTER),
     _check("send_clinicalops", "clinical_review", "{v}.decision_type = 'APPROVE'"),
 ]
