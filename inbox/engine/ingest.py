@@ -138,7 +138,10 @@ def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tup
 
 
 def lock_watermark(source: Source) -> None:
-    """Wait for the lock, never skip: a skipping process reads rows that the holder is about to pass, and loses them."""
+    """Wait for the lock: else two ingests read the same rows, and the second tells of jobs that it did not make.
+
+    No row depends on it: the unique key decides whose job it is, and a sweep finds what a watermark has passed.
+    """
     with connection.cursor() as cursor:
         cursor.execute(LOCK_WATERMARK, [source.name])
         if not cursor.rowcount:
