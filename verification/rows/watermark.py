@@ -31,8 +31,7 @@ def two_ingests_at_once(stage: Stage) -> list[str]:
             stage.start(session, poll)
         broken = [] if stage.is_waiting("B") else ["the second reads rows while the first is at them"]
         stage.go("A")
-    for session in "AB":
-        stage.end(session).get()
+    [stage.end(session).get() for session in "AB"]
     return broken + lost(*rows)
 
 
