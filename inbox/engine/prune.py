@@ -85,6 +85,11 @@ SELECT (SELECT count(*) FROM step AS s WHERE NOT is_deleted AND {HAS_NO_JOB}), c
 """
 
 
+# The object of the audit entry that every run of a prune begins with.
+PRUNED_INBOX = "inbox"
+SELECT_CUTOFF = "SELECT (now() - %s * interval '1 second')::text"
+
+
 class Batch(NamedTuple):
     """Keys of old jobs of one source."""
 
@@ -131,6 +136,18 @@ def count_prunable(*, older_than_s: float, with_wakeable: bool = False) -> Count
     """How many jobs would go at most, by (source, status); reads the whole table."""
     rows = prunable(InboxJob.objects.all(), older_than_s=older_than_s, with_wakeable=with_wakeable)
     return Counter({(row[0], row[1]): row[2] for row in rows.values_list("source", "status").annotate(n=Count("*"))})
+
+
+def announce(*, older_than_s: float, who: str) -> None:
+    """Write down in the audit that jobs which ended before that time may go. Before the first one of a run does.
+
+    Sources without `pruned_before` leave no other trace, so a lost job would look like a pruned one, or the reverse.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(SELECT_CUTOFF, [older_than_s])
+        facts = {"ended_before": cursor.fetchone()[0]}
+        reason = f"all that ended more than {older_than_s / 86400:g} days ago"
+        record([Change(PRUNED_INBOX, None, facts)], who=who, verb="prune", reason=reason)
 
 
 def prune(batch: Batch, *, older_than_s: float, with_wakeable: bool = False, who: str) -> Counter[str]:

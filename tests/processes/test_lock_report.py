@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from verification.row import QUICK_ROUNDS
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -15,7 +17,7 @@ def test_a_real_proof_of_one_row(run_command, tmp_path):
     assert "\x1b" not in err
     (row,) = json.loads(out)["rows"]
     assert row["verdict"] == "PROVED"
-    assert row["proofs"][0]["run"]["rounds"] == 3
+    assert row["proofs"][0]["run"]["rounds"] == QUICK_ROUNDS
     assert row["proofs"][0]["removals"][0]["run"]["broken"]
     assert "held before _mark" in page.read_text()
 

@@ -5,8 +5,8 @@ R   reclaims the job, as the claim is old
 B   claims it and finishes: DONE
 A   records its FAILED, and finds nothing to write to
 
-Second race: A passes to `finish` what it locked in an earlier transaction. Third: at psql, a hand updates the row
-that A is about to finish, without any guard; it waits, and is refused. Fourth: so is every other move.
+Second race: A finishes what it locked in an earlier transaction. Third: at psql, a hand updates the row that A is
+about to finish; it waits, and is refused. Fourth: so is every other move.
 """
 
 from functools import partial
@@ -88,11 +88,7 @@ ROW = Row(
     promise="DONE is final. No worker and no hand makes a move that is not allowed.",
     mechanism="The guard in the WHERE of every finish; behind it the trigger inbox_guard_moves.",
     code=("inbox.engine.finish:FINISH_WITH_OUTCOME", "inbox.engine.work:_fail", "inbox.statuses:ALLOWED_MOVES"),
-    objects=(
-        "trigger inbox_guard_moves on integration_inbox",
-        "function inbox_refuse_move",
-        "constraint inbox_status_known",
-    ),
+    objects=("trigger inbox_guard_moves on integration_inbox", "constraint inbox_status_known"),
     proofs=[
         Proof(a_late_failure_comes_after_done, without=[NO_GUARD, NO_GUARD_NO_TRIGGER]),
         Proof(a_finish_under_a_lease_that_is_gone, without=[GUARD_IN_FINISH]),

@@ -92,8 +92,7 @@ ROW = Row(
     mechanism="A snapshot of the inbox, its diagnosis, and the server's own statistics.",
     code=("inbox.monitoring.diagnosis:find_stalls", "inbox.monitoring.history:SELECT_SERVER"),
     proofs=[
-        # A second each, for many roles.
-        Proof(a_deadlock, without=[protect.COUNTS_DEADLOCKS], rounds=5, is_direct=True),
+        Proof(a_deadlock, without=[protect.COUNTS_DEADLOCKS], rounds=5, is_direct=True),  # for many roles a second each
         Proof(a_stuck_job, without=[protect.TELLS_OLD_CLAIMS]),
         Proof(an_old_transaction, without=[protect.TELLS_OLD_TRANSACTIONS]),
         Proof(scarce_connections, without=[protect.TELLS_SCARCE_CONNECTIONS], is_direct=True),

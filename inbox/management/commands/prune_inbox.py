@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 
 from inbox import registry
 from inbox.db.errors import is_connection_lost, wait_for_database
-from inbox.engine.prune import BATCH, Batch, count_late, count_prunable, old_jobs, prune
+from inbox.engine.prune import BATCH, Batch, announce, count_late, count_prunable, old_jobs, prune
 from inbox.management.base import (
     DATABASE_WAIT_S,
     DAY_S,
@@ -86,6 +86,7 @@ def _prune(stop: Stop, gone: Counter[tuple[str, str]], which: dict[str, Any], ba
     """Prune until asked to stop, and add to `gone`; returns how many old jobs were kept."""
     kept = 0
     who = user_at_host()
+    announce(older_than_s=which["older_than_s"], who=who)
     with Progress(count_total=lambda: count_prunable(**which).total()) as progress:
         for batch in old_jobs(**which, batch_size=batch_size):
             counts = _prune_or_retry(batch, stop, who=who, **which)

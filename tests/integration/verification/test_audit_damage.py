@@ -7,7 +7,8 @@ import pytest
 from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
 from inbox import registry
 from inbox.engine.claim import claim as claim_jobs
-from inbox.models import InboxAudit, InboxJob, InboxWorker
+from inbox.engine.prune import Batch, announce, prune
+from inbox.models import InboxAudit, InboxJob, InboxWorker, PollWatermark
 from packets.models import IntegrationMessage
 from tests.support.audit.damage import copy, damage, disarm
 from tests.support.audit.stories import found, take_in, tell_stories, tell_story
@@ -98,6 +99,21 @@ def test_a_flag_that_is_up_for_another_revision(packet):
         "UPDATE service_ops_send_serviceops SET decision_revision = 2 WHERE message_id = %(key)s", key=job.message_id
     )
     assert found() == {DECISION_FLAG: [f"service_ops_send_serviceops {job.message_id}, revision 2"]}
+
+
+def test_a_job_by_flag_that_a_prune_took_is_not_missing(packet):
+    """Such sources have no `pruned_before`; the prune's entry in the audit tells, here without any watermark."""
+    gone = job_of(packet, "clinical_decision")
+    damage("UPDATE integration_inbox SET finished_at = now() - interval '2 days' WHERE inbox_id = %(key)s", key=gone.pk)
+    damage("UPDATE service_ops_send_serviceops SET updated_at = now() - interval '2 days'")
+    which = {"older_than_s": 86400, "who": "ada"}
+    announce(**which)
+    prune(Batch("clinical_decision", [gone.pk]), **which)
+    assert not InboxJob.objects.filter(pk=gone.pk).exists()
+    assert not PollWatermark.objects.filter(pruned_before__isnull=False).exists()
+    assert found() == {}
+    damage("DELETE FROM inbox_audit WHERE verb = 'prune'")
+    assert found() == {DECISION_FLAG: [f"service_ops_send_serviceops {gone.message_id}, revision 1"]}
 
 
 def test_after_a_prune_only_what_is_younger_than_the_oldest_job_is_missing(packet):

@@ -19,6 +19,9 @@ def handlers():
 
 @pytest.mark.parametrize("number", STOPS)
 def test_it_raises_once_and_a_second_one_does_not_disturb_the_cleaning(number, handlers):
+    # Under nohup it would be ignored.
+    handlers = handlers | {number: signal.default_int_handler}
+    signal.signal(number, signal.default_int_handler)
     cleaned = []
 
     def work():
