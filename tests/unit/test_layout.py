@@ -10,6 +10,7 @@ from tests.support.project import PROJECT
 PRODUCTION = ("inbox", "packets", "decisions", "verification", "config", "tools", "manage.py")
 MOST_FILES = 20
 MOST_LINES = 250
+MOST_LINES_OF_A_ROW = 100
 MOST_LINES_OF_A_TEST = 400
 MOST_LINES_OF_A_FUNCTION = 50
 
@@ -38,7 +39,9 @@ def test_no_folder_has_too_many_files():
 
 
 @pytest.mark.parametrize(
-    ("files", "most"), [(OURS, MOST_LINES), (TESTS, MOST_LINES_OF_A_TEST)], ids=["production", "tests"]
+    ("files", "most"),
+    [(OURS, MOST_LINES), (TESTS, MOST_LINES_OF_A_TEST), (python_files("verification/rows"), MOST_LINES_OF_A_ROW)],
+    ids=["production", "tests", "rows of the report on locks"],
 )
 def test_no_file_is_too_long(files, most):
     assert {str(path): lines_of(path) for path in files if lines_of(path) > most} == {}
