@@ -16,6 +16,8 @@ SESSION_SETTINGS = (
     " -c client_connection_check_interval=1s"
     # So does the session of a client whose network has failed; the system's default is two hours.
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    # The driver reads times in this style only; a role or a server may have another.
+    " -c DateStyle=ISO"
 )
 # Each statement sees what was committed before it, so a transaction that waited for a lock sees what its holder wrote.
 # No role, database, server or address can change that: this option stands last, and each BEGIN names the level, too.
