@@ -3,7 +3,7 @@
 --
 -- The roles can't log in. Make a login for each program, such as
 --     CREATE ROLE intake_gateway LOGIN PASSWORD '…' IN ROLE serviceops_integration;
--- Identity columns need no right on their sequence. The triggers need none either: they run as whoever writes, change
+-- Identity columns need no right on their sequence; the audit reads where they stand. The triggers need none either: they run as whoever writes, change
 -- only the row in hand, and notify, which everyone may.
 --
 -- In one transaction: whoever works meanwhile never has fewer rights than before or after.
@@ -61,6 +61,8 @@ GRANT SELECT, INSERT ON inbox_audit, packet_event, packet_decision_message, send
 GRANT SELECT, INSERT, UPDATE ON packet, packet_decision TO serviceops_worker, serviceops_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON packet_document TO serviceops_worker;
 GRANT USAGE ON SEQUENCE packet_external_number TO serviceops_worker, serviceops_web;
+-- For `verify_locks` and its audit: no identity is behind its table.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO serviceops_worker;
 
 -- The web: staff decide and requeue, and see the rest.
 GRANT SELECT, INSERT, UPDATE ON integration_inbox TO serviceops_web;

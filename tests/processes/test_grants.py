@@ -54,7 +54,7 @@ class System:
         wanted = {"DATABASE_URL": url, "DEBUG": "on", "DJANGO_SETTINGS_MODULE": "config.settings"}
         return {**os.environ, **wanted}
 
-    def manage(self, program, *arguments):
+    def manage(self, program, *arguments, returncode=0):
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
@@ -62,7 +62,7 @@ class System:
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == returncode, done.stderr
         return done.stdout
 
     def make(self):
@@ -241,6 +241,19 @@ def test_workers_do_their_whole_work_and_operators_their_commands(system):
             "UPDATE integration_inbox SET finished_at = now() - interval '9 days' WHERE status IN ('DONE', 'DEAD')"
         )
     assert " pruned: " in system.manage("worker", "prune_inbox", "--older-than", "7")
+
+
+def test_workers_may_read_all_that_the_audit_looks_at(system):
+    # A row of the outbox that no decision asked for: the audit has something to find, whatever other tests leave.
+    system.as_admin(
+        "INSERT INTO send_integration (decision_tracking_id, dedupe_key, payload)"
+        " VALUES (gen_random_uuid(), 'of the audit', '{}')",
+        dbname=system.name,
+    )
+    found = json.loads(system.manage("worker", "verify_locks", "--audit", "--json", returncode=1))["findings"]
+    checks = {finding["check"] for finding in found}
+    assert "rows of send_integration of no decision" in checks
+    assert not {check for check in checks if check.startswith("not looked at")}
 
 
 def test_staff_decide_and_see_every_page(system):
