@@ -35,8 +35,9 @@ def make_report(rows: Sequence[Row], *, is_quick: bool, scratch_url: str | None,
             progress.proved(result)
 
         try:
-            with scratch_database(scratch_url or settings.DATABASE_DIRECT_URL or settings.DATABASE_URL) as scratch:
-                where = "on the server of --scratch-url" if scratch_url else "beside it"
+            beside = settings.DATABASE_DIRECT_URL or settings.DATABASE_URL
+            with scratch_database(beside if scratch_url is None else scratch_url) as scratch:
+                where = "beside it" if scratch_url is None else "on the server of --scratch-url"
                 proved_on = f"a scratch database {where}, reached {scratch.way}"
                 keys = [row.key for row in rows]
                 prove_on(scratch, keys, rounds=QUICK_ROUNDS if is_quick else ROUNDS, say=progress.say, tell=tell)

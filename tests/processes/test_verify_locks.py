@@ -5,6 +5,7 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psutil
@@ -146,6 +147,46 @@ def test_another_server_or_role_may_have_the_scratch_database(reader, run_comman
     url = command_environment["DATABASE_URL"]
     words = ("verify_locks", "--only", "claiming", "--quick", "--scratch-url", url)
     code, out, err = run_command(*words, DATABASE_URL=reader[1])
+    assert code == 0, out + err
+
+
+@pytest.fixture
+def schema(server, command_environment):
+    """The address of a database whose tables are in a schema with an odd name."""
+    name = f"odd_{uuid4().hex[:8]}"
+    parts = urlsplit(command_environment["DATABASE_URL"])
+    options = "options=-c%20search_path%3D%22Odd%5C%20schema%22"
+    url = urlunsplit(parts._replace(path=f"/{name}", query="&".join(filter(None, [parts.query, options]))))
+    server.execute(f"CREATE DATABASE {name}")
+    try:
+        with psycopg.connect(urlunsplit(parts._replace(path=f"/{name}"))) as raw:
+            raw.execute('CREATE SCHEMA "Odd schema"')
+        yield url
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_tables_may_be_in_another_schema(schema, run_command):
+    assert run_command("migrate", "--verbosity", "0", DATABASE_URL=schema)[0] == 0
+    code, out, err = run_command("verify_locks", "--only", "claiming", "presence", "--quick", DATABASE_URL=schema)
+    assert code == 0, out + err
+
+
+def test_limits_and_styles_of_the_role_keep_nothing_from_being_proved(reader, run_command, server):
+    role, url = reader
+    server.execute(f"ALTER ROLE {role} CREATEDB")
+    for setting in ("statement_timeout = '10ms'", "lock_timeout = '10ms'", "DateStyle = 'German'"):
+        server.execute(f"ALTER ROLE {role} SET {setting}")
+    code, out, err = run_command("verify_locks", "--only", "claiming", "--quick", DATABASE_URL=url)
+    assert code == 0, out + err
+    assert scratch_databases(server) == set()
+
+
+def test_a_session_in_template1_is_in_nobodys_way(server, run_command):
+    parts = connection.get_connection_params()
+    address = {key: parts[key] for key in ("host", "port", "user", "password") if parts.get(key)}
+    with psycopg.connect(**address, dbname="template1"):
+        code, out, err = run_command("verify_locks", "--only", "claiming", "--quick")
     assert code == 0, out + err
 
 

@@ -26,12 +26,14 @@ def main() -> None:
 
     from verification.proof.pooler import past_the_pooler
     from verification.proof.run import prove
+    from verification.proof.schemas import make_schemas
     from verification.proof.scratch import refuse_unless_scratch
     from verification.rows import ROWS
     from verification.scenes import set_the_scene
 
     refuse_unless_scratch()
     _say({"say": "migrating the scratch database"})
+    make_schemas()
     call_command("migrate", verbosity=0)
     set_the_scene()
     for row in ROWS:

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import psycopg
 from django.conf import settings
 from django.db import connection
+from psycopg.sql import Identifier
 
 from verification.proof.pooler import leads_to_pooler, reaches_through_pooler
 from verification.proof.stopping import Stopped, stops_raise
@@ -28,7 +29,14 @@ COMMENT = "scratch database of verify_locks; may be dropped"
 LOCK_CLASS = 0x76726679
 # A comment comes after the database; its connection limit comes with it. Any number that nobody else uses.
 LIMIT = 76_726
-CREATE = "CREATE DATABASE {name} CONNECTION LIMIT {limit}"
+# Nobody can be in template0; somebody in template1, which is the default, would prevent the copy.
+CREATE = "CREATE DATABASE {name} TEMPLATE template0 CONNECTION LIMIT {limit}"
+# Limits of the role are for its short transactions; a busy server may take longer to make or drop a database. The
+# session is idle by nature; a server that ends idle sessions would end its lock.
+SET_LIMITS = """
+SELECT set_config('statement_timeout', '60s', false), set_config('lock_timeout', '0', false),
+       set_config('idle_session_timeout', '0', false)
+"""
 
 SELECT_LEFT = f"""
 SELECT datname FROM pg_database
@@ -45,7 +53,7 @@ NO_ADDRESS = (
     "the password"
 )
 MAY_NOT_CREATE = (
-    "this role may not create a database. As a superuser: ALTER ROLE … CREATEDB. Or name another server "
+    "this role may not create a database. As a superuser: ALTER ROLE {role} CREATEDB; or name another server "
     "with --scratch-url"
 )
 ONLY_A_POOLER = (
@@ -105,7 +113,8 @@ def _address(url: str) -> SplitResult:
         raise NoScratch(NO_ADDRESS) from None
     # An address whose password has a plain @, /, ? or # is taken apart at a wrong place.
     hosts = parts.netloc.rpartition("@")[2].split(",")
-    is_whole = parts.netloc.count("@") <= 1 and not parts.fragment and all(map(HOST.fullmatch, hosts))
+    is_cut = parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment
+    is_whole = not is_cut and all(map(HOST.fullmatch, hosts))
     if parts.scheme not in SCHEMES or not is_whole:
         raise NoScratch(NO_ADDRESS)
     return plain
@@ -127,8 +136,7 @@ def _connect(address: SplitResult) -> psycopg.Connection:
     if leads_to_pooler(keeper):
         keeper.close()
         raise NoScratch(ONLY_A_POOLER)
-    # It is idle by nature; a server that ends idle sessions would end its lock.
-    keeper.execute("SELECT set_config('idle_session_timeout', '0', false)")
+    keeper.execute(SET_LIMITS)
     return keeper
 
 
@@ -139,7 +147,8 @@ def _create(keeper: psycopg.Connection, name: str, number: int) -> None:
     try:
         keeper.execute(CREATE.format(name=name, limit=LIMIT))
     except psycopg.errors.InsufficientPrivilege:
-        raise NoScratch(MAY_NOT_CREATE) from None
+        role = Identifier(keeper.info.user).as_string(keeper)
+        raise NoScratch(MAY_NOT_CREATE.format(role=role)) from None
     except psycopg.Error as error:
         raise NoScratch(f"the server refused to create a database: {str(error).strip()}") from None
     keeper.execute(f"COMMENT ON DATABASE {name} IS '{COMMENT}'")

@@ -14,6 +14,8 @@ PASSWORD = "hidden"
         ("host=here password=hidden", "the address is none"),
         ("postgresql://me:hid@hidden@127.0.0.1/serviceops", "%40 for an @"),
         ("postgresql://me:hid/hidden@127.0.0.1/serviceops", "the address is none"),
+        ("postgresql://me:1/hidden@127.0.0.1/serviceops", "the address is none"),
+        ("", "the address is none"),
         ("postgresql://me:hid#hidden@127.0.0.1/serviceops", "the address is none"),
         ("postgresql://me:hid?hidden@127.0.0.1/serviceops", "the address is none"),
         ("postgresql://me:hidden@127.0.0.1:none/serviceops", "the address is none"),
