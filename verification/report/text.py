@@ -111,5 +111,5 @@ def _entry(name: str, value: str, margin: str = "     ", width: int = 10) -> lis
     if not value.strip():
         return []
     indent = f"{margin}{'':<{width}}"
-    lines = wrap(value, indent, indent)
+    lines = [line for part in value.splitlines() for line in wrap(part, indent, indent)]
     return [f"{margin}{clip(name, width - 1):<{width}}" + lines[0][len(indent) :], *lines[1:]]

@@ -66,15 +66,18 @@ def headline(report: Report) -> str:
 
 
 def totals(report: Report) -> str:
-    """What was tried in all, in one sentence."""
+    """What was tried in all, in one sentence or two."""
     rows = report.rows
     rounds, broken = sum(row.rounds for row in rows), sum(row.broken_rounds for row in rows)
     removals, seen = sum(row.removals for row in rows), sum(row.removals_seen for row in rows)
-    return (
+    if not any(row.proofs for row in rows):
+        return "No race was run."
+    tried = (
         f"{many(sum(len(row.proofs) for row in rows), 'race')}, {many(rounds, 'round')}, "
-        f"{many(broken, 'broken round')}, {many(sum(row.deadlocks for row in rows), 'deadlock')}. "
-        f"A protection was taken out {many(removals, 'time')}; each time a race must break, and {seen:,} did."
+        f"{many(broken, 'broken round')}, {many(sum(row.deadlocks for row in rows), 'deadlock')}."
     )
+    taken_out = f" A protection was taken out {many(removals, 'time')}; each time a race must break, and {seen:,} did."
+    return tried + (taken_out if removals else "")
 
 
 def next_steps(report: Report) -> list[str]:

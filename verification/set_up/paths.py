@@ -19,12 +19,14 @@ NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
 
 
 def path_troubles(settings: Settings, logins: Sequence[Login], schema: int, tables: Sequence[str]) -> list[Trouble]:
-    """Roles whose plain names find no table of ours, or another one."""
+    """Roles whose plain names find no table of ours, or another one. None if there is no such table at all."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_SCHEMA, [schema])
         (ours,) = cursor.fetchone()
         cursor.execute(SELECT_PLACES, {"tables": list(tables)})
         places: dict[str, list[str]] = dict(cursor.fetchall())
+    if not places:
+        return []
     troubles = []
     for login in logins:
         found = settings.of(login, "search_path")

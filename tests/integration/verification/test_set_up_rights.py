@@ -1,6 +1,7 @@
 """Who may write our tables, numbers that rows have already, and that looking takes no more than SELECT."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.db import connection, transaction
@@ -154,3 +155,9 @@ def test_without_a_table_of_ours_every_row_says_so(db):
     [found] = findings("index inbox_due")
     assert found.what == "has none of the tables that ServiceOps works on"
     assert found.mend == "manage.py migrate"
+
+
+def test_without_a_table_of_ours_no_search_path_is_to_blame(db):
+    run(*[f"ALTER TABLE {name.split()[1]} RENAME TO gone_{number}" for number, name in enumerate(TABLES)])
+    found = inspect([replace(row("index inbox_due"), settings=("search_path",))])
+    assert [one.what for one in found.findings["a-row"]] == ["has none of the tables that ServiceOps works on"]

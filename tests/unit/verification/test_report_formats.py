@@ -84,6 +84,12 @@ def test_no_control_character_is_let_through(form, mixed):
     assert not [letter for letter in form(mixed) if not letter.isprintable() and letter != "\n"]
 
 
+def test_text_keeps_the_lines_of_what_the_process_that_proves_said(proved):
+    lines = as_text(replace(proved, why_no_proofs="It ended.\nTraceback\nValueError: no")).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.endswith("It ended."))
+    assert [line.strip() for line in lines[at + 1 : at + 3]] == ["Traceback", "ValueError: no"]
+
+
 def test_text_fits_80_columns(mixed):
     assert max(len(line) for line in as_text(mixed, is_detailed=True).splitlines()) <= 80
 

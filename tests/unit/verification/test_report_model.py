@@ -63,6 +63,13 @@ def test_the_headline_and_the_totals_count(proved, mixed):
     )
 
 
+def test_the_totals_tell_nothing_of_what_was_not_tried(proved):
+    [row] = proved.rows
+    assert totals(replace(proved, rows=[replace(row, proofs=[])])) == "No race was run."
+    unprotected = replace(row.proofs[0], removals=[])
+    assert "taken out" not in totals(replace(proved, rows=[replace(row, proofs=[unprotected])]))
+
+
 def test_the_head_says_when_where_and_why_proofs_are_missing(mixed):
     head = dict(head_lines(mixed))
     assert head["when"] == "2031-02-03 04:05:06 UTC, took 2 min 8 s"
