@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _grants(base: Path) -> str:
-    """What `sql_grants` prints, for groups that nobody has, and without a transaction of its own."""
+    """The output of `sql_grants`, for groups that nobody has, and without a transaction of its own."""
     text = (base / "config/postgresql/grants.sql").read_text().replace("serviceops_", PREFIX)
     return text.replace("\nBEGIN;\n", "\n").replace("\nCOMMIT;\n", "\n")
 

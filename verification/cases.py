@@ -174,7 +174,7 @@ def die(stage: Stage, name: str) -> None:
 
 
 def faults_of(packet: Packet) -> list[str]:
-    """What is wrong with the chain of the packet's versions: it has one end, which is active, and no fork."""
+    """Faults in the chain of the packet's versions, which has one end that is active, and no fork."""
     versions = list(PacketDecision.objects.filter(packet=packet).order_by("pk"))
     if not versions:
         return []
@@ -187,13 +187,13 @@ def faults_of(packet: Packet) -> list[str]:
 
 
 def race_to_create(stage: Stage, tracking_id: UUID, newest: int, gate: str, *steps: Callable[[], Any]) -> list[str]:
-    """What is wrong with the packet of this case after both steps, one_after_the_other."""
+    """Faults in the packet of this case after both steps, one_after_the_other."""
     results = one_after_the_other(stage, *steps, gate=gate)
     return errors_of(*results) + faults_of_creation(tracking_id, newest)
 
 
 def faults_of_creation(tracking_id: UUID, newest: int) -> list[str]:
-    """What is wrong unless the case has one packet, created once, of its newest intake, and all its jobs are DONE."""
+    """Faults, unless the case has one packet, created once, of its newest intake, and all its jobs are DONE."""
     packets = Packet.objects.filter(decision_tracking_id=tracking_id)
     broken = [f"{len(packets)} packets of one case"] if len(packets) != 1 else []
     if any(packet.intake_message_id != newest for packet in packets):
@@ -205,7 +205,7 @@ def faults_of_creation(tracking_id: UUID, newest: int) -> list[str]:
 
 
 def second_is_told(packet: Packet, first: Result, second: Result) -> list[str]:
-    """What is wrong after two have decided one after the other: the second must have met a refusal in words."""
+    """Broken promises after two have decided one after the other: the second must have met a refusal in words."""
     broken = faults_of(packet) + errors_of(first)
     if second.error is None:
         broken.append("the second decided, too")
@@ -218,7 +218,7 @@ def other_than(wanted: Any, name: str, found: Any) -> list[str]:
 
 
 def errors_of(*results: Result) -> list[str]:
-    """What the database or a rule refused of these steps. Raises any other error: the race could not run."""
+    """The errors of steps that the database or a rule refused. Raises any other error: the race could not run."""
     errors = [result.error for result in results if result.error]
     for error in errors:
         if not isinstance(error, IntegrityError | DecisionRefused) and not is_deadlock(error):

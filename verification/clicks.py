@@ -14,7 +14,7 @@ from inbox.admin_pages.seen import seen
 from inbox.models import InboxJob
 from inbox.operations.operation import Operation
 
-# What a form answers: it leads back to the job with a message, or it is shown again as a conflict.
+# The answer of a form: it leads back to the job with a message, or it is shown again as a conflict.
 DONE, REFUSED = 302, 409
 
 

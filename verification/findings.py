@@ -1,4 +1,4 @@
-"""What was found wrong, as plain data for the report."""
+"""Things that were found wrong, as plain data for the report."""
 
 from dataclasses import dataclass, field
 

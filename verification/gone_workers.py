@@ -1,4 +1,4 @@
-"""What workers do each second: look who is gone, and reclaim the jobs; on a server that started when the race says."""
+"""Looks each second for workers that are gone, and reclaims their jobs; on a server that started when the race says."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -29,7 +29,7 @@ UPDATE integration_inbox
  WHERE inbox_id = %(inbox_id)s
 """
 
-# What a worker can do to its claim besides the work.
+# The steps of a worker on its claim besides the work.
 LATE_VERBS: dict[str, Callable[..., object]] = {
     "give back": give_back,
     "renew": partial(renew_claims, presence_id=None),
@@ -38,7 +38,7 @@ LATE_VERBS: dict[str, Callable[..., object]] = {
 
 
 def refusals(*results: Result) -> list[str]:
-    """What steps said that the database refused because of a constraint or a trigger. Raises any other error."""
+    """The errors of steps that a constraint or a trigger refused. Raises any other error."""
     errors = [result.error for result in results if result.error]
     for error in errors:
         if not isinstance(error, IntegrityError):
@@ -47,7 +47,7 @@ def refusals(*results: Result) -> list[str]:
 
 
 def wrong_sum(*results: Result, **expected: int) -> list[str]:
-    """What the sessions made of the jobs, if that is not as `expected`, or what only the trigger refused them."""
+    """Errors of steps that a constraint or a trigger refused; else the sum of the results, unless it is `expected`."""
     if broken := refusals(*results):
         return broken
     counts = sum((result.get() for result in results), start=NO_JOBS)
@@ -63,7 +63,7 @@ def old_claim(stage: Stage, number: int = 1) -> Claim:
 
 
 def claim_and_work(worker: str, limit: int = 1) -> JobCounts:
-    """What a worker does between two polls."""
+    """The work of a worker between two polls."""
     return work(claim(SOURCE, worker_id=worker, limit=limit))
 
 

@@ -1,4 +1,4 @@
-"""What a verification found, as plain data: it travels from the process that proves to the report as JSON."""
+"""The results of a verification, as plain data: it travels from the process that proves to the report as JSON."""
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What races need on the scratch database: a source whose handler leaves a witness per job, rows, jobs and packets.
+"""Races need these on the scratch database: a source whose handler leaves a witness per job, rows, jobs and packets.
 
 All values are synthetic. Each call makes new ones, so rounds don't disturb each other.
 """

@@ -208,7 +208,7 @@ def pooled(command_environment):
 
 
 def troubles_of(rows):
-    """What each row found wrong, and the races that broke a promise or could not run."""
+    """Findings of all rows, and the races that broke a promise or could not run."""
     runs = [(row["key"], proof["race"], proof["run"]) for row in rows for proof in row["proofs"]]
     return [finding for row in rows for finding in row["findings"]] + [
         (key, race, run["broken"], run["error"]) for key, race, run in runs if run["broken"] or run["error"]

@@ -31,7 +31,7 @@ GRANT_OR_WAIT = (
 
 
 def audit(*, since: datetime | None, say: Callable[[str], None], size: int = SIZE) -> list[AuditFinding]:
-    """What the live data tells of broken promises; of rows made `since` then, or of all.
+    """Traces of broken promises in live data; of rows made `since` then, or of all.
 
     Writes nothing. Reads `size` rows at a time, and says after each range how far it is.
     """

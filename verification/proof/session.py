@@ -21,7 +21,7 @@ JOIN_S = 10
 
 
 class State(Enum):
-    """What a session is doing, as far as its own thread knows. One that runs may be waiting for a lock."""
+    """The state of a session, as far as its own thread knows. One that runs may be waiting for a lock."""
 
     IDLE = "idle"
     RUNNING = "running"

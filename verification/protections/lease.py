@@ -13,7 +13,7 @@ from verification.patches import patched, without_text
 from verification.protections.schema import without_trigger
 from verification.row import Protection
 
-# What a worker remembers of its claims when its name and the attempt are its fence.
+# The claims that a worker remembers when its name and the attempt are its fence.
 MEMORY = "verify_claim"
 # Where several processes do this at once, one of them makes the table.
 LOCK_MAKING = f"SELECT CASE WHEN to_regclass('{MEMORY}') IS NULL THEN pg_advisory_xact_lock({0x76726679}, 0) END"

@@ -51,7 +51,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What one round saw. `left_out` moments are not in it."""
+    """The moments of one round, as a graph. `left_out` moments are not in it."""
 
     sessions: list[str]
     lines: list[Line]

@@ -95,7 +95,7 @@ class Report:
 
     @property
     def other_findings(self) -> list[Finding]:
-        """What is wrong with the set-up of no row that is in the report."""
+        """Findings of the set-up that belong to no row of the report."""
         keys = {one.row.key for one in self.rows}
         return [finding for key, found in self.set_up.findings.items() if key not in keys for finding in found]
 

@@ -66,7 +66,7 @@ def headline(report: Report) -> str:
 
 
 def totals(report: Report) -> str:
-    """What was tried in all, in one sentence or two."""
+    """All that was tried, in one sentence or two."""
     rows = report.rows
     rounds, broken = sum(row.rounds for row in rows), sum(row.broken_rounds for row in rows)
     removals, seen = sum(row.removals for row in rows), sum(row.removals_seen for row in rows)
@@ -81,7 +81,7 @@ def totals(report: Report) -> str:
 
 
 def next_steps(report: Report) -> list[str]:
-    """What to do next, most urgent first."""
+    """The next steps, most urgent first."""
     if report.is_good:
         return [ALL_PROVED]
     findings = report.other_findings or any(row.findings for row in report.rows)
@@ -98,7 +98,7 @@ COLUMNS = ("set-up", "rounds", "broken", "breaks without")
 
 
 def columns_of(row: RowReport) -> tuple[str, str, str, str]:
-    """What COLUMNS say of a row: the last is how many of its protections were seen to matter; "-" without proofs."""
+    """Values of COLUMNS of a row: the last is how many of its protections were seen to matter; "-" without proofs."""
     set_up = "wrong" if row.findings else "ok"
     if not row.proofs:
         return set_up, "-", "-", "-"
@@ -113,13 +113,13 @@ def run_words(run: Run) -> str:
 
 
 def broken_words(run: Run) -> list[str]:
-    """What went wrong in these rounds: promises that broke, or why the race could not run."""
+    """All that went wrong in these rounds: promises that broke, or why the race could not run."""
     broken = [f"BROKEN: {text}" for text in run.broken]
     return broken if run.error is None else [*broken, f"could not run: {run.error}"]
 
 
 def removal_words(removal: Removal) -> str:
-    """What happened without the protection."""
+    """How the race ended without the protection."""
     run = removal.run
     if removal.is_seen:
         more = f", and {len(run.broken) - 1} more" if len(run.broken) > 1 else ""
@@ -130,7 +130,7 @@ def removal_words(removal: Removal) -> str:
 
 
 def finding_words(finding: Finding, row: Row | None = None) -> str:
-    """What is wrong, and what it endangers; the promise of the `row` that it stands at is not said again."""
+    """A finding, and the promise that it endangers; the promise of the `row` that it stands at is not said again."""
     wrong = f"{finding.about} {finding.what}."
     if row and finding.endangers.rstrip(".") == row.promise.rstrip("."):
         return wrong

@@ -102,7 +102,7 @@ A_KEY = "numbers rows that nothing refers to"
 SPEED = "makes a page faster"
 A_HINT = "wakes workers, which find the rows by polling without it"
 
-# What no lock stands on, and what it is for. If one is not in order, the head of the report says so.
+# Objects that no lock stands on, and what they are for. If one is not in order, the head of the report says so.
 BELONGS_TO_NO_LOCK = {
     "constraint decision_clinical_decision_known": VALUES,
     "constraint decision_decision_outcome_known": VALUES,

@@ -1,4 +1,4 @@
-"""What the migrations make, as it is written in expected.json: so that nobody needs a second database to compare with.
+"""All that the migrations make, as it is in expected.json: so that nobody needs a second database to compare with.
 
 `python -m tools.expected_set_up` writes the file anew after a migration; a test says when that was forgotten.
 """
@@ -12,7 +12,7 @@ from verification.set_up.installed import DbObject
 
 FILE = Path(__file__).with_name("expected.json")
 
-# What one role may do, by object ("table packet"): such as "SELECT" and "UPDATE (message_status_id)".
+# The rights of one role, by object ("table packet"): such as "SELECT" and "UPDATE (message_status_id)".
 Rights = Mapping[str, list[str]]
 
 
@@ -25,7 +25,7 @@ class Expected:
 
 
 def load() -> Expected:
-    """What expected.json says."""
+    """The content of expected.json."""
     data = json.loads(FILE.read_text())
     objects = {
         name: DbObject(name, entry["table"], "\n".join(entry["definition"])) for name, entry in data["objects"].items()

@@ -17,7 +17,7 @@ from verification.set_up.roles import Login
 SELECT_SERVER = """
 SELECT name, setting, source, reset_val, boot_val FROM pg_settings WHERE name = ANY(%s)
 """
-# What is set for roles and databases; null stands for all.
+# Settings of roles and databases; null stands for all.
 SELECT_SET = """
 SELECT role.rolname, setdatabase <> 0, split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
   FROM pg_db_role_setting LEFT JOIN pg_roles AS role ON role.oid = setrole, unnest(setconfig) AS entry
@@ -61,7 +61,7 @@ class Settings:
         self._plain = _read_in_plain_session(names) or self._session
 
     def of(self, login: Login, name: str, *, by_itself: bool = True) -> InForce:
-        """What a new session of this role gets; with by_itself=False, one that asks for nothing."""
+        """The value that a new session of this role gets; with by_itself=False, one that asks for nothing."""
         custom = self._custom.get(name, "")
         setting, source, *_ = self._session.get(name, (custom, "default"))
         if by_itself and login.is_ours and source in BY_SESSION:

@@ -25,7 +25,7 @@ Facts = list[tuple[str, str]]
 
 
 def inspect(rows: Sequence[Row]) -> SetUp:
-    """What is wrong with the set-up that each of these rows stands on, and the facts of this database."""
+    """Findings of the set-up that each of these rows stands on, and the facts of this database."""
     expected, tables = load(), our_tables()
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -119,7 +119,7 @@ def our_schema(tables: Sequence[str]) -> int:
 
 
 def read_installed(schema: int, tables: Sequence[str]) -> dict[str, DbObject]:
-    """What is there, by name: everything on these tables, and all functions and sequences of the schema."""
+    """All that is there, by name: everything on these tables, and all functions and sequences of the schema."""
     with connection.cursor() as cursor:
         cursor.execute(QUOTED_SCHEMA, [schema])
         prefix = cursor.fetchone()[0] + "."

@@ -9,7 +9,7 @@ from verification.set_up.installed import DbObject
 from verification.set_up.mend import change_column, make, make_again, repair
 from verification.set_up.trouble import Trouble, of_table
 
-# What each state means; `repair` has the command.
+# The meaning of each state; `repair` has the command.
 STATES = {
     "unlogged": "is UNLOGGED: it is empty after a crash, and after each failover",
     "row security": "has row level security: rows may be hidden from the sessions that should lock them",
@@ -25,7 +25,7 @@ CHANGES_ROWS = re.compile(r"^CREATE TRIGGER \S+ (BEFORE|INSTEAD OF) .* FOR EACH 
 
 
 def object_troubles(expected: Mapping[str, DbObject], installed: Mapping[str, DbObject]) -> list[Trouble]:
-    """What is wrong with the objects that the migrations make. Others are `not_of_the_migrations`."""
+    """Troubles with the objects that the migrations make. Others are `not_of_the_migrations`."""
     if not any(one.kind == "table" for one in installed.values()):
         what = "has none of the tables that ServiceOps works on"
         return [Trouble("the schema", what, "manage.py migrate", concerns=tuple(expected))]
@@ -67,7 +67,7 @@ def _trouble(wanted: DbObject, what: str, mend: str) -> Trouble:
 
 
 def _columns(wanted: DbObject, there: DbObject) -> Iterator[tuple[str, str]]:
-    """What is wrong with the columns of a table, each with the command. More columns are fine, if they may be null."""
+    """Troubles with the columns of a table, each with the command. More columns are fine, if they may be null."""
     found = _by_name(there)
     for column, definition in _by_name(wanted).items():
         if column not in found:

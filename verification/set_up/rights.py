@@ -9,7 +9,7 @@ from verification.set_up.in_force import quoted
 from verification.set_up.roles import GROUPS, OUR_GROUPS, Login
 from verification.set_up.trouble import Trouble, of_table
 
-# What a role may do, whoever has given it: by itself, by a role that it is in, or as everybody.
+# The rights of a role, whoever has given it: by itself, by a role that it is in, or as everybody.
 SELECT_RIGHTS = """
 WITH own AS (SELECT oid, rolname FROM pg_roles WHERE rolname = ANY(%(roles)s)),
 ours AS (SELECT oid, relname FROM pg_class

@@ -1,4 +1,4 @@
-"""Who may log in and write our tables, and which groups of `sql_grants` they are in."""
+"""Roles that may log in and write our tables, and their groups of `sql_grants`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

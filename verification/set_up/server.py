@@ -22,7 +22,7 @@ SELECT current_setting('server_version'), current_setting('server_version_num'):
 
 
 def server_facts(schema: int) -> tuple[list[tuple[str, str]], list[Trouble]]:
-    """What the head of the report says of the server, and what is wrong with it."""
+    """Facts of the server for the head of the report, and troubles with it."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_SERVER, [schema])
         words, number, database, login, role, schema_name, is_standby, checksums, standbys, unsafe = cursor.fetchone()

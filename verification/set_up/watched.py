@@ -103,7 +103,7 @@ NAMES = [watched.name for watched in WATCHED] + list(OTHERS)
 
 
 def setting_troubles(settings: Settings, logins: Sequence[Login]) -> list[Trouble]:
-    """What is wrong with the settings in force for these roles."""
+    """Troubles with the settings in force for these roles."""
     troubles = []
     for watched in WATCHED:
         for login in logins:

@@ -1,4 +1,4 @@
-"""Who may write our tables, numbers that rows have already, and that looking takes no more than SELECT."""
+"""Rights to write our tables, numbers that rows have already, and that looking takes no more than SELECT."""
 
 import re
 from dataclasses import replace

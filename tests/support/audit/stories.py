@@ -58,5 +58,5 @@ def tell_stories() -> Packet:
 
 
 def found(since=None, **options) -> dict[str, list[str]]:
-    """What an audit finds: the rows that each finding names, by what was looked for."""
+    """The findings of an audit: the rows that each finding names, by what was looked for."""
     return {finding.check: finding.rows for finding in audit(since=since, say=lambda text: None, **options)}

@@ -1,1 +1,1 @@
-"""What tests of verify_locks share."""
+"""Shared by the tests of verify_locks."""

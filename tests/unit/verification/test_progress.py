@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def shown(mixed, monkeypatch):
-    """What is shown of a short run, on that stderr."""
+    """The progress of a short run, as that stderr shows it."""
 
     def show(stderr, is_shown=True):
         monkeypatch.setattr(sys, "stderr", stderr)

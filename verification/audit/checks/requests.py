@@ -1,4 +1,4 @@
-"""What each version of a decision asks other programs for, exactly once per round: a review, a payload, a letter."""
+"""Each version of a decision asks other programs for these, exactly once per round: a review, a payload, a letter."""
 
 from decisions.outbox import PAYLOAD_SOURCE
 from verification.audit.check import VERSIONS, Check
