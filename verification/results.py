@@ -8,7 +8,7 @@ from verification.proof.stage import Moment
 
 
 class Verdict(StrEnum):
-    """Of a row. Only PROVED is good."""
+    """The verdict on a row. Only PROVED is good."""
 
     PROVED = "proved"
     FAILED = "FAILED"

@@ -8,7 +8,7 @@ from verification.proof.stage import Stage
 
 # Rounds of each proof with all protections in place, and how many without one until it must have been seen to break.
 ROUNDS = 20
-QUICK_ROUNDS = 2
+QUICK_ROUNDS = 1
 TRIES = 20
 
 # One round of a race: makes what it needs, lets it happen, and returns the promises that were broken, for a person.

@@ -3,8 +3,8 @@
 --
 -- The roles can't log in. Make a login for each program, such as
 --     CREATE ROLE intake_gateway LOGIN PASSWORD '…' IN ROLE serviceops_integration;
--- Identity columns need no right on their sequence; the audit reads where they stand. The triggers need none either: they run as whoever writes, change
--- only the row in hand, and notify, which everyone may.
+-- Identity columns need no right on their sequence; the audit reads where they stand. The triggers need none either: they
+-- run as whoever writes, change only the row in hand, and notify, which everyone may.
 --
 -- In one transaction: whoever works meanwhile never has fewer rights than before or after.
 BEGIN;

@@ -175,7 +175,12 @@ def test_tables_may_be_in_another_schema(schema, run_command):
 def test_limits_and_styles_of_the_role_keep_nothing_from_being_proved(reader, run_command, server):
     role, url = reader
     server.execute(f"ALTER ROLE {role} CREATEDB")
-    for setting in ("statement_timeout = '10ms'", "lock_timeout = '10ms'", "DateStyle = 'German'"):
+    for setting in (
+        "statement_timeout = '10ms'",
+        "lock_timeout = '10ms'",
+        "idle_session_timeout = '1s'",
+        "DateStyle = 'German'",
+    ):
         server.execute(f"ALTER ROLE {role} SET {setting}")
     code, out, err = run_command("verify_locks", "--only", "claiming", "--quick", DATABASE_URL=url)
     assert code == 0, out + err

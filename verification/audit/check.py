@@ -26,7 +26,7 @@ VERSIONS = Keys("packet_decision", "packet_decision_id")
 
 
 def no_values() -> Mapping[str, Any]:
-    """Of a check whose SQL needs none."""
+    """The values of a check whose SQL needs none."""
     return {}
 
 

@@ -1,6 +1,6 @@
 """Runs the checks of live data: one statement at a time, over ranges of keys, each in a transaction that only reads.
 
-What can go wrong: the role may not read a table, or a statement takes longer than statement_timeout. Then that check is
+Failure modes: the role may not read a table, or a statement takes longer than statement_timeout. Then that check is
 a finding of its own, as nobody has looked. A lost connection is raised.
 """
 

@@ -67,7 +67,7 @@ def prove_on(
 
 
 def _environment(scratch: Scratch) -> dict[str, str]:
-    """Of this process, but with no way to the real database, nor to the service that its jobs would call."""
+    """The environment of this process, without the addresses of the real database and of the JSON Generator."""
     return os.environ | {
         "DATABASE_URL": scratch.url,
         "DATABASE_DIRECT_URL": scratch.direct_url,

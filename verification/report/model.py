@@ -32,17 +32,17 @@ class RowReport:
 
     @property
     def rounds(self) -> int:
-        """With all protections in place."""
+        """Rounds with all protections in place."""
         return sum(proof.run.rounds for proof in self.proofs)
 
     @property
     def broken_rounds(self) -> int:
-        """Of these, those that broke a promise."""
+        """Those rounds that broke a promise."""
         return sum(proof.run.broken_rounds for proof in self.proofs)
 
     @property
     def deadlocks(self) -> int:
-        """During these rounds, by pg_stat_database."""
+        """Deadlocks during these rounds, by pg_stat_database."""
         return sum(proof.run.deadlocks for proof in self.proofs)
 
     @property

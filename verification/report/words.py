@@ -35,12 +35,12 @@ def many(number: int, word: str) -> str:
 def head_lines(report: Report) -> list[tuple[str, str]]:
     """The head, as (name, value): where and when, then the facts of the set-up that it does not say already."""
     head = report.head
-    rounds = f"quick: at most {QUICK_ROUNDS}" if head.is_quick else f"full: at most {ROUNDS}"
+    kind, rounds = ("quick", QUICK_ROUNDS) if head.is_quick else ("full", ROUNDS)
     proofs = f"on {head.proved_on}" if head.proved_on else "none"
     start, end = head.load
     lines = {
         "when": f"{head.began:%Y-%m-%d %H:%M:%S %Z}, took {took(head.took_s)}",
-        "run": f"{rounds} rounds of each race",
+        "run": f"{kind}: at most {many(rounds, 'round')} of each race",
         "server": head.server,
         "database": head.database,
         "proofs": f"{proofs}; why some are missing: {report.why_no_proofs}" if report.why_no_proofs else proofs,

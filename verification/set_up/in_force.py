@@ -1,8 +1,8 @@
 """Which value of a setting a new session of a role gets, and who has set it: session, role, database or server.
 
 The order of PostgreSQL: what the session asks for itself, then the role in this database, the role, the database, all
-roles, the server. What the sessions of ServiceOps ask for is read from this one, so it also holds behind a pooler,
-which may drop it. What the server gives is read in a second session that asks for nothing. Failure modes: there is no
+roles, the server. This session tells what the sessions of ServiceOps ask for, so it also holds behind a pooler, which
+may drop it. A second session, which asks for nothing, tells what the server gives. Failure modes: there is no
 connection for that, or the role or database has another value; then the server's is taken to be PostgreSQL's default.
 """
 

@@ -117,7 +117,7 @@ def test_a_job_by_flag_that_a_prune_took_is_not_missing(packet):
 
 
 def test_after_a_prune_only_what_is_younger_than_the_oldest_job_is_missing(packet):
-    """Of two lost jobs, one could have been pruned; the other one is younger than a job that is still there."""
+    """One of two lost jobs could have been pruned; the other one is younger than a job that is still there."""
     lost, kept = job_of(packet, "clinical_decision"), job_of(packet, "generated_payload")
     damage("UPDATE poll_watermark SET pruned_before = now() - interval '1 day' WHERE source = 'integration'")
     damage("DELETE FROM integration_inbox WHERE inbox_id = %(key)s", key=lost.pk)

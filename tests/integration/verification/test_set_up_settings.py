@@ -120,7 +120,7 @@ def test_what_a_role_sets_is_told_with_its_name(me, name, wrong):
     ],
 )
 def test_a_session_without_limits(me, name):
-    """As behind a pooler that does not set them. What the role sets does no harm while the session sets its own."""
+    """As behind a pooler that does not set them. A role's setting does no harm while the session has its own."""
     run(f"ALTER ROLE {me} SET {name} = 0")
     assert findings(name) == []
     run(f"ALTER ROLE {me} RESET {name}; SET LOCAL {name} = 0")

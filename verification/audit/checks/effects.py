@@ -20,7 +20,7 @@ TELLS_COUNT = "|| ': ' || found.effects"
 
 
 def effect_checks() -> list[Check]:
-    """Of all jobs whose effect can be found."""
+    """The checks of all jobs whose effect can be found."""
     cases = " ".join(_cases())
     if not cases:
         return []

@@ -1,6 +1,6 @@
 """Which jobs may have been pruned, where no watermark tells.
 
-A prune moves `pruned_before` of a source with a watermark. Of the others, a row whose job was pruned looks like one
+A prune moves `pruned_before` of a source with a watermark. In the others, a row whose job was pruned looks like one
 that never had a job. So each run writes down, in the audit, before what time the jobs ended that may go. A prune by an
 older version did not; but it took what ended before some time, of all sources: a job that is gone ended before any that
 is still there.

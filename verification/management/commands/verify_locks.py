@@ -25,6 +25,7 @@ from verification.report.html import as_html
 from verification.report.markdown import as_markdown
 from verification.report.progress import ProofProgress
 from verification.report.text import as_text
+from verification.report.words import many
 from verification.row import QUICK_ROUNDS, ROUNDS, Row
 from verification.rows import ROWS
 from verification.verify import make_report
@@ -44,7 +45,7 @@ class Command(DatabaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         rows = ", ".join(row.key for row in ROWS)
         parser.add_argument("--only", nargs="+", type=one_row, metavar="ROW", help=f"only these rows: {rows}")
-        text = f"at most {QUICK_ROUNDS} rounds of each race instead of {ROUNDS}"
+        text = f"at most {many(QUICK_ROUNDS, 'round')} of each race instead of {ROUNDS}"
         parser.add_argument("--quick", action="store_true", help=text)
         text = "make the scratch database on this server, with the role of this address"
         parser.add_argument("--scratch-url", metavar="URL", help=text)
@@ -75,14 +76,16 @@ class Command(DatabaseCommand):
             is_shown=options["verbosity"] > 0,
         )
         text = json.dumps(as_data(report)) if options["json"] else ""
-        say(self.stdout, text or as_text(report, is_detailed=options["verbosity"] > 1))
         try:
+            # Before stdout, which may be full.
             if options["markdown"]:
                 write_whole(options["markdown"], as_markdown(report))
             if options["html"]:
                 write_whole(options["html"], as_html(report))
         except Unwritable as error:
             raise CommandError(str(error)) from None
+        finally:
+            say(self.stdout, text or as_text(report, is_detailed=options["verbosity"] > 1))
         if not report.is_good:
             raise CommandError("Not every row is proved.")
 
