@@ -182,7 +182,8 @@ def test_limits_and_styles_of_the_role_keep_nothing_from_being_proved(reader, ru
         "DateStyle = 'German'",
     ):
         server.execute(f"ALTER ROLE {role} SET {setting}")
-    code, out, err = run_command("verify_locks", "--only", "claiming", "--quick", DATABASE_URL=url)
+    # A deadlock of this row keeps other sessions idle for a second.
+    code, out, err = run_command("verify_locks", "--only", "packets", "--quick", DATABASE_URL=url)
     assert code == 0, out + err
     assert scratch_databases(server) == set()
 
