@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from inbox.db.storable import error_text
-from tests.support.localized import LANGUAGES, LocalizedServer
+from tests.support.servers.localized import LANGUAGES, LocalizedServer
 
 MARKED = "MARKED-value"
 TABLE = """
