@@ -14,6 +14,7 @@ from django.db import Error
 
 from inbox.engine.claim import Claim, claim
 from inbox.engine.has_work import has_work
+from inbox.engine.hold_up import HoldUps
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.job_counts import NO_JOBS, JobCounts
@@ -68,8 +69,9 @@ class Worker:
         self.registration = Registration(worker_id, register)
         self.schedule = Schedule(poll_interval_s)
         self.reclaimer = Reclaimer(batch_size)
-        self.ingester = Ingester(sources)
-        self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
+        self.hold_ups = HoldUps()
+        self.ingester = Ingester(sources, self.hold_ups)
+        self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4, hold_ups=self.hold_ups)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held
         self.lane = OutboundLane(self.calls, self.held, worker_id)
@@ -101,6 +103,8 @@ class Worker:
         if self.lane.write_answers(self.registration.presence_id) or self.lane.probe.is_due():
             self.schedule.poll_now()
         if self.reclaimer.reclaim_due(self.registration.id, self.counts):
+            self.schedule.poll_now()
+        if self.hold_ups.have_opened():
             self.schedule.poll_now()
         if self.schedule.is_time_to_poll(self._has_work):
             self._poll()
@@ -145,9 +149,14 @@ class Worker:
         if source.is_outbound:
             claimed = self.lane.claim_and_call(source, limit, presence_id)
         else:
-            claimed = claim(source, worker_id=self.worker_id, limit=limit, presence_id=presence_id)
+            message_types = self.hold_ups.open_types(source)
+            if not message_types:
+                return None
+            claimed = claim(
+                source, worker_id=self.worker_id, limit=limit, presence_id=presence_id, message_types=message_types
+            )
             with self.held.holding(claimed):
-                work(claimed, is_stopping=lambda: self.stop.is_asked)
+                work(claimed, is_stopping=lambda: self.stop.is_asked, hold_ups=self.hold_ups)
         return claimed
 
     def _limit(self, source: Source) -> int:
@@ -165,9 +174,12 @@ class Worker:
         return self.stop.is_asked or (self.max_jobs is not None and self._used() >= self.max_jobs)
 
     def _is_idle(self, moved: bool) -> bool:
-        return not moved and not self.calls
+        return not moved and not self.calls and not self.hold_ups
 
     def _has_work(self) -> bool:
+        if self.hold_ups:
+            # It would read what is locked, and wait for that.
+            return True
         return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
 
     def _count(self, event: Event, counts: JobCounts) -> None:
@@ -234,7 +246,7 @@ class Worker:
 
     def _wait(self) -> None:
         """Until a notification or an answer comes, or the next timer is due, or a stop is asked for."""
-        timers = [self.schedule.poll, self.reclaimer.gone, self.reclaimer.stale, self.lane.probe]
+        timers = [self.schedule.poll, self.reclaimer.gone, self.reclaimer.stale, self.lane.probe, self.hold_ups]
         timers += [self.calls.heartbeat] * bool(self.calls)
         readers: list[HasFileno] = [self.calls] if self.calls.are_running else []
         if self.registration.presence and self.registration.is_seen:
