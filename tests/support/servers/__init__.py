@@ -1,0 +1,1 @@
+"""PostgreSQL servers of a test's own, and what is done to them."""
