@@ -7,7 +7,9 @@ from decisions.models import ClinicalOpsMessage
 from inbox.engine.ingest import ingest
 from inbox.models import InboxJob
 from inbox.registry import source
-from tests.support.rows import seconds_ago, tracking_id
+from packets.models import IntegrationMessage, Packet
+from tests.support.drain import drain
+from tests.support.rows import esmd, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +72,37 @@ class TestByFlag:
         assert jobs() == [(1, 1), (2, 1), (3, 1)]
         ingest_to_end()
         assert jobs() == [(1, 1), (1, 2), (2, 1), (3, 1)]
+
+
+class TestByWatermark:
+    def test_a_new_message_under_an_old_number_has_a_job_of_its_own(self):
+        """The restored table lacks today's rows, and its identity gives their numbers again."""
+        send(esmd(), tracking_id(1), message_id=1)
+        drain()
+        IntegrationMessage.objects.all().delete()
+        send(esmd(), tracking_id(2), message_id=1)
+        drain()
+        assert jobs() == [(1, 1), (1, 2)]
+        cases = Packet.objects.order_by("decision_tracking_id").values_list("decision_tracking_id", flat=True)
+        assert list(cases) == [tracking_id(1), tracking_id(2)]
+
+    def test_so_has_one_that_commits_late(self):
+        send(esmd(), tracking_id(1), message_id=1, created_at=seconds_ago(100))
+        send(esmd(), tracking_id(3), message_id=3)
+        drain()
+        IntegrationMessage.objects.filter(pk=1).delete()
+        send(esmd(), tracking_id(2), message_id=1, created_at=seconds_ago(60))
+        drain()
+        assert jobs() == [(1, 1), (1, 2), (3, 1)]
+
+    @pytest.mark.parametrize("created_at", [None, "infinity"])
+    def test_a_row_that_is_restored_as_it_was_has_none(self, created_at):
+        send(esmd(), tracking_id(1), message_id=1, created_at=created_at or seconds_ago(1))
+        with connection.cursor() as cursor:
+            drain()
+            cursor.execute("CREATE TEMPORARY TABLE backup AS TABLE integration_send_serviceops")
+            cursor.execute("TRUNCATE integration_send_serviceops")
+            cursor.execute("INSERT INTO integration_send_serviceops SELECT * FROM backup")
+            drain()
+            cursor.execute("DROP TABLE backup")
+        assert jobs() == [(1, 1)]
