@@ -91,6 +91,7 @@ def test_after_a_prune_nothing_is_missing(stories):
         "UPDATE integration_inbox SET status = 'DONE', started_at = now(), finished_at = now() - interval '10 days'"
         " WHERE status IN ('DONE', 'NEW')"
     )
+    execute("UPDATE integration_inbox SET source_created_at = source_created_at - interval '10 days'")
     execute("UPDATE integration_send_serviceops SET created_at = created_at - interval '10 days'")
     execute("UPDATE service_ops_send_serviceops SET updated_at = updated_at - interval '10 days'")
     execute("ALTER TABLE packet_decision DISABLE TRIGGER USER")
