@@ -30,7 +30,11 @@ class Event(Enum):
     ROLLED_BACK = "inbox.engine.work", "warning", "batch rolled back; trying each job alone"
     DEADLOCKED = "inbox.engine.work", "error", "deadlocks in a row; giving the jobs back"
     HELD_UP = "inbox.engine.hold_up", "debug", "jobs held up"
-    HOLD_UP_BEGAN = "inbox.engine.hold_up", "warning", "the database refuses these; their jobs lose nothing, trying again"
+    HOLD_UP_BEGAN = (
+        "inbox.engine.hold_up",
+        "warning",
+        "the database refuses these; nothing is lost, trying again",
+    )
     HOLD_UP_GOES_ON = "inbox.engine.hold_up", "warning", "the database still refuses these"
     HOLD_UP_ENDED = "inbox.engine.hold_up", "info", "the database takes these again"
     GIVEN_BACK = "inbox.engine.give_back", "info", "jobs given back"

@@ -3,9 +3,12 @@
 For people only. A row that somebody has locked does not show here: the server tells of that only while we wait.
 """
 
-from django.db import connection
+from contextlib import suppress
 
-from inbox.db.storable import storable
+from django.db import Error, connection
+
+from inbox.db.errors import is_lock_timeout
+from inbox.db.storable import error_text, storable
 
 # The modes that a plain INSERT, UPDATE or DELETE has to wait for. Asked beside the transaction that waited: at its end
 # the server has forgotten what for. The queue behind a lock that is not granted yet is as closed.
@@ -40,3 +43,12 @@ def find_blocker() -> str | None:
         return f"table {table} is locked by {session}{since}"
     others = " and ".join(map(str, sorted(set(behind)))) or "nobody any more"
     return f"{session} waits{since} to lock table {table}, behind pid {others}"
+
+
+def refusal_text(error: BaseException) -> str:
+    """What may be told of an error of the database, and which session is in the way, if that can be seen now."""
+    blocker = None
+    if is_lock_timeout(error):
+        with suppress(Error):
+            blocker = find_blocker()
+    return f"{error_text(error)}; {blocker}" if blocker else error_text(error)

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -23,7 +24,7 @@ from inbox.registry import Source
 
 # 1, 2, 4 and then 5 s: work goes on within seconds after its cause has gone, and a try every five seconds costs little.
 LONGEST_PAUSE_S = 5.0
-# A job that is refused while others are not, such as one whose packet somebody has locked: a quarter of its wait so far.
+# For a job that is refused while others are not, as somebody has locked its packet: a quarter of its wait so far.
 LONGEST_PAUSE_ALONE_S = 30.0
 # Up to a fifth less, so that many workers don't try at the same moment.
 JITTER = 0.2
@@ -33,25 +34,29 @@ NEVER_S = 1e9
 HOLD_UP = """
 UPDATE integration_inbox AS job
    SET status = 'NEW', locked_by = NULL, locked_at = NULL, attempt_count = greatest(job.attempt_count - 1, 0),
-       next_attempt_at = now() + interval '1 second' * CASE WHEN %(is_alone)s THEN
+       next_attempt_at = now() + interval '1 second' * CASE WHEN job.inbox_id = ANY(%(alone)s) THEN
            least(%(longest_s)s, greatest(%(pause_s)s, extract(epoch FROM now() - job.waiting_since) / 4))
            ELSE %(pause_s)s END,
        waiting_since = coalesce(job.waiting_since, now()), note = %(why)s, updated_at = now(),
-       runs_alone = job.runs_alone OR %(is_alone)s
+       runs_alone = job.runs_alone OR job.inbox_id = ANY(%(alone)s)
  WHERE job.inbox_id = ANY(%(inbox_ids)s)
 """
 
 
-def hold_up(lease_id: UUID, inbox_ids: Sequence[int], why: str, *, pause_s: float, is_alone: bool = False) -> int:
+def hold_up(lease_id: UUID, inbox_ids: Sequence[int], why: str, *, pause_s: float, alone: Sequence[int]) -> int:
     """Return those of `inbox_ids` that this lease still holds, due in `pause_s` seconds; returns how many.
 
-    `is_alone`: they were refused while others may not be. From now on each is claimed alone, and its pause grows.
+    Those of `alone` were refused by themselves: from now on each is claimed alone, and its pause grows with its wait.
     """
-    values = {"why": storable(f"held up: {why}"), "pause_s": pause_s, "longest_s": LONGEST_PAUSE_ALONE_S}
+    values: dict[str, Any] = {
+        "why": storable(f"held up: {why}"),
+        "pause_s": pause_s,
+        "longest_s": LONGEST_PAUSE_ALONE_S,
+    }
     with transaction.atomic():
         held = InboxJob.objects.held(lease_id, inbox_ids).lock_keys()
         with connection.cursor() as cursor:
-            cursor.execute(HOLD_UP, {**values, "is_alone": is_alone, "inbox_ids": held})
+            cursor.execute(HOLD_UP, {**values, "alone": list(alone), "inbox_ids": held})
     if held:
         emit(Event.HELD_UP, JobCounts(given_back=len(held)), reason=why)
     return len(held)
@@ -76,11 +81,12 @@ class HoldUps:
         """True if something is left alone, or was and has not been tried since."""
         return any(not held.has_opened for held in self._held.values())
 
-    def begin(self, source: Source, what: str, reason: str) -> float:
-        """Leave `what` of the source alone; returns for how many seconds. Tells of it now and then."""
+    def begin(self, source: Source, what: str, reason: str, event: Event = Event.HOLD_UP_BEGAN) -> float:
+        """Leave `what` of the source alone; returns for how many seconds. Tells of it by `event`, and now and then."""
         held = self._held.setdefault((source.name, what), _Held())
-        held.outage.failed(Event.HOLD_UP_BEGAN, source=source.name, message_type=what, reason=reason)
-        pause_s = min(2.0 ** min(held.outage.count - 1, 10), LONGEST_PAUSE_S) * random.uniform(1 - JITTER, 1)  # noqa: S311 not a secret
+        held.outage.failed(event, source=source.name, message_type=what, reason=reason)
+        pause_s = min(2.0 ** min(held.outage.count - 1, 10), LONGEST_PAUSE_S)
+        pause_s *= random.uniform(1 - JITTER, 1)  # noqa: S311 not a secret
         held.until, held.has_opened = time.monotonic() + pause_s, False
         return pause_s
 

@@ -63,9 +63,7 @@ def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[
     return outcomes
 
 
-def write_answers(
-    claim: Claim, message_type: str, calls: Sequence[Call], hold_ups: HoldUps | None = None
-) -> JobCounts:
+def write_answers(claim: Claim, message_type: str, calls: Sequence[Call], hold_ups: HoldUps | None = None) -> JobCounts:
     """Finish the jobs of calls of one claim and type that have ended. A job that is held up makes its call again."""
     by_id = {call.inbox_id: call for call in calls}
     return work_on(claim, partial(_finish, claim, message_type, by_id), sorted(by_id), hold_ups=hold_ups)

@@ -1,9 +1,9 @@
 """Work: hands claimed jobs to their handler and finishes them in the same transaction.
 
 Effects and status commit together or not at all. Failure modes: a handler raises (each job is then tried alone, so
-that only the culprit fails), the database refuses (the jobs are held up and lose no attempt, db/sqlstates.py), the server
-breaks a deadlock (retried under the same lease), the lease is gone (nothing is written), the connection breaks (raised to
-the worker, which reclaims the jobs that its lease still holds).
+that only the culprit fails), the database refuses (the jobs are held up and lose no attempt: db/sqlstates.py), the
+server breaks a deadlock (retried under the same lease), the lease is gone (nothing is written), the connection breaks
+(raised to the worker, which reclaims the jobs that its lease still holds).
 """
 
 import random
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from inbox.db.blockers import find_blocker
+from inbox.db.blockers import find_blocker, refusal_text
 from inbox.db.errors import is_deadlock, is_lock_timeout, meaning_of
 from inbox.db.sqlstates import Meaning
 from inbox.db.storable import OwnText, error_text
@@ -109,7 +109,7 @@ def _each_alone(
             elif is_refused:
                 return counts + _hold_up(claim, inbox_ids[position:], why, hold_ups)
             else:
-                held = hold_up(claim.lease_id, [inbox_id], why, pause_s=FIRST_PAUSE_ALONE_S, is_alone=True)
+                held = hold_up(claim.lease_id, [inbox_id], why, pause_s=FIRST_PAUSE_ALONE_S, alone=[inbox_id])
                 counts += JobCounts(given_back=held)
             is_refused = why is not None
         else:
@@ -127,11 +127,10 @@ def _why_refused(claim: Claim, error: Exception) -> str | None:
         raise error
     if meaning is Meaning.MESSAGE:
         return None
-    blocker = find_blocker() if is_lock_timeout(error) else None
-    # A statement may take too long by itself, which shows when its job is alone; never count a wait for a lock.
-    if meaning is Meaning.DOUBT and claim.runs_alone and blocker is None:
+    # A statement may take too long by itself, which shows when its job is alone; a wait for a lock is never counted.
+    if meaning is Meaning.DOUBT and claim.runs_alone and not (is_lock_timeout(error) and find_blocker()):
         return None
-    return "; ".join(filter(None, [error_text(error), blocker]))
+    return refusal_text(error)
 
 
 def _hold_up(claim: Claim, inbox_ids: Sequence[int], why: str, hold_ups: HoldUps) -> JobCounts:
@@ -139,14 +138,11 @@ def _hold_up(claim: Claim, inbox_ids: Sequence[int], why: str, hold_ups: HoldUps
 
     A job that is alone already stands for itself, and its type goes on.
     """
-    first, *others = inbox_ids
+    first = inbox_ids[0]
     pause_s = FIRST_PAUSE_ALONE_S
     if not claim.runs_alone:
         pause_s = hold_ups.begin(claim.source, claim.type_of(first), why)
-    count = hold_up(claim.lease_id, [first], why, pause_s=pause_s, is_alone=True)
-    if others:
-        count += hold_up(claim.lease_id, others, why, pause_s=pause_s)
-    return JobCounts(given_back=count)
+    return JobCounts(given_back=hold_up(claim.lease_id, inbox_ids, why, pause_s=pause_s, alone=[first]))
 
 
 def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int], *, is_alone: bool) -> JobCounts:

@@ -36,7 +36,7 @@ LAST_TRIES = 5
 # How often a drain begins a sweep that the database has broken off.
 SWEEP_TRIES = 3
 # The events after which a job is no longer in this worker's hands.
-OWN_JOBS = frozenset([Event.FINISHED, Event.FAILED, Event.GIVEN_BACK, Event.RECLAIMED_OWN])
+OWN_JOBS = frozenset([Event.FINISHED, Event.FAILED, Event.GIVEN_BACK, Event.HELD_UP, Event.RECLAIMED_OWN])
 
 
 class Worker:
@@ -102,9 +102,7 @@ class Worker:
         """One round: answers, reclaim, ingest, claim, work, finish, sweep. True if there may be more to do at once."""
         if self.lane.write_answers(self.registration.presence_id) or self.lane.probe.is_due():
             self.schedule.poll_now()
-        if self.reclaimer.reclaim_due(self.registration.id, self.counts):
-            self.schedule.poll_now()
-        if self.hold_ups.have_opened():
+        if self.reclaimer.reclaim_due(self.registration.id, self.counts) or self.hold_ups.have_opened():
             self.schedule.poll_now()
         if self.schedule.is_time_to_poll(self._has_work):
             self._poll()
@@ -149,12 +147,8 @@ class Worker:
         if source.is_outbound:
             claimed = self.lane.claim_and_call(source, limit, presence_id)
         else:
-            message_types = self.hold_ups.open_types(source)
-            if not message_types:
-                return None
-            claimed = claim(
-                source, worker_id=self.worker_id, limit=limit, presence_id=presence_id, message_types=message_types
-            )
+            types = self.hold_ups.open_types(source)
+            claimed = claim(source, worker_id=self.worker_id, limit=limit, presence_id=presence_id, message_types=types)
             with self.held.holding(claimed):
                 work(claimed, is_stopping=lambda: self.stop.is_asked, hold_ups=self.hold_ups)
         return claimed
@@ -177,10 +171,9 @@ class Worker:
         return not moved and not self.calls and not self.hold_ups
 
     def _has_work(self) -> bool:
-        if self.hold_ups:
-            # It would read what is locked, and wait for that.
-            return True
-        return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
+        sources = [source for source in self.sources if not source.is_outbound or self.calls.room]
+        # While something is held up the question would read what is locked, and wait for that too.
+        return bool(self.hold_ups) or has_work(sources)
 
     def _count(self, event: Event, counts: JobCounts) -> None:
         if event in OWN_JOBS:
@@ -246,9 +239,9 @@ class Worker:
 
     def _wait(self) -> None:
         """Until a notification or an answer comes, or the next timer is due, or a stop is asked for."""
-        timers = [self.schedule.poll, self.reclaimer.gone, self.reclaimer.stale, self.lane.probe, self.hold_ups]
+        timers = [self.schedule.poll, self.reclaimer.gone, self.reclaimer.stale, self.lane.probe]
         timers += [self.calls.heartbeat] * bool(self.calls)
         readers: list[HasFileno] = [self.calls] if self.calls.are_running else []
         if self.registration.presence and self.registration.is_seen:
             readers.append(self.registration.presence)
-        self.stop.wait(min(timer.due_in_s() for timer in timers), *readers)
+        self.stop.wait(min(self.hold_ups.due_in_s(), *(timer.due_in_s() for timer in timers)), *readers)
