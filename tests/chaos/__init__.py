@@ -9,5 +9,6 @@ producers.py writes messages as badly as other programs do
 monkey.py kills, freezes, disconnects, restarts
 strangers.py take all connections of the server for a while
 invariants.py what must hold at any moment, and at the end
+domain/   the traffic of the whole domain: Integration, ClinicalOps, people, the JSON Generator
 audited.py asks the project's own audit at the end
 """

@@ -10,11 +10,13 @@ from pathlib import Path
 import psycopg
 
 from config.embedded_postgres.server import Server
+from tests.chaos import domain
 from tests.chaos.strangers import Strangers
 from tests.support.pooler import Pooler
 from tests.support.zygote import Zygote, is_alive, send_signal
 
 WORKERS = 4
+WORKS = [*[("run_inbox_worker",)] * WORKERS, *domain.workers()]
 # Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
 # seen. A frozen worker wakes before that if others are just at its jobs.
 FREEZE_S = (2.4, 4.5)
@@ -47,10 +49,13 @@ class Monkey:
             "DATABASE_URL": pooler.url if pooler else self.url,
             "DATABASE_DIRECT_URL": self.url if pooler else "",
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            **domain.environment(),
             **({"CHAOS_MUTANT": mutant} if mutant else {}),
         }
         self._zygote = Zygote(environment, log)
         self._workers: list[int] = []
+        self._work_of: dict[int, tuple[str, ...]] = {}
+        self._others: dict[tuple[str, ...], int] = dict.fromkeys(domain.others(seed), 0)
         self._reclaimer: int | None = None
         # Until when, and the jobs that they held by lease only.
         self._frozen: dict[int, tuple[float, set[int]]] = {}
@@ -63,9 +68,14 @@ class Monkey:
     def keep_workers(self) -> None:
         """Replace workers that have ended; most of them share a name, as those of a deployment may."""
         self._workers = [pid for pid in self._workers if is_alive(pid)]
-        while len(self._workers) < WORKERS:
+        for work in (Counter(WORKS) - Counter(self._work_of[pid] for pid in self._workers)).elements():
             name = ["--worker-id", "shared name"] if self.rng.random() < 0.8 else []
-            self._workers.append(self.start("run_inbox_worker", *name))
+            pid = self.start(*work, *name)
+            self._workers.append(pid)
+            self._work_of[pid] = work
+        for other, pid in self._others.items():
+            if not pid or not is_alive(pid):
+                self._others[other] = self.start(*other)
         if self._reclaimer is None or not is_alive(self._reclaimer):
             self._reclaimer = self.start("reclaim_stuck_jobs", "--loop", "--interval", "0.2")
 
@@ -78,6 +88,7 @@ class Monkey:
             self.ask_to_stop: 2,
             self.storm: 1,
             self.kill_reclaimer: 2,
+            self.kill_other: 1,
         }
         action = self.rng.choices(list(actions), list(actions.values()))[0]
         self.counts[action.__name__] += 1
@@ -88,7 +99,7 @@ class Monkey:
 
     def freeze(self) -> None:
         """One or more at once: the others take over, and are at it when these wake up."""
-        count = self.rng.randint(1, WORKERS - 1)
+        count = self.rng.randint(1, len(WORKS) - 1)
         held = {pid: jobs for pid, jobs in self._held_by_lease_only().items() if pid not in self._frozen}
         for pid in list(held)[:count] or self.rng.sample(self._workers, count):
             send_signal(pid, signal.SIGSTOP)
@@ -139,6 +150,16 @@ class Monkey:
         if self._reclaimer is not None:
             send_signal(self._reclaimer, signal.SIGKILL)
 
+    def kill_other(self) -> None:
+        """People's process or the JSON Generator."""
+        send_signal(self.rng.choice(list(self._others.values())), signal.SIGKILL)
+
+    def send_people_home(self) -> None:
+        """Nobody decides any more; the JSON Generator goes on."""
+        for other in [other for other in self._others if other[0] == "chaos_staff"]:
+            pid = self._others.pop(other)
+            send_signal(pid, signal.SIGKILL)
+
     def restart_pooler(self) -> None:
         assert self.pooler is not None
         self.counts["restart_pooler"] += 1
@@ -162,7 +183,7 @@ class Monkey:
     def end(self) -> None:
         """Kill all processes of this run."""
         self.send_strangers_away()
-        for pid in [*self._workers, self._reclaimer]:
-            if pid is not None:
+        for pid in [*self._workers, self._reclaimer, *self._others.values()]:
+            if pid:
                 send_signal(pid, signal.SIGKILL)
         self._zygote.end()

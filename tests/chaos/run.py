@@ -11,10 +11,12 @@ import django
 import psycopg
 
 from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
+from tests.chaos import domain
 from tests.chaos.audited import audited
-from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
+from tests.chaos.domain.account import accounted
+from tests.chaos.invariants import ACCOUNT, ALWAYS, AT_THE_END, broken
 from tests.chaos.monkey import Monkey
-from tests.chaos.producers import MessageIds, Producer, write_backlog
+from tests.chaos.producers import MessageIds, Producer, Witness, write_backlog
 from tests.support.pooler import Pooler
 from tests.support.zygote import is_alive
 
@@ -83,10 +85,12 @@ def _run(monkey: Monkey, seconds: float, seed: int, say) -> dict[str, list[tuple
     ids = MessageIds(monkey.rng)
     with psycopg.connect(url) as connection:
         connection.execute(SCHEMA.read_text())
+    domain.set_up(url)
     write_backlog(url, ids, monkey.rng)
     monkey.keep_workers()
     their_url = monkey.pooler.url if monkey.pooler else url
-    producers = [Producer(their_url, ids, seed + number) for number in range(PRODUCERS)]
+    witnesses = [Witness(their_url, ids, seed + number) for number in range(PRODUCERS)]
+    producers: list[Producer] = [*witnesses, *domain.traffic(their_url, seed)]
     for producer in producers:
         producer.start()
     watch = Watch(url)
@@ -113,11 +117,15 @@ def _run(monkey: Monkey, seconds: float, seed: int, say) -> dict[str, list[tuple
         producer.stop.set()
     for producer in producers:
         producer.join()
+        if producer.error:
+            watch.found["a writer has ended by itself"] = [(producer.error,)]
     if not watch.found:
-        producers[0].bring_everything(url)
+        witnesses[0].bring_everything(url)
+        monkey.send_people_home()
+        domain.bring_everything(url, seed)
         _settle(monkey, watch)
     if not watch.found:
-        watch.found |= audited(url)
+        watch.found |= audited(url) | accounted(url)
     _report(monkey, producers, watch, url, say)
     return watch.found
 
@@ -170,6 +178,9 @@ def _settle(monkey: Monkey, watch: Watch) -> None:
     if not watch.found:
         watch.found |= still_open
     watch.look()
+    if not watch.found:
+        with psycopg.connect(watch.url, autocommit=True) as connection:
+            watch.found |= broken(connection, ACCOUNT)
 
 
 def _report(monkey: Monkey, producers: list[Producer], watch: Watch, url: str, say) -> None:
