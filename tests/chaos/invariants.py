@@ -27,10 +27,10 @@ OF_JOBS = {
            AND (move.old_status = 'DONE' OR move.old_status = 'DEAD' AND job.source = 'chaos')""",
     "good messages are never DEAD": """
         SELECT inbox_id, message_type, errors FROM {jobs} AS job
-         WHERE source = 'chaos' AND status = 'DEAD' AND message_type <> 'poison'""",
+         WHERE source = 'chaos' AND status = 'DEAD' AND message_type NOT IN ('poison', 'killer')""",
     "poison is never DONE": """
         SELECT inbox_id FROM {jobs} AS job
-         WHERE source = 'chaos' AND status = 'DONE' AND message_type = 'poison'""",
+         WHERE source = 'chaos' AND status = 'DONE' AND message_type IN ('poison', 'killer')""",
     "only the process that made the claim finishes it": """
         SELECT finish.inbox_id, claim.process AS claimed_by, finish.process AS finished_by
           FROM {moves} AS finish

@@ -40,14 +40,13 @@ def environment() -> dict[str, str]:
     return {"JSON_GENERATOR_BASE_URL": f"http://127.0.0.1:{port}", **GENERATOR_TIMES}
 
 
-def workers() -> list[tuple[str, ...]]:
-    """The manage.py commands that work on jobs of the domain only; each must be kept alive."""
-    return [("run_clinical_ops_poller",)] * POLLERS
-
-
-def others(seed: int) -> list[tuple[str, ...]]:
-    """The manage.py commands that stand for people and for the JSON Generator; each must be kept alive."""
-    return [("chaos_staff", "--seed", str(seed)), ("chaos_generator", "--seed", str(seed))]
+def commands(seed: int) -> dict[tuple[str, ...], int]:
+    """The manage.py commands that must be kept alive, and how many of each."""
+    return {
+        ("run_clinical_ops_poller",): POLLERS,
+        ("chaos_staff", "--seed", str(seed)): 1,
+        ("chaos_generator", "--seed", str(seed)): 1,
+    }
 
 
 def traffic(url: str, seed: int) -> list[Producer]:
@@ -59,6 +58,3 @@ def traffic(url: str, seed: int) -> list[Producer]:
 def bring_everything(url: str, seed: int) -> None:
     """Give each case what its messages may still wait for; by the address of the server itself."""
     neighbours.bring_everything(url, random.Random(seed))
-
-
-__all__ = ["bring_everything", "environment", "others", "set_up", "traffic", "workers"]

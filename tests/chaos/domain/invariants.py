@@ -109,3 +109,24 @@ ACCOUNT = {
                                  WHERE (said.source, said.message_id) = (message.source, message.message_id)
                                    AND said.kind = message.kind) END""",
 }
+
+# What each of these, and of the differences that account.py finds, is in the table of a campaign.
+HARM = {
+    "lost": (
+        "every committed message of Integration has its job",
+        "every committed answer has its job",
+        "every committed payload has its job",
+        "every committed row is in its table",
+        "no version is gone",
+        "account: a message does not count",
+        "account: there is no packet",
+        "account: there is no decision",
+    ),
+    "twice": (
+        "a packet with versions has exactly one that is active",
+        "a request of a person makes one version",
+        "each request of an outbox is there once",
+        "two clicks of one request get one version, which is there",
+    ),
+    "reopened": ("a job of the domain leaves DEAD only by a recorded move",),
+}

@@ -16,6 +16,6 @@ class Command(BaseCommand):
 
     def handle(self, *args, seed, **options):
         port = urlsplit(settings.JSON_GENERATOR_BASE_URL).port
-        with stopped_by_signals() as stop, ChaosGenerator(os.environ["DATABASE_URL"], port, seed):
+        with stopped_by_signals() as stop, ChaosGenerator(os.environ["CHAOS_URL"], port, seed):
             while not stop.is_asked:
                 stop.wait(60)
