@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from config.embedded_postgres.programs import account, binary, launcher, run
-from tests.support.probe import wait_until
+from tests.support.servers.waiting import wait_until
 
 USER = "serviceops"
 OPTIONS = {
