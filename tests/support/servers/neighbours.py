@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -74,7 +75,7 @@ class Integration(Meanwhile):
 
     def __init__(self, *servers: Server) -> None:
         super().__init__()
-        self.address = {
+        self.address: dict[str, Any] = {
             "host": ",".join("127.0.0.1" for _ in servers),
             "port": ",".join(str(server.port) for server in servers),
             "user": USER,
