@@ -102,12 +102,6 @@ def reclaim_from_the_gone(server_age_s: int) -> list[int]:
     return gone
 
 
-def wait_for_the_end_of(worker: WorkerProcess) -> None:
-    """Until the server has ended the sessions of a process that was killed: then its lock is free."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, worker.id])
-
-
 def end_presence(worker: WorkerProcess) -> None:
     """End the session that holds its lock, as a restart of the server does; the process lives on."""
     with connection.cursor() as cursor:
@@ -115,8 +109,12 @@ def end_presence(worker: WorkerProcess) -> None:
 
 
 @contextmanager
-def elsewhere_lives(worker: WorkerProcess) -> Iterator[None]:
-    """A worker of the same number lives in another installation, whose inbox_worker is another table."""
+def only_elsewhere(worker: WorkerProcess) -> Iterator[None]:
+    """Once the server has ended the sessions of a process that was killed, and its lock is free: a worker of the same
+    number lives in another installation, whose inbox_worker is another table.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, worker.id])
     raw = connection.copy().get_new_connection(connection.get_connection_params())
     try:
         raw.execute("SELECT pg_advisory_lock_shared(%s, 'pg_class'::regclass::oid::int)", [INSTALLATION_CLASS])

@@ -2,8 +2,7 @@
 
 W       a process registers and claims jobs
 R       reclaims from those that are gone     | not from W
-W       is killed with SIGKILL
-E       a worker of the same number registers in another schema
+W       is killed with SIGKILL             | another installation has a worker of the same number
 R       reclaims from those that are gone     | all jobs of W, at once
 
 W       a process registers and claims jobs
@@ -21,14 +20,13 @@ from functools import partial
 from inbox.worker.liveness import GRACE_S
 from verification.gone_workers import (
     JOBS,
-    elsewhere_lives,
     end_presence,
     forget_workers,
+    only_elsewhere,
     reclaim_from_the_gone,
     register_and_leave,
     rows_are_told,
     still_has,
-    wait_for_the_end_of,
     working_process,
 )
 from verification.proof.stage import Stage
@@ -46,8 +44,7 @@ def a_worker_process_is_killed(stage: Stage) -> list[str]:
         if still_has(worker) < JOBS:
             broken.append("a worker that is alive was robbed of its jobs")
         worker.kill()
-        wait_for_the_end_of(worker)
-        with elsewhere_lives(worker):
+        with only_elsewhere(worker):
             look(stage, LONG_AGO_S)
         if still_has(worker):
             broken.append("a worker was killed, and its jobs were not reclaimed at once")
