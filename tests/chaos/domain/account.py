@@ -64,7 +64,12 @@ class Case:
         last = {(one["source"], one["message_id"]): one for one in self.said}
         # Of two contents of one transaction only the last was ever seen.
         contents = {(one["source"], one["message_id"], one["said_at"]): one for one in self.said}
-        kept = {(one["source"], one["message_id"], one["said_at"]): one for one in self.kept}
+        kept: dict[tuple, dict[str, Any]] = {}
+        for one in self.kept:
+            key = (one["source"], one["message_id"], one["said_at"])
+            if key in kept and key[0] != "staff":
+                yield "a message counts twice", one
+            kept[key] = one
         counting = [self._message(one) for one in self.kept if one["source"] == "staff"]
         for key, one in contents.items():
             is_kept = key in kept
