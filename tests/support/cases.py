@@ -93,15 +93,15 @@ def payload_of(version: PacketDecision) -> dict | None:
 def version_by_sql(of: Packet, **columns: Any) -> None:
     """A version that another program has made the active one."""
     before = active(of)
-    columns = {"packet_id": of.pk, "decision_type": "APPROVE", "created_by": "elsewhere"} | columns
+    row: dict[str, Any] = {"packet_id": of.pk, "decision_type": "APPROVE", "created_by": "elsewhere"} | columns
     if before:
-        columns["supersedes_id"] = before.pk
-    names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
+        row["supersedes_id"] = before.pk
+    names, places = ", ".join(row), ", ".join(["%s"] * len(row))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE packet_decision SET is_active = false WHERE packet_id = %s AND is_active", [of.pk])
         cursor.execute(
             f"INSERT INTO packet_decision ({names}, correlation_id) VALUES ({places}, gen_random_uuid())",
-            [*columns.values()],
+            [*row.values()],
         )
 
 
