@@ -49,20 +49,31 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
 
+    def report(self, text: str) -> None:
+        """Print what was done. If it can't be written, stderr says so, and the work that is done does not fail."""
+        try:
+            say(self.stdout, text)
+        except CommandError as error:
+            self.stderr.write(f"{error}; the work itself is done")
+
     def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> None:
-        """Print the one or the other."""
-        say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
+        """Report the one or the other."""
+        self.report(json.dumps(result, allow_nan=False) if is_json else text)
 
 
 @contextmanager
 def stopped_by_signals(left: str = "nothing is left half done") -> Iterator[Stop]:
-    """Gives a Stop that the first SIGTERM or SIGINT sets. The second raises CommandError, which says what is `left`."""
+    """Gives a Stop that the first SIGTERM, SIGINT or SIGHUP sets. The second raises CommandError, which says what is
+    `left`. After the block, signals do what they did before it.
+    """
     stop = Stop()
     stop.install()
     try:
         yield stop
     except StopNow:
         raise CommandError(f"Stopped immediately; {left}.") from None
+    finally:
+        stop.uninstall()
 
 
 @contextmanager

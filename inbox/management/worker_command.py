@@ -1,6 +1,7 @@
 """The body of the worker commands: parse, wire, report. inbox/worker/loop.py does the work."""
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -62,25 +63,26 @@ class WorkerCommand(DatabaseCommand):
                 worker.drain()
             else:
                 worker.run()
-        self._report(worker, time.monotonic() - began)
-        if options["drain"]:
-            self._report_left(worker)
-        self.stdout.flush()
+        self.report(_summary(worker, time.monotonic() - began))
+        for line in _left_lines(worker) if options["drain"] else ():
+            self.report(line)
 
-    def _report(self, worker: Worker, took_s: float) -> None:
-        counts = worker.counts
-        shown = counts.shown()
-        names = ("done", "dead", "failed", "waiting", "given_back")
-        parts = [f"{shown[name]:,} {name.replace('_', ' ')}" for name in names if name in shown]
-        speed = f", {counts.attempted / took_s:,.0f} jobs/s" if counts.attempted and took_s > 0 else ""
-        what = ", ".join(parts) or "nothing was due"
-        self.stdout.write(f"{counts.attempted:,} jobs in {took_s:.1f} s{speed}: {what}")
 
-    def _report_left(self, worker: Worker) -> None:
-        for reason, count in dead_of_worker(worker.worker_id) if worker.counts.dead else []:
-            self.stdout.write(f"Dead: {count:,} {reason}")
-        for group in list_open_jobs():
-            self.stdout.write(_left(group))
+def _summary(worker: Worker, took_s: float) -> str:
+    counts = worker.counts
+    shown = counts.shown()
+    names = ("done", "dead", "failed", "waiting", "given_back")
+    parts = [f"{shown[name]:,} {name.replace('_', ' ')}" for name in names if name in shown]
+    speed = f", {counts.attempted / took_s:,.0f} jobs/s" if counts.attempted and took_s > 0 else ""
+    what = ", ".join(parts) or "nothing was due"
+    return f"{counts.attempted:,} jobs in {took_s:.1f} s{speed}: {what}"
+
+
+def _left_lines(worker: Worker) -> Iterator[str]:
+    for reason, count in dead_of_worker(worker.worker_id) if worker.counts.dead else []:
+        yield f"Dead: {count:,} {reason}"
+    for group in list_open_jobs():
+        yield _left(group)
 
 
 def _left(group: OpenJobs) -> str:

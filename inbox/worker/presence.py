@@ -102,7 +102,7 @@ class Presence:
         return self.id if self.is_seen else None
 
     def fileno(self) -> int:
-        """For select(): readable when there is a notification, or when the connection is gone. Raises PresenceLost."""
+        """For poll(): readable when there is a notification, or when the connection is gone. Raises PresenceLost."""
         try:
             return self._connection.fileno()
         except psycopg.Error as error:

@@ -14,9 +14,9 @@ ALWAYS = {
          WHERE old_status IN ('DONE', 'DEAD') AND new_status <> old_status""",
     "good messages are never DEAD": """
         SELECT inbox_id, message_type, errors FROM integration_inbox
-         WHERE status = 'DEAD' AND message_type <> 'poison'""",
+         WHERE status = 'DEAD' AND message_type NOT IN ('poison', 'killer')""",
     "poison is never DONE": """
-        SELECT inbox_id FROM integration_inbox WHERE status = 'DONE' AND message_type = 'poison'""",
+        SELECT inbox_id FROM integration_inbox WHERE status = 'DONE' AND message_type IN ('poison', 'killer')""",
     "only the process that made the claim finishes it": """
         SELECT finish.inbox_id, claim.process AS claimed_by, finish.process AS finished_by
           FROM chaos_move AS finish
