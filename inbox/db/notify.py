@@ -23,12 +23,12 @@ CHANNEL = "inbox"
 # others, nine tenths of the queue between two steps of one commit. Listeners of other databases, who are told late,
 # leave up to 4 pages of 8 kB in a queue: a sixteenth of the smallest.
 SHARE = 0.1
+QUEUE_USAGE = "pg_notification_queue_usage()"
 # As in the trigger function inbox_notify(). The queue is locked for the commit, by others too; it is no worth waiting.
 NOTIFY = f"""
 SELECT set_config('lock_timeout', '100ms', true), pg_notify('{CHANNEL}', '')
- WHERE coalesce(current_setting('inbox.notify', true), '') <> 'off' AND pg_notification_queue_usage() < {SHARE}
+ WHERE coalesce(current_setting('inbox.notify', true), '') <> 'off' AND {QUEUE_USAGE} < {SHARE}
 """
-SELECT_USAGE = "SELECT pg_notification_queue_usage()"
 
 
 def notify() -> None:
@@ -40,7 +40,7 @@ def queue_usage() -> float | None:
     """How full the server's NOTIFY queue is, 0 to 1; None if this role may not ask. Raises OperationalError."""
     savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with suppress(ProgrammingError), savepoint, connection.cursor() as cursor:
-        cursor.execute(SELECT_USAGE)
+        cursor.execute(f"SELECT {QUEUE_USAGE}")
         return cursor.fetchone()[0]
     return None
 

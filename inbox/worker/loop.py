@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import Error
 
 from inbox.engine.claim import Claim, claim
-from inbox.engine.has_work import has_work
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.job_counts import NO_JOBS, JobCounts
@@ -170,8 +169,10 @@ class Worker:
         return not moved and not self.calls
 
     def _has_work(self) -> bool:
-        self.schedule.set_listening(self.registration.is_seen and self.hints.are_sent())
-        return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
+        sources = [source for source in self.sources if not source.is_outbound or self.calls.room]
+        found = self.hints.look_for_work(sources)
+        self.schedule.set_listening(self.registration.is_seen and self.hints.are_sent)
+        return found
 
     def _count(self, event: Event, counts: JobCounts) -> None:
         if event in OWN_JOBS:

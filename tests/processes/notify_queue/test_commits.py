@@ -13,8 +13,9 @@ from inbox.engine.wake import wake
 from inbox.models import InboxJob
 from inbox.operations.operation import apply
 from inbox.operations.verbs import REQUEUE
+from inbox.worker.hints import Hints
 from tests.processes.notify_queue.conftest import DATABASE
-from tests.support.probe import wait_until
+from tests.support.probe import probe_source, wait_until
 from tests.support.rows import esmd, job, send
 from tests.support.servers.notify_queue import fill, is_full, usage
 from tests.support.status import sql
@@ -88,10 +89,14 @@ def test_writers_stop_at_their_share_however_many_have_rows_in_flight(here, list
 def test_a_role_that_may_not_ask_for_the_queue_writes_all_the_same(here):
     sql("REVOKE EXECUTE ON FUNCTION pg_notification_queue_usage() FROM PUBLIC")
     sql("CREATE ROLE writer; GRANT INSERT ON integration_send_serviceops TO writer")
+    sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO writer")
     try:
         sql("SET ROLE writer")
         sql("INSERT INTO integration_send_serviceops (payload) VALUES ('{}')")
         notify()
+        hints = Hints()
+        assert hints.look_for_work([probe_source()]) is True
+        assert not hints.are_sent
         assert queue_usage() is None
         with transaction.atomic():
             assert queue_usage() is None
