@@ -30,6 +30,7 @@ def test_writers_commit_while_it_is_full_even_if_it_filled_up_after_their_rows(h
     with server.connect(DATABASE) as early:
         early.execute("BEGIN")
         early.execute(INSERT, [1])
+        early.execute(INSERT_CLINICAL)
         fill(stranger)
         early.execute("COMMIT")
     for statement, values in [(INSERT, [1]), (INSERT, [2000]), (INSERT_CLINICAL, []), (DECIDE, [])]:
