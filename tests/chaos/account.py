@@ -46,9 +46,15 @@ class Watch(threading.Thread):
         self.looks += 1
 
     def count_ended(self) -> int:
+        return self._ask("SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')")
+
+    def count_open(self) -> int:
+        """Jobs that have not ended, and messages that are no jobs yet."""
+        return self._ask("SELECT count(*) FROM chaos_message") - self.count_ended()
+
+    def _ask(self, query: str) -> int:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            ended = connection.execute("SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')")
-            [count] = ended.fetchall()[0]
+            [[count]] = connection.execute(query).fetchall()
         return count
 
     def what_is_open(self) -> dict[str, list[tuple]]:
