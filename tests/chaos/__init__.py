@@ -8,6 +8,7 @@ stage.py    its servers, networks and pooler
 processes.py the project's processes, kept alive
 faults/     one class for each kind of fault
 monkey.py   chooses the next fault, and ends those that have lasted long enough
+domain/     the traffic of the whole domain: Integration, ClinicalOps, people, the JSON Generator
 producers.py writes messages as badly as other programs do
 app.py      the source that the workers serve; handlers.py, what they do with a message
 mutants.py  the protections that can be taken away

@@ -49,7 +49,7 @@ class Processes:
 
     @property
     def workers(self) -> list[int]:
-        """The pids of all that claim jobs."""
+        """The pids of all but the reclaimer."""
         return [pid for group in self._workers for pid in group.pids]
 
     def keep(self) -> None:
@@ -59,6 +59,13 @@ class Processes:
             while len(group.pids) < group.count:
                 name = ["--worker-id", "shared name"] if group is self._workers[0] and self._rng.random() < 0.8 else []
                 group.pids.append(self.start(*group.command, *name))
+
+    def dismiss(self, command: str) -> None:
+        """Kill those that run this command, and start no more."""
+        for group in [group for group in self._workers if group.command[0] == command]:
+            self._workers.remove(group)
+            for pid in group.pids:
+                send_signal(pid, signal.SIGKILL)
 
     def kill_reclaimer(self) -> None:
         for pid in self._reclaimer.pids:

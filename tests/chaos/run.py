@@ -12,13 +12,15 @@ from pathlib import Path
 import django
 import psycopg
 
+from tests.chaos import domain
 from tests.chaos.account import Watch
 from tests.chaos.audited import audited
+from tests.chaos.domain.account import accounted
 from tests.chaos.faults.server import Restart
 from tests.chaos.faults.strangers import StayingStrangers
 from tests.chaos.monkey import Monkey
 from tests.chaos.processes import Processes
-from tests.chaos.producers import MessageIds, Producer, write_backlog
+from tests.chaos.producers import MessageIds, Producer, Witness, write_backlog
 from tests.chaos.recovery import Recovery, longest_recoveries
 from tests.chaos.stage import CONNECTIONS, Stage
 from tests.support.zygote import is_alive
@@ -95,10 +97,13 @@ def run(asked: Run) -> Result:
             "DATABASE_URL": stage.their_url,
             "DATABASE_DIRECT_URL": stage.direct_url if stage.pooler else "",
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            "CHAOS_URL": stage.url,
+            **domain.environment(),
             "CHAOS_RECONCILE_EVERY": str(asked.reconcile_every_s),
             **({"CHAOS_MUTANT": asked.mutant} if asked.mutant else {}),
         }
-        processes = Processes(environment, log, rng, behind_pooler=asked.behind_pooler, commands={})
+        commands = domain.commands(asked.seed)
+        processes = Processes(environment, log, rng, behind_pooler=asked.behind_pooler, commands=commands)
         ends.callback(processes.end)
         monkey = Monkey(stage, processes, MessageIds(rng), rng)
         ends.callback(monkey.end_all)
@@ -119,10 +124,12 @@ def _run(monkey: Monkey, asked: Run) -> Result:
     _wait_for_end(processes.start("migrate", "--verbosity", "0"))
     with psycopg.connect(stage.url) as connection:
         connection.execute(SCHEMA.read_text())
+    domain.set_up(stage.url)
     write_backlog(stage.url, monkey.ids, monkey.rng)
     processes.keep()
     their_url = stage.pooler.url if stage.pooler else stage.url
-    producers = [Producer(their_url, monkey.ids, asked.seed + number) for number in range(PRODUCERS)]
+    witnesses = [Witness(their_url, monkey.ids, asked.seed + number) for number in range(PRODUCERS)]
+    producers: list[Producer] = [*witnesses, *domain.traffic(their_url, asked.seed)]
     for producer in producers:
         producer.start()
     watch = Watch(stage.url)
@@ -134,14 +141,18 @@ def _run(monkey: Monkey, asked: Run) -> Result:
         producer.stop.set()
     for producer in producers:
         producer.join()
+        if producer.error:
+            watch.found["a writer has ended by itself"] = [(producer.error,)]
     result = Result(faults=monkey.counts, missing=monkey.missing, broke_s=time.monotonic() - began)
     if not watch.found:
-        producers[0].bring_everything(stage.url)
+        witnesses[0].bring_everything(stage.url)
+        processes.dismiss("chaos_staff")
+        domain.bring_everything(stage.url, asked.seed)
         result.left = watch.count_open()
         _settle(processes, watch, STUCK_AFTER_S + asked.reconcile_every_s)
     result.drained_s = time.monotonic() - began - result.broke_s
     if not watch.found:
-        watch.found |= audited(stage.url)
+        watch.found |= watch.in_all() | audited(stage.url) | accounted(stage.url)
     result.broken = watch.found
     _report(monkey, producers, watch, result, asked.say)
     return result
@@ -211,7 +222,12 @@ def _report(monkey: Monkey, producers: list[Producer], watch: Watch, result: Res
 
 
 REPORT = {
-    "messages": "SELECT count(*) FROM chaos_message",
+    "messages": "SELECT (SELECT count(*) FROM chaos_message) + (SELECT count(*) FROM chaos_said)",
+    "of the domain": """
+        SELECT count(*), CASE WHEN content IS NULL THEN 'broken ' ELSE '' END || kind
+          FROM chaos_said GROUP BY 2 ORDER BY 1 DESC""",
+    "people": "SELECT count(*), verb FROM chaos_click GROUP BY 2 ORDER BY 1 DESC",
+    "requests to the JSON Generator": "SELECT count(*), behaviour FROM chaos_request GROUP BY 2 ORDER BY 1 DESC",
     "jobs": "SELECT count(*), status FROM integration_inbox GROUP BY 2 ORDER BY 2",
     "failed attempts": """
         SELECT count(*), e ->> 'kind' FROM integration_inbox, jsonb_array_elements(errors) AS e GROUP BY 2""",
