@@ -13,8 +13,9 @@ from inbox.db.notify import CHANNEL, notify
 from inbox.engine.give_back import give_back
 from inbox.engine.ingest import ingest
 from inbox.job_counts import NO_JOBS
+from inbox.management.base import user_at_host
 from inbox.models import InboxWorker
-from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost
+from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost, default_worker_id
 from inbox.worker.registration import Registration
 from tests.support.probe import claim_all, lock_waiters, probe_source, wait_until
 from tests.support.rows import send, tracking_id
@@ -243,3 +244,12 @@ def test_a_worker_that_saw_room_when_others_did_too_closes_its_connection_again(
     assert registration.renew(NO_JOBS)
     assert registration.is_seen
     registration.drop()
+
+
+def test_names_of_bytes_that_are_no_text_are_cleaned(monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "h\udcff")
+    registered = Presence(default_worker_id(), "test")
+    row = InboxWorker.objects.get()
+    assert (row.host, row.worker_id[:3]) == ("h?", "h?:")
+    assert user_at_host().endswith("@h?")
+    registered.close()
