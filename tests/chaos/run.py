@@ -149,7 +149,11 @@ def _run(monkey: Monkey, asked: Run) -> Result:
         processes.dismiss("chaos_staff")
         domain.bring_everything(stage.url, asked.seed)
         result.left = watch.count_open()
-        _settle(processes, watch, STUCK_AFTER_S + asked.reconcile_every_s)
+        stuck_after_s = STUCK_AFTER_S + asked.reconcile_every_s
+        _settle(processes, watch, stuck_after_s)
+        # What it writes late, after all requests have ended, must end, too.
+        processes.dismiss("chaos_generator")
+        watch.end(_settle(processes, watch, stuck_after_s))
     result.drained_s = time.monotonic() - began - result.broke_s
     if not watch.found:
         watch.found |= watch.in_all() | audited(stage.url) | accounted(stage.url)
@@ -176,8 +180,8 @@ def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
         asked.say("stopped early: now all must end")
 
 
-def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> None:
-    """No more harm: everything must end by itself. It is stuck if nothing at all ends for a while."""
+def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> dict[str, list[tuple]]:
+    """No more harm: everything must end by itself. Returns what is stuck: nothing at all has ended for a while."""
     still_open, ended, deadline = watch.what_is_open(), -1, 0.0
     while still_open and not watch.found:
         began = time.monotonic()
@@ -188,11 +192,7 @@ def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> None:
         still_open = watch.what_is_open()
         processes.keep()
         time.sleep(max(0.2, 2 * (time.monotonic() - began)))
-    watch.stop.set()
-    watch.join()
-    if not watch.found:
-        watch.found |= still_open
-    watch.look()
+    return still_open
 
 
 def _report(monkey: Monkey, producers: list[Producer], watch: Watch, result: Result, say) -> None:
