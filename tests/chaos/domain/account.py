@@ -111,7 +111,8 @@ class Case:
             one["kind"] == "payload"
             and job is not None
             and (job["status"], job["error_kind"]) == ("DEAD", "Contradiction")
-            and (self.version is None or one["content"].get("answer") != self.version.clinical_decision)
+            and one["content"].get("answer") is not None
+            and (self.version is None or one["content"]["answer"] != self.version.clinical_decision)
         )
 
     def _excuse(self, one) -> bool:
