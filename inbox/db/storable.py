@@ -1,5 +1,6 @@
 """Makes any text fit for the database, so that recording a failure can't fail itself; checks JSON for the same."""
 
+import socket
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
@@ -18,6 +19,11 @@ def storable(text: str, limit: int = MAX_ERROR_LENGTH) -> str:
     """`text` without NUL and lone surrogates (PostgreSQL stores neither), at most `limit` characters."""
     clean = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def host_name() -> str:
+    """The name of this host; bytes of it that are no text become "?"."""
+    return storable(socket.gethostname())
 
 
 class OwnText(Exception):

@@ -78,7 +78,7 @@ class HoldUps:
         self._held: dict[tuple[str, str], _Held] = {}
 
     def __bool__(self) -> bool:
-        """True if something is left alone, or was and has not been tried since."""
+        """True if something is left alone, or was and has not been tried since: to look for work would wait for it."""
         return any(not held.has_opened for held in self._held.values())
 
     def begin(self, source: Source, what: str, reason: str, event: Event = Event.HOLD_UP_BEGAN) -> float:

@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import socket
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from django.db import Error
 from inbox.db.blockers import refusal_text
 from inbox.db.connection_budget import NoRoom, wait_for_room
 from inbox.db.errors import NoDatabase, is_refusal, wait_for_database
+from inbox.db.storable import host_name, storable
 from inbox.monitoring.terminal import say
 from inbox.worker.signals import Stop, StopNow
 
@@ -106,7 +106,7 @@ def user_at_host() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return storable(f"{user}@{host_name()}")
 
 
 def counted(counts: Mapping[str, int], word: str) -> str:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from inbox import registry
+from inbox.db.storable import storable
 from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
@@ -16,6 +17,7 @@ from inbox.monitoring.age import in_words
 from inbox.monitoring.ended_jobs import dead_of_worker
 from inbox.monitoring.open_jobs import OpenJobs, list_open_jobs
 from inbox.worker.calls import CONCURRENCY
+from inbox.worker.direct_way import DirectWay
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence, default_worker_id
 
@@ -34,7 +36,9 @@ class WorkerCommand(DatabaseCommand):
         add_number(parser, "--batch-size", positive_int, settings.INBOX_BATCH_SIZE, "jobs per claim")
         text = "seconds between polls when idle"
         add_number(parser, "--poll-interval", positive_seconds, settings.INBOX_POLL_INTERVAL, text)
-        parser.add_argument("--worker-id", metavar="ID", help="name of this process (default host:pid:random)")
+        parser.add_argument(
+            "--worker-id", type=storable, metavar="ID", help="name of this process (default host:pid:random)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         sources = registry.sources_of(self.command_name)
@@ -54,7 +58,7 @@ class WorkerCommand(DatabaseCommand):
                 max_jobs=options["max_jobs"],
                 concurrency=options.get("concurrency") or CONCURRENCY,
                 stop=stop,
-                register=partial(Presence, worker_id, self.command_name),
+                register=partial(Presence, worker_id, self.command_name, connect=DirectWay().connection),
                 on_progress=lambda counts: progress.advance(counts.total),
             )
             if options["once"]:

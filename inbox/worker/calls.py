@@ -37,9 +37,9 @@ MOST_WRITES = 3
 class Calls:
     """At most `concurrency` calls at a time, and as many again that are prepared and queued."""
 
-    def __init__(self, concurrency: int, *, beat_every_s: float, hold_ups: HoldUps | None = None) -> None:
+    def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
         self.concurrency = concurrency
-        self.hold_ups = HoldUps() if hold_ups is None else hold_ups
+        self.hold_ups = HoldUps()
         self.heartbeat = Timer(beat_every_s)
         self._reset()
 

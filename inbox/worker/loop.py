@@ -13,13 +13,12 @@ from django.conf import settings
 from django.db import Error
 
 from inbox.engine.claim import Claim, claim
-from inbox.engine.has_work import has_work
-from inbox.engine.hold_up import HoldUps
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.registry import Source
 from inbox.worker.calls import CONCURRENCY, Calls
+from inbox.worker.hints import Hints
 from inbox.worker.ingester import Ingester
 from inbox.worker.outbound_lane import OutboundLane
 from inbox.worker.presence import Presence
@@ -68,10 +67,11 @@ class Worker:
         self.counts = NO_JOBS
         self.registration = Registration(worker_id, register)
         self.schedule = Schedule(poll_interval_s)
+        self.hints = Hints()
         self.reclaimer = Reclaimer(batch_size)
-        self.hold_ups = HoldUps()
+        self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
+        self.hold_ups = self.calls.hold_ups
         self.ingester = Ingester(sources, self.hold_ups)
-        self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4, hold_ups=self.hold_ups)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held
         self.lane = OutboundLane(self.calls, self.held, worker_id)
@@ -172,8 +172,11 @@ class Worker:
 
     def _has_work(self) -> bool:
         sources = [source for source in self.sources if not source.is_outbound or self.calls.room]
-        # While something is held up the question would read what is locked, and wait for that too.
-        return bool(self.hold_ups) or has_work(sources)
+        if self.hold_ups:
+            return True
+        found = self.hints.look_for_work(sources)
+        self.schedule.set_listening(self.registration.is_seen and self.hints.are_sent)
+        return found
 
     def _count(self, event: Event, counts: JobCounts) -> None:
         if event in OWN_JOBS:
