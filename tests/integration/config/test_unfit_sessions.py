@@ -14,7 +14,7 @@ from tests.support.servers.harmful_settings import TARGETS, harmed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-POOL = {"min_size": 1, "max_size": 2, "timeout": 20}
+POOL = {"min_size": 1, "max_size": 1, "timeout": 60}
 
 
 @pytest.fixture
