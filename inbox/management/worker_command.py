@@ -17,6 +17,7 @@ from inbox.monitoring.age import in_words
 from inbox.monitoring.ended_jobs import dead_of_worker
 from inbox.monitoring.open_jobs import OpenJobs, list_open_jobs
 from inbox.worker.calls import CONCURRENCY
+from inbox.worker.direct_way import DirectWay
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence, default_worker_id
 
@@ -57,7 +58,7 @@ class WorkerCommand(DatabaseCommand):
                 max_jobs=options["max_jobs"],
                 concurrency=options.get("concurrency") or CONCURRENCY,
                 stop=stop,
-                register=partial(Presence, worker_id, self.command_name),
+                register=partial(Presence, worker_id, self.command_name, connect=DirectWay().connection),
                 on_progress=lambda counts: progress.advance(counts.total),
             )
             if options["once"]:

@@ -9,18 +9,19 @@ there is no presence; claims are then reclaimed by age, and polling finds the wo
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from inbox.db.connection_budget import count_connections
 from inbox.db.notify import CHANNEL
 from inbox.db.storable import host_name
 from inbox.events import Event, emit
 from inbox.models import InboxWorker
+from inbox.worker.direct_way import connect_directly
 
 # With an inbox_worker.id, the key of the advisory lock. Any number that nobody else uses; this is "inbx".
 LOCK_CLASS = 0x696E6278
@@ -52,8 +53,15 @@ class PresenceLost(OperationalError):
 class Presence:
     """One registration of this process: a row of inbox_worker, and the connection that holds its lock."""
 
-    def __init__(self, worker_id: str, command: str, *, has_own_connection: bool = True) -> None:
-        """Connect and register; without a connection of its own, only register. Raises OperationalError."""
+    def __init__(
+        self,
+        worker_id: str,
+        command: str,
+        *,
+        has_own_connection: bool = True,
+        connect: Callable[[], psycopg.Connection] = connect_directly,
+    ) -> None:
+        """Register with a connection that `connect` gives, or without one. Raises OperationalError."""
         self.is_makeshift = not has_own_connection
         if self.is_makeshift:
             self.is_seen = False
@@ -61,7 +69,7 @@ class Presence:
             self.id = InboxWorker.objects.create(instance_id=uuid4(), **names).pk
             return
         try:
-            self._connection = _connect()
+            self._connection = connect()
         except psycopg.OperationalError as error:
             raise OperationalError(str(error)) from error
         try:
@@ -128,16 +136,6 @@ class Presence:
         """Give up the lock."""
         if not self.is_makeshift:
             self._connection.close()
-
-
-def _connect() -> psycopg.Connection:
-    wrapper = connection.copy()
-    wrapper.settings_dict |= settings.DATABASE_DIRECT or {}
-    raw = wrapper.get_new_connection(wrapper.get_connection_params())
-    raw.autocommit = True
-    # It is idle by nature; a server that ends idle sessions would have it registered again and again.
-    raw.execute("SELECT set_config('idle_session_timeout', '0', false)")
-    return raw
 
 
 def _is_direct(raw: psycopg.Connection) -> bool:
