@@ -21,6 +21,11 @@ HARM = {
     "stuck": ("every job has ended",),
 }
 OTHER = "other"
+COUNT_OPEN = """
+SELECT (SELECT count(*) FROM chaos_message) - count(*) FILTER (WHERE source = 'chaos')
+       + count(*) FILTER (WHERE status NOT IN ('DONE', 'DEAD'))
+  FROM integration_inbox
+"""
 
 
 class Watch(threading.Thread):
@@ -41,15 +46,29 @@ class Watch(threading.Thread):
                 self.look()
             pause_s = max(LOOK_EVERY_S, (time.monotonic() - began) / LONGEST_SHARE)
 
+    def end(self, still_open: dict[str, list[tuple]]) -> None:
+        """Look for the last time; `still_open` is what has not ended by itself."""
+        self.stop.set()
+        self.join()
+        if not self.found:
+            self.found |= still_open
+        self.look()
+
     def look(self) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             self.found |= broken(connection, ALWAYS)
         self.looks += 1
 
     def count_ended(self) -> int:
+        return self._ask("SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')")
+
+    def count_open(self) -> int:
+        """Jobs that have not ended, and witness messages that are no jobs yet."""
+        return self._ask(COUNT_OPEN)
+
+    def _ask(self, query: str) -> int:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            ended = connection.execute("SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')")
-            [count] = ended.fetchall()[0]
+            [[count]] = connection.execute(query).fetchall()
         return count
 
     def what_is_open(self) -> dict[str, list[tuple]]:

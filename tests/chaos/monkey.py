@@ -18,12 +18,13 @@ from tests.chaos.stage import Stage
 
 @dataclass
 class Struck:
-    """A fault that is over: when it ended, by this machine's clock.
+    """A fault that is over: when it began and ended, by this machine's clock.
 
     Moves up to `after_move` were made before that, whatever their own times say.
     """
 
     name: str
+    began_at: float
     ended_at: float
     after_move: int
 
@@ -62,6 +63,7 @@ class Monkey:
         """Begin a fault. It does not count if this stage has not what it needs, or the server is away, or refuses."""
         if fault.name in self.missing:
             return
+        fault.began_at = time.time()
         try:
             fault.begin(self)
         except psycopg.Error as error:
@@ -85,7 +87,7 @@ class Monkey:
             fault.end(self)
             if isinstance(fault, ShiftClock):
                 self._last_move = self._find_last_move()
-            self.over.append(Struck(fault.name, time.time(), self._last_move))
+            self.over.append(Struck(fault.name, fault.began_at, time.time(), self._last_move))
 
     def _find_last_move(self) -> int:
         """Moves so far have times of a clock that was wrong."""

@@ -21,7 +21,7 @@ from tests.chaos.faults.strangers import StayingStrangers
 from tests.chaos.monkey import Monkey
 from tests.chaos.processes import Processes
 from tests.chaos.producers import MessageIds, Producer, Witness, write_backlog
-from tests.chaos.recovery import longest_recoveries_s
+from tests.chaos.recovery import Recovery, longest_recoveries
 from tests.chaos.stage import CONNECTIONS, Stage
 from tests.support.zygote import is_alive
 
@@ -44,9 +44,10 @@ class Result:
     messages: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     missing: dict[str, str] = field(default_factory=dict)
-    recovery_s: dict[str, float] = field(default_factory=dict)
-    # How long faults struck, and how long the calm took in which the rest ended.
+    recoveries: dict[str, Recovery] = field(default_factory=dict)
+    # How long faults struck, how many jobs were open then, and how long the calm took in which they ended.
     broke_s: float = 0.0
+    left: int = 0
     drained_s: float = 0.0
     deadlocks: int = 0
 
@@ -147,7 +148,12 @@ def _run(monkey: Monkey, asked: Run) -> Result:
         witnesses[0].bring_everything(stage.url)
         processes.dismiss("chaos_staff")
         domain.bring_everything(stage.url, asked.seed)
-        _settle(processes, watch, STUCK_AFTER_S + asked.reconcile_every_s)
+        result.left = watch.count_open()
+        stuck_after_s = STUCK_AFTER_S + asked.reconcile_every_s
+        _settle(processes, watch, stuck_after_s)
+        # What it writes late, after all requests have ended, must end, too.
+        processes.dismiss("chaos_generator")
+        watch.end(_settle(processes, watch, stuck_after_s))
     result.drained_s = time.monotonic() - began - result.broke_s
     if not watch.found:
         watch.found |= watch.in_all() | audited(stage.url) | accounted(stage.url)
@@ -174,8 +180,8 @@ def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
         asked.say("stopped early: now all must end")
 
 
-def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> None:
-    """No more harm: everything must end by itself. It is stuck if nothing at all ends for a while."""
+def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> dict[str, list[tuple]]:
+    """No more harm: everything must end by itself. Returns what is stuck: nothing at all has ended for a while."""
     still_open, ended, deadline = watch.what_is_open(), -1, 0.0
     while still_open and not watch.found:
         began = time.monotonic()
@@ -186,11 +192,7 @@ def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> None:
         still_open = watch.what_is_open()
         processes.keep()
         time.sleep(max(0.2, 2 * (time.monotonic() - began)))
-    watch.stop.set()
-    watch.join()
-    if not watch.found:
-        watch.found |= still_open
-    watch.look()
+    return still_open
 
 
 def _report(monkey: Monkey, producers: list[Producer], watch: Watch, result: Result, say) -> None:
@@ -209,12 +211,14 @@ def _report(monkey: Monkey, producers: list[Producer], watch: Watch, result: Res
             say(f"{title}: " + ", ".join(" ".join(map(str, row)) for row in connection.execute(query)))
         [[result.messages]] = connection.execute(REPORT["messages"]).fetchall()
     result.deadlocks = monkey.stage.count_in_logs("deadlock detected")
-    result.recovery_s = longest_recoveries_s(monkey.stage.url, monkey.over)
+    result.recoveries = longest_recoveries(monkey.stage.url, monkey.over)
     say(f"deadlocks: {result.deadlocks}")
-    if result.recovery_s:
-        name, longest_s = max(result.recovery_s.items(), key=lambda item: item[1])
-        say(f"longest time without a job done: {longest_s:.1f} s, after {name}")
-    say(f"invariants asked {watch.looks} times; all had ended {result.drained_s:.0f} s after the last fault")
+    if result.recoveries:
+        name, longest = max(result.recoveries.items(), key=lambda item: item[1].s)
+        meanwhile = f"; meanwhile: {', '.join(sorted(longest.meanwhile))}" if longest.meanwhile else ""
+        say(f"longest recovery: {longest.s:.1f} s, after {name}{meanwhile}")
+    say(f"invariants asked {watch.looks} times")
+    say(f"after the last fault {result.left} jobs were open; they ended in {result.drained_s:.0f} s")
 
 
 REPORT = {

@@ -20,6 +20,7 @@ from tests.chaos.producers import Producer
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 POLLERS = 2
+STAFF = 2
 GENERATOR_TIMES = {
     "JSON_GENERATOR_CONNECT_TIMEOUT": "1",
     "JSON_GENERATOR_READ_TIMEOUT": "1",
@@ -44,7 +45,7 @@ def commands(seed: int) -> dict[tuple[str, ...], int]:
     """The manage.py commands that must be kept alive, and how many of each."""
     return {
         ("run_clinical_ops_poller",): POLLERS,
-        ("chaos_staff", "--seed", str(seed)): 1,
+        ("chaos_staff", "--seed", str(seed)): STAFF,
         ("chaos_generator", "--seed", str(seed)): 1,
     }
 

@@ -32,9 +32,12 @@ WITH written AS (
     RETURNING message_id, decision_tracking_id, created_at, is_deleted
 )
 """ + RECORD.format(said_at="written.created_at")
-# Skips a row that others have: the writer may hold it itself, in a transaction that commits late.
+# Skips a row that others have: the writer may hold it itself, in a transaction that commits late. Where a row says the
+# same already, nothing is said.
 UPDATE_ROW = """
-WITH free AS (SELECT message_id FROM {table} WHERE message_id = %(message_id)s FOR UPDATE SKIP LOCKED),
+WITH free AS (
+    SELECT message_id FROM {table} WHERE message_id = %(message_id)s AND ({differs}) FOR UPDATE SKIP LOCKED
+),
 written AS (
     UPDATE {table} AS row SET {changes} FROM free WHERE row.message_id = free.message_id
     RETURNING row.message_id, row.decision_tracking_id, row.created_at, row.is_deleted
@@ -67,10 +70,11 @@ def insert(cursor: psycopg.Cursor, tracking: UUID, said: Iterable[Said], created
 
 
 def rewrite(cursor: psycopg.Cursor, message_id: int, said: Said) -> bool:
-    """Let the row say this instead; False if there is no such row, or somebody else has it."""
+    """Let the row say this instead; False if it does, there is no such row, or somebody else has it."""
     columns = as_columns(said.columns)
     changes = ", ".join(f"{name} = {_place(name)}" for name in columns)
-    sql = UPDATE_ROW.format(table=_table(said), changes=changes)
+    differs = " OR ".join(f"{name} IS DISTINCT FROM {_place(name)}" for name in columns)
+    sql = UPDATE_ROW.format(table=_table(said), changes=changes, differs=differs)
     return bool(cursor.execute(sql, columns | {"message_id": message_id, "said": _recorded([said])}).fetchall())
 
 

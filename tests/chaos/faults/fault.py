@@ -23,6 +23,8 @@ class Fault:
     # For the table.
     name: ClassVar[str]
     does: ClassVar[str]
+    # By this machine's clock, and by its monotonic clock.
+    began_at: float = 0.0
     until: float = 0.0
 
     @classmethod

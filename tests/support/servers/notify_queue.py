@@ -1,7 +1,7 @@
 """The NOTIFY queue of a server, blocked and filled as strangers do it. One queue serves all databases of a server."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -24,26 +24,29 @@ def blocked(raw: psycopg.Connection) -> Iterator[int]:
     try:
         yield raw.info.backend_pid
     finally:
-        raw.execute("ROLLBACK")
-        raw.execute(f"UNLISTEN {CHANNEL}")
+        # Somebody may have ended the session.
+        with suppress(psycopg.OperationalError):
+            raw.execute("ROLLBACK")
+            raw.execute(f"UNLISTEN {CHANNEL}")
 
 
 def fill(raw: psycopg.Connection, share: float = 1.0) -> None:
     """Notify, in autocommit, until the queue is so full; for 1, until the server refuses."""
-    while share == 1.0 or usage(raw) < share:
-        try:
+    while usage(raw) < share:
+        with suppress(psycopg.errors.ProgramLimitExceeded):
             raw.execute("SELECT pg_notify(%s, %s)", [CHANNEL, PAGEFUL])
-        except psycopg.errors.ProgramLimitExceeded:
-            return
 
 
 def usage(raw: psycopg.Connection) -> float:
-    """How full the queue is, 0 to 1."""
-    return raw.execute("SELECT pg_notification_queue_usage()").fetchone()[0]
+    """How full the queue is, 0 to 1. To ask makes the server drop what nobody waits for, which it else does lazily."""
+    row = raw.execute("SELECT pg_notification_queue_usage()").fetchone()
+    assert row
+    return row[0]
 
 
 def is_full(raw: psycopg.Connection) -> bool:
     """True if the server refuses a notification."""
+    usage(raw)
     try:
         raw.execute(f"NOTIFY {CHANNEL}")
     except psycopg.errors.ProgramLimitExceeded:

@@ -96,7 +96,7 @@ class Side(asyncio.Protocol):
     def __init__(self, network: Network, other: "Side | None" = None) -> None:
         self.network = network
         self.other = other
-        self.is_silent = other is not None and other.is_silent
+        self.is_silent: bool = other is not None and other.is_silent
         self._early: list[bytes] = []
 
     def connection_made(self, transport) -> None:
