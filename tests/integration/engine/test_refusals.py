@@ -9,10 +9,12 @@ from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.monitoring.open_jobs import list_open_jobs
 from inbox.monitoring.waiting import why_waiting
+from inbox.worker.ingester import ROWS
+from inbox.worker.loop import Worker
 from tests.support.log_lines import lines
 from tests.support.outbound import Service, outbound_source, outbound_worker
 from tests.support.probe import claim_all, leave_witnesses, many_jobs, probe_source, witnesses
-from tests.support.rows import job, seconds_ago
+from tests.support.rows import job, seconds_ago, send
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("witness_table")]
 
@@ -154,6 +156,25 @@ def test_a_pause_is_told_once_and_its_end_too():
     assert written[0]["reason"] == "the disk of the database is full"
     assert written[1]["count"] == 4
     assert not hold_ups
+
+
+def test_a_worker_leaves_alone_what_was_refused_and_goes_on_with_the_rest():
+    job(), job(message_type="other")
+    send({})
+    source = probe_source()
+    source.handles("other")(leave_witnesses)
+    worker = Worker(sources=[source], worker_id="w", batch_size=9, poll_interval_s=1)
+    for what in ("probe", ROWS):
+        worker.hold_ups.begin(source, what, "a lock was not given in time")
+    # A pause of this test lasts until it is ended here.
+    worker.hold_ups.have_opened = lambda: False
+    worker.hold_ups.is_open = lambda source, what: what == "other"
+    assert worker.once().done == 1
+    assert list(InboxJob.objects.values_list("message_type", "status")) == [("probe", "NEW"), ("other", "DONE")]
+    del worker.hold_ups.is_open
+    for what in ("probe", ROWS):
+        worker.hold_ups.end(source, what)
+    assert worker.drain().done == 3
 
 
 @pytest.mark.parametrize("half", ["prepare", "finish"])

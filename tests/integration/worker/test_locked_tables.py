@@ -12,8 +12,11 @@ from inbox import registry
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.models import InboxJob
+from inbox.worker.calls import MOST_WRITES
 from inbox.worker.loop import Worker
 from packets.models import Packet
+from tests.support.outbound import Service, outbound_source, outbound_worker
+from tests.support.outbound import running as outbound_running
 from tests.support.probe import claim_all, many_jobs, probe_source, wait_until
 from tests.support.rows import esmd, send, tracking_id
 
@@ -108,6 +111,24 @@ def test_an_inbox_that_is_locked_while_a_claim_is_in_hand_costs_no_attempt():
             wait_until(is_done(MESSAGES))
     assert Event.GIVEN_BACK in told
     assert set(InboxJob.objects.values_list("attempt_count", "last_error", "runs_alone")) == {(1, None, False)}
+
+
+def test_the_answer_of_a_call_is_kept_while_the_inbox_is_locked(monkeypatch):
+    refusals: list[int] = []
+    monkeypatch.setattr("inbox.worker.recovery.jittered_pause_s", lambda: refusals.append(1) or 0.01)
+    many_jobs(1)
+    # It would be blamed if its answer counted as one that breaks the connection.
+    InboxJob.objects.update(runs_alone=True)
+    service = Service()
+    with other_session() as other, outbound_running(outbound_worker(outbound_source(service)), service=service):
+        service.wait_for(1)
+        other.execute("LOCK TABLE integration_inbox IN ACCESS EXCLUSIVE MODE")
+        service.open()
+        wait_until(lambda: len(refusals) > MOST_WRITES + 2)
+        other.rollback()
+        wait_until(is_done(1))
+    assert list(InboxJob.objects.values_list("attempt_count", "errors")) == [(1, [])]
+    assert service.calls == {1: 1}
 
 
 def test_rows_of_a_locked_table_are_ingested_when_it_is_free():
