@@ -7,7 +7,9 @@ from inbox.db.sqlstates import KNOWN, Meaning, known
 from inbox.engine.hold_up import HoldUps
 from inbox.engine.work import work
 from inbox.models import InboxJob
+from inbox.monitoring.diagnosis import find_stalls
 from inbox.monitoring.open_jobs import list_open_jobs
+from inbox.monitoring.snapshot import take_snapshot
 from inbox.monitoring.waiting import why_waiting
 from inbox.worker.ingester import ROWS
 from inbox.worker.loop import Worker
@@ -15,6 +17,7 @@ from tests.support.log_lines import lines
 from tests.support.outbound import Service, outbound_source, outbound_worker
 from tests.support.probe import claim_all, leave_witnesses, many_jobs, probe_source, witnesses
 from tests.support.rows import job, seconds_ago, send
+from tests.support.workers import worker as worker_row
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("witness_table")]
 
@@ -216,3 +219,8 @@ def test_people_are_told_why_a_job_is_held_up():
     job(**intake)
     assert [(group.count, group.why) for group in list_open_jobs() if not group.is_due] == [(1, note)]
     assert why_waiting(held).startswith(f"It is {note}. The next attempt is in ")
+    worker_row(command="run_inbox_worker", last_seen_at=seconds_ago(0))
+    assert find_stalls(take_snapshot(None)) == []
+    InboxJob.objects.filter(pk=held.pk).update(waiting_since=seconds_ago(365))
+    [stall] = find_stalls(take_snapshot(None))
+    assert stall.why == f"1 job is {note}, for 6 min"
