@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 from django.db import OperationalError, connection
 
-from inbox.db.connecting import is_hurried
+from inbox.db.connecting import HURRIED_TIMEOUT_S, is_hurried
 from inbox.worker.signals import Stop
 
 NEVER_S = 600
@@ -41,6 +41,7 @@ def test_it_ends_the_attempt_and_the_next_one_is_short(stop):
         assert stop.is_asked
         with pytest.raises(OperationalError, match="timeout"), wrapper.wrap_database_errors:
             wrapper.get_new_connection(parameters)
+        assert parameters["connect_timeout"] == HURRIED_TIMEOUT_S
         clients[0].close()
     stop.uninstall()
     assert not is_hurried()
