@@ -61,7 +61,9 @@ class Run:
     seed: int
     mutant: str | None = None
     behind_pooler: bool = False
-    is_whole: bool = False
+    # What no run of the tests needs: see Stage.
+    has_disks: bool = False
+    has_clocks: bool = False
     # If harm was found, the folder is left with logs and a dump of the database.
     keeps_evidence: bool = False
     plan: tuple = PLAN
@@ -92,7 +94,14 @@ def run(asked: Run) -> Result:
         + (f", without a protection: {asked.mutant}" if asked.mutant else "")
     )
     with ExitStack() as ends:
-        stage = ends.enter_context(Stage(asked.folder, behind_pooler=asked.behind_pooler, is_whole=asked.is_whole))
+        stage = ends.enter_context(
+            Stage(
+                asked.folder,
+                behind_pooler=asked.behind_pooler,
+                has_disks=asked.has_disks,
+                has_clocks=asked.has_clocks,
+            )
+        )
         environment = {
             "DATABASE_URL": stage.their_url,
             "DATABASE_DIRECT_URL": stage.direct_url if stage.pooler else "",
