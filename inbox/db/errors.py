@@ -5,6 +5,7 @@ import time
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
+from inbox.db.session_proof import refusal
 from inbox.db.sqlstates import Meaning, known
 from inbox.db.storable import error_text
 
@@ -57,7 +58,10 @@ class NoDatabase(Exception):
 
 
 def wait_for_database(timeout_s: float) -> None:
-    """Connect, trying again with growing, jittered pauses for `timeout_s` seconds. Raises NoDatabase."""
+    """Connect, trying again with growing, jittered pauses for `timeout_s` seconds.
+
+    Raises NoDatabase, and OperationalError at once if the session is unfit: that does not end by itself.
+    """
     deadline = time.monotonic() + timeout_s
     pause_s = 0.1
     while True:
@@ -65,6 +69,8 @@ def wait_for_database(timeout_s: float) -> None:
             connection.close()
             connection.ensure_connection()
         except OperationalError as error:
+            if refusal(error):
+                raise
             if time.monotonic() + pause_s > deadline:
                 reason = error_text(error).strip().splitlines()[0]
                 raise NoDatabase(f"could not reach the database for {timeout_s:g} s: {reason}") from error
