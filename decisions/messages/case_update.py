@@ -129,4 +129,6 @@ def _why_ignored(item: NewMessage, counts: Mapping[str, DecisionMessage], *, cha
         return None if changes else SAME
     is_same = counted is not None and counted.content == item.message.content
     why = SAME if is_same else NEWER[Kind(item.message.kind)]
+    if item.message.created_at is None and not is_same:
+        why += "; its own created_at can't be read, so it counts as the oldest"
     return f"{why}; {ENDS}" if item.version else why
