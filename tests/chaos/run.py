@@ -176,7 +176,9 @@ def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
     planned = [(began + asked.seconds * share, fault) for share, fault in asked.plan]
     next_act = began
     try:
-        while not watch.found and (time.monotonic() < began + asked.seconds or monkey.lasts(StayingStrangers)):
+        while not watch.found and (
+            time.monotonic() < began + asked.seconds or planned or monkey.lasts(StayingStrangers)
+        ):
             if planned and time.monotonic() > planned[0][0]:
                 monkey.strike(planned.pop(0)[1]())
             if time.monotonic() >= next_act:
