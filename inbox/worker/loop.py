@@ -104,7 +104,7 @@ class Worker:
             self.schedule.poll_now()
         if self.schedule.is_time_to_poll(self._has_work):
             self._poll()
-        if self.ingester.sweep_on():
+        if self.ingester.sweep_on(has_backlog=self.schedule.has_backlog):
             self.schedule.poll_now()
         return self.ingester.is_sweeping or not self.schedule.is_idle
 

@@ -1,9 +1,13 @@
-"""Every worker is a reclaimer too: it looks for lost workers each second, and for stale claims now and then."""
+"""Every worker is a reclaimer too: it looks for lost workers each second, and for stale claims now and then.
+
+On the way it sees whether the database's clock has jumped, and puts right what that leaves (clock.py).
+"""
 
 from django.conf import settings
 
 from inbox.engine.reclaim import reclaim_all_stale
 from inbox.job_counts import JobCounts
+from inbox.worker.clock import ClockWatch, make_sweeps_due, move_times
 from inbox.worker.liveness import find_gone, reclaim_from_gone
 from inbox.worker.timer import Timer
 
@@ -17,6 +21,8 @@ class Reclaimer:
         self.batch_size = batch_size
         self.gone = Timer(FIND_GONE_EVERY_S)
         self.stale = Timer(settings.INBOX_STALE_AFTER / 4)
+        self._clock = ClockWatch()
+        self._has_looked = False
 
     def reclaim_due(self, own_id: int | None, counts: JobCounts) -> bool:
         """Reclaim as far as it is due; True if that brought jobs.
@@ -26,10 +32,23 @@ class Reclaimer:
         limits = {"max_attempts": settings.INBOX_MAX_ATTEMPTS, "batch_size": self.batch_size}
         reclaimed = False
         if self.gone.is_due():
-            gone = find_gone(own_id, counts)
+            gone = find_gone(own_id, counts, tell_time=self._clock.tell)
             reclaimed = bool(gone and reclaim_from_gone(gone, **limits))
+            reclaimed = self._follow_clock() or reclaimed
             self.gone.restart()
         if self.stale.is_due():
             reclaimed = bool(reclaim_all_stale(stale_after_s=settings.INBOX_STALE_AFTER, **limits)) or reclaimed
-            self.stale.restart()
+            self.stale.restart(settings.INBOX_STALE_AFTER / 4)
         return reclaimed
+
+    def _follow_clock(self) -> bool:
+        """Put right what a jump of the database's clock leaves; True if that made jobs due."""
+        if abs(self._clock.jumped_s) > settings.INBOX_STALE_AFTER / 4:
+            # Claims look older than they are until those who are at them have renewed them.
+            self.stale.restart(settings.INBOX_STALE_AFTER / 2)
+        if self._clock.has_gone_back:
+            make_sweeps_due()
+        elif self._has_looked:
+            return False
+        self._has_looked = True
+        return bool(move_times(batch_size=self.batch_size))
