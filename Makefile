@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MESSAGES ?= 1000
 
-.PHONY: help run demo test lint types check verify expected chaos mutants bench stop clean
+.PHONY: help run demo test lint types check verify expected chaos campaign mutants bench stop clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -49,6 +49,9 @@ expected: .venv/installed-dev .env ## Write down what the migrations make, which
 
 chaos: .venv/installed-dev ## Break everything for SECONDS=300 and check that nothing is lost; POOLER=1: behind PgBouncer
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(POOLER),--pooler)
+
+campaign: .venv/installed-dev ## Break everything in SLICES=1 of SECONDS=300, with all kinds of faults, and keep the results
+	@$(BIN)/python -m tests.chaos.campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SLICES),--slices $(SLICES)) $(if $(SEED),--seed $(SEED))
 
 mutants: .venv/installed-dev ## Check that the chaos test fails without each protection
 	@$(BIN)/python -m tests.chaos.all_mutants

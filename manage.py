@@ -4,8 +4,16 @@
 import os
 import sys
 
+from config import process
+from config.early_stop import end_on_signals
+from config.standard_streams import open_standard_streams
+
 
 def main() -> None:
+    open_standard_streams()
+    process.kind = process.kind_of(sys.argv)
+    if process.is_background():
+        end_on_signals()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         from django.conf import settings
@@ -13,11 +21,9 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError:
         sys.exit("manage.py: Django is not installed for this Python. Type `make run`, then use .venv/bin/python.")
-    from config import process
     from config.logs import report_uncaught
     from config.startup import start_database_for
 
-    process.kind = process.kind_of(sys.argv)
     try:
         start_database_for(sys.argv)
     except ImproperlyConfigured as error:

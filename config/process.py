@@ -12,8 +12,15 @@ KINDS = {
     "reclaim_stuck_jobs": "reclaimer",
 }
 
+BACKGROUND = {"worker", "poller", "reclaimer"}
+
 # One of KINDS' values, or COMMAND. Set before the settings are read, by manage.py and wsgi.py.
 kind = COMMAND
+
+
+def is_background() -> bool:
+    """True for a process that runs all day and by itself."""
+    return kind in BACKGROUND
 
 
 def kind_of(argv: Sequence[str]) -> str:

@@ -1,16 +1,32 @@
 """Admin pages of decisions and of the messages about them."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.utils.html import format_html
 
 from decisions.models import ClinicalOpsMessage, DecisionMessage, PacketDecision, SendClinicalOps, SendIntegration
 from decisions.packet_page.admin import DecidedPacketAdmin
 from inbox.admin_pages.read_only import ReadOnlyAdmin
+from packets.links import link_to
 
 __all__ = ["DecidedPacketAdmin"]
 
 
 STATUSES = ["decision_type", "operational_decision", "clinical_decision", "esmd_request_status", "utn_status"]
 OUTBOX = ["message_id", "decision_tracking_id", "dedupe_key", "message_status_id"]
+
+
+@admin.display(description="esmd payload")
+def payload_message(version: PacketDecision) -> str | None:
+    """A link to the message that holds the payload of the version."""
+    digest = version.esmd_payload_digest
+    messages = DecisionMessage.objects.filter(packet=version.packet_id, content__payload_digest=digest)
+    key = messages.order_by("pk").values_list("pk", flat=True).first() if digest else None
+    if key is None:
+        return None
+    link = link_to(DecisionMessage, key, "Decision message", f"in message {key}")
+    return format_html('<a href="{}">{}</a>', link.url, link.text)
 
 
 @admin.register(PacketDecision)
@@ -28,6 +44,9 @@ class PacketDecisionAdmin(ReadOnlyAdmin):
     list_select_related = ["packet"]
     search_fields = ["packet_decision_id", "packet__external_id", "packet__decision_tracking_id", "correlation_id"]
     search_help_text = "A decision's number, a packet id, a decision tracking id or a correlation id, in full."
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        return [*super().get_fields(request, obj), payload_message]
 
 
 @admin.register(DecisionMessage)

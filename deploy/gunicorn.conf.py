@@ -2,6 +2,10 @@
 
 import os
 
+from config.standard_streams import open_standard_streams
+
+# Before the first socket is opened.
+open_standard_streams()
 bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
 # Database sessions: workers x DB_WEB_POOL_SIZE (4), within DB_CONNECTIONS_RESERVED (20) on all hosts together.
 workers = int(os.environ.get("WEB_WORKERS", "2"))

@@ -48,6 +48,8 @@ class Event(Enum):
     POOLER_BETWEEN = "inbox.worker", "info", "behind a pooler: no presence, no LISTEN; DATABASE_DIRECT_URL gives both"
     CONNECTIONS_SCARCE = "inbox.worker", "warning", "database connections are scarce"
     CONNECTIONS_FREE = "inbox.worker", "info", "database connections are free again"
+    HINTS_STOPPED = "inbox.worker", "warning", "the NOTIFY queue is filling up; polling instead"
+    HINTS_SENT = "inbox.worker", "info", "notifications of new work are sent again"
     PRESENCE_LOST = "inbox.worker", "warning", "presence lost; registering again"
     CONNECTION_LOST = "inbox.worker", "warning", "connection lost; connecting again"
     DATABASE_REFUSED = "inbox.worker", "warning", "the database refused; going on"

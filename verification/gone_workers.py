@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from inbox.job_counts import NO_JOBS
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker.liveness import find_gone, reclaim_from_gone
-from inbox.worker.presence import INSERT_WORKER, LOCK_CLASS, Presence
+from inbox.worker.presence import INSERT_WORKER, INSTALLATION_CLASS, LOCK_CLASS, Presence
 from verification.patches import patched
 from verification.scenes import end_jobs
 from verification.steps import new_jobs
@@ -102,16 +102,26 @@ def reclaim_from_the_gone(server_age_s: int) -> list[int]:
     return gone
 
 
-def wait_for_the_end_of(worker: WorkerProcess) -> None:
-    """Until the server has ended the sessions of a process that was killed: then its lock is free."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, worker.id])
-
-
 def end_presence(worker: WorkerProcess) -> None:
     """End the session that holds its lock, as a restart of the server does; the process lives on."""
     with connection.cursor() as cursor:
         cursor.execute(END_PRESENCE, [LOCK_CLASS, worker.id])
+
+
+@contextmanager
+def only_elsewhere(worker: WorkerProcess) -> Iterator[None]:
+    """Once the server has ended the sessions of a process that was killed, and its lock is free: a worker of the same
+    number lives in another installation, whose inbox_worker is another table.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, worker.id])
+    raw = connection.copy().get_new_connection(connection.get_connection_params())
+    try:
+        raw.execute("SELECT pg_advisory_lock_shared(%s, 'pg_class'::regclass::oid::int)", [INSTALLATION_CLASS])
+        raw.execute("SELECT pg_advisory_lock_shared(%s, %s)", [LOCK_CLASS, worker.id])
+        yield
+    finally:
+        raw.close()
 
 
 def still_has(worker: WorkerProcess) -> int:

@@ -32,7 +32,7 @@ def poll_ahead() -> None:
         poll()
 
 
-def poll_far_behind() -> None:
+def poll_behind() -> None:
     """One poll of one row that reads the last hour again, not half a second."""
     with without_text("inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK", "'0.5 seconds'", "'1 hour'"):
         poll(limit=1)

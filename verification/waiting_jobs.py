@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import F
 
 from inbox.api import LockedJob, Outcome, Source, done, not_ready
-from inbox.engine.backoff import JITTER
+from inbox.engine.backoff import EARLY_LOOKS_S, JITTER
 from inbox.engine.claim import claim
 from inbox.engine.work import work
 from inbox.models import InboxJob
@@ -50,8 +49,8 @@ class WaitingJob:
         open_packet(self._row.decision_tracking_id, channel=Channel.FAX, by="verify_locks", reason="a proof")
 
     def let_time_pass(self) -> None:
-        """The first step of INBOX_BACKOFF passes, with its jitter."""
-        passed = timedelta(seconds=settings.INBOX_BACKOFF[0] * (1 + JITTER))
+        """The time until the first early look passes, with its jitter."""
+        passed = timedelta(seconds=EARLY_LOOKS_S[0] * (1 + JITTER))
         InboxJob.objects.filter(pk=self._row.pk).update(next_attempt_at=F("next_attempt_at") - passed)
 
     def end(self) -> str:

@@ -39,6 +39,7 @@ class InboxCollector(Collector):
         yield from _sources(snapshot)
         yield from _history(snapshot)
         yield from _connections(snapshot)
+        yield from _notify_queue(snapshot)
 
 
 def _jobs(snapshot: Snapshot) -> Iterator[Metric]:
@@ -93,6 +94,13 @@ def _connections(snapshot: Snapshot) -> Iterator[Metric]:
     text = "How much of what the web leaves is in use, by any client; from 1 on, no worker starts."
     yield _gauge("inbox_database_connections_used_ratio", text, found.used)
     yield _gauge("inbox_oldest_transaction_seconds", "Age of the oldest transaction.", oldest_s)
+
+
+def _notify_queue(snapshot: Snapshot) -> Iterator[Metric]:
+    queue = snapshot.notify_queue
+    yield _gauge("inbox_notify_queue_usage_ratio", "How full the server's NOTIFY queue is.", queue.usage)
+    text = "The pid of the session to blame while that queue is filling up, if one can be seen; 0 if not."
+    yield _gauge("inbox_notify_queue_blocked_by_pid", text, queue.suspects[0].pid if queue.suspects else 0)
 
 
 def _gauge(name: str, text: str, value: float | None) -> Metric:

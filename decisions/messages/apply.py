@@ -33,7 +33,8 @@ def apply_messages(messages: Sequence[NewMessage]) -> None:
     for item in messages:
         by_packet[item.case.packet.pk].append(item)
     known: dict[int, list[DecisionMessage]] = defaultdict(list)
-    for message in DecisionMessage.objects.filter(packet__packet_id__any_of=by_packet):
+    # A payload can be megabytes, and its digest says all that counts.
+    for message in DecisionMessage.objects.defer("payload").filter(packet__packet_id__any_of=by_packet):
         known[message.packet_id].append(message)
 
     updates = [update_case(new[0].case, known[packet_id], new) for packet_id, new in by_packet.items()]

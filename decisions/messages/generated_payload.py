@@ -7,6 +7,7 @@ from decisions.codes import DecisionSubtype, PartType
 from decisions.messages.clinical_answer import ANSWER_OF_INDICATOR
 from decisions.messages.clinical_ops import ClinicalOpsHandler
 from decisions.models import DecisionMessage
+from decisions.models.message import payload_digest
 from inbox.api import CONTRADICTION, Outcome, dead
 from inbox.db.storable import DEEPEST, is_storable
 from packets.messages import Message
@@ -26,6 +27,13 @@ class GeneratedPayloads(ClinicalOpsHandler):
 
     def parse(self, row: Message) -> dict[str, Any]:
         return _sent(row.as_object()) if row.columns["json_sent_to_integration"] else _failed(row)
+
+    def to_message(self, row: Message) -> DecisionMessage:
+        """As in the base, with the payload beside what the message says."""
+        message = super().to_message(row)
+        if message.content["is_sent"]:
+            message.payload = row.payload
+        return message
 
     def hold_back(self, case: Case, message: DecisionMessage) -> Outcome | None:
         """Also dead is a payload for another answer than the one that counts, unless it is older than that."""
@@ -48,7 +56,7 @@ def _sent(payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "is_sent": True,
         "answer": _answer(payload.get("procedures")),
-        "payload": payload,
+        "payload_digest": payload_digest(payload),
         "subtype": _subtype(pick(payload, "esmdTransactionId", "esmd_transaction_id")),
         "part_type": part_type,
     }

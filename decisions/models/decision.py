@@ -28,6 +28,10 @@ class PacketDecision(models.Model):
     denial_details = models.JSONField(null=True)
 
     esmd_request_status = models.TextField(choices=codes.EsmdRequestStatus, db_default=codes.EsmdRequestStatus.NOT_SENT)
+    esmd_payload_digest = models.TextField(
+        null=True, help_text="Of the payload that was sent; the message with the same digest holds it."
+    )
+    # Only of versions whose payload was kept in the content of its message, as earlier releases did.
     esmd_request_payload = models.JSONField(null=True)
     esmd_error = models.TextField(null=True)
     utn = models.TextField(null=True)
@@ -55,7 +59,10 @@ class PacketDecision(models.Model):
     private = Private(
         SEE_PEOPLE,
         frozenset(
-            ["denial_details", "esmd_error", "utn", "utn_error_code", "utn_error_description", "utn_action_required"]
+            [
+                *("denial_details", "esmd_error", "esmd_payload_digest"),
+                *("utn", "utn_error_code", "utn_error_description", "utn_action_required"),
+            ]
         ),
     )
 

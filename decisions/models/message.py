@@ -2,7 +2,15 @@
 
 All messages of a packet together give its decision (decisions/rules/current_state.py), so their order does not matter.
 Messages that wait, or that can never count, are not kept.
+
+A generated payload is stored once, beside what its message says. The message and the versions that it leads to carry
+its digest, which says whether two payloads are the same. So a version is small, and nobody has to read a payload to
+decide.
 """
+
+import hashlib
+import json
+from typing import Any
 
 from django.db import models
 
@@ -25,7 +33,11 @@ class DecisionMessage(models.Model):
     said_at = models.DateTimeField(
         null=True, help_text="When this content was written: created_at, or the time of the UPDATE that wrote it."
     )
-    content = models.JSONField(help_text="The parsed message, in the words of decisions/rules.")
+    content = models.JSONField(help_text="The parsed message, in the words of decisions/rules, without its payload.")
+    # Null too for messages that an earlier version has kept: their payload is in `content`.
+    payload = models.JSONField(
+        null=True, help_text="The generated payload, which `payload_digest` in content stands for."
+    )
     handled_at = models.DateTimeField(db_default=now())
 
     class Meta:
@@ -48,3 +60,8 @@ class DecisionMessage(models.Model):
     def key(self) -> tuple:
         """Identifies the message within its case."""
         return (self.kind, self.source, self.message_id, self.revision)
+
+
+def payload_digest(payload: dict[str, Any]) -> str:
+    """The SHA-256 digest, in hex, of a payload that was read from a jsonb column, which gives its keys an order."""
+    return hashlib.sha256(json.dumps(payload).encode()).hexdigest()

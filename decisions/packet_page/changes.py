@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import models
-from django.db.models.functions import MD5, Cast
+from django.db.models.functions import MD5, Cast, Coalesce
 from django.utils.text import Truncator
 
 from decisions.models import PacketDecision
@@ -15,9 +15,12 @@ from inbox.admin_pages.columns import time_text
 
 MAX_VALUE_LENGTH = 200
 NOTHING = "—"
-# A payload is shown as changed, no more, and only its digest is fetched: a chain of payloads can be megabytes.
+# A payload is shown as changed, no more. Versions of earlier releases hold theirs, and only its digest is fetched: a
+# chain of payloads can be megabytes.
 PAYLOAD = "esmd_request_payload"
 PAYLOAD_DIGEST = "payload_digest"
+STORED_DIGEST = "esmd_payload_digest"
+NOT_COMPARED = ("packet_id", STORED_DIGEST)
 # A first version shows its decisions, and whatever differs from how versions begin.
 DECISIONS = ("decision_type", "operational_decision", "clinical_decision")
 FIRST: Mapping[str, Any] = {name: value for name, value in BEGINNING.items() if name not in DECISIONS}
@@ -33,7 +36,7 @@ class Change(NamedTuple):
 
 def comparable(versions: models.QuerySet[PacketDecision]) -> models.QuerySet[PacketDecision]:
     """The versions with what `changes` needs, and without payloads."""
-    digest = MD5(Cast(PAYLOAD, models.TextField()))
+    digest = Coalesce(STORED_DIGEST, MD5(Cast(PAYLOAD, models.TextField())))
     return versions.defer(PAYLOAD).annotate(**{PAYLOAD_DIGEST: digest})
 
 
@@ -44,7 +47,7 @@ def changes(before: PacketDecision | None, after: PacketDecision, withheld: Coll
     """
     changed = []
     for field in PacketDecision._meta.concrete_fields:
-        if field.attname not in COPIED or field.attname == "packet_id":
+        if field.attname not in COPIED or field.attname in NOT_COMPARED:
             continue
         name = PAYLOAD_DIGEST if field.name == PAYLOAD else field.name
         old = getattr(before, name) if before else FIRST.get(name)

@@ -31,6 +31,7 @@ class Generator:
         otherwise: Callable[[], Behaviour | int] = lambda: Behaviour.ACCEPT,
         late_s: float = 1.0,
         drip_every_s: float = 1.0,
+        rows: Callable[[], Any] = Rows,
     ) -> None:
         self.late_s = late_s
         self.drip_every_s = drip_every_s
@@ -40,6 +41,7 @@ class Generator:
         self._at_once = 0
         self._script = list(script)
         self._otherwise = otherwise
+        self._open_rows = rows
         self._changed = threading.Condition()
         self.released = threading.Event()
         self._server = _Server(("127.0.0.1", port), self)
@@ -50,7 +52,7 @@ class Generator:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        self._rows = Rows()
+        self._rows = self._open_rows()
         self._thread.start()
         return self
 

@@ -99,6 +99,7 @@ def _esmd(payload: DecisionMessage | None, *, is_acked: bool) -> State:
     status = {None: EsmdRequestStatus.NOT_SENT, True: EsmdRequestStatus.SENT, False: EsmdRequestStatus.FAILED}
     return {
         "esmd_request_status": EsmdRequestStatus.ACKED if is_acked else status[content["is_sent"]],
+        "esmd_payload_digest": content.get("payload_digest"),
         "esmd_request_payload": content.get("payload"),
         "esmd_error": content.get("error"),
         "decision_subtype": content.get("subtype"),

@@ -8,7 +8,8 @@ from decisions.models import DecisionMessage, PacketDecision
 from decisions.rules.current_state import Kind, State, current_state, is_answered
 
 IS_SENT = {EsmdRequestStatus.SENT: True, EsmdRequestStatus.ACKED: True, EsmdRequestStatus.FAILED: False}
-ESMD = ("esmd_request_payload", "esmd_error", "decision_subtype", "part_type")
+PAYLOAD = ("esmd_payload_digest", "esmd_request_payload")
+ESMD = (*PAYLOAD, "esmd_error", "decision_subtype", "part_type")
 UTN = ("utn", "utn_status", "utn_error_code", "utn_error_description", "utn_action_required")
 
 
@@ -27,13 +28,19 @@ def inferred(active: PacketDecision | None, known: list[DecisionMessage]) -> lis
         found.append((Kind.CLINICAL, active.clinical_created_at, {"answer": active.clinical_decision}))
     if active.utn_status != UtnStatus.NONE and _differs(active, state, UTN):
         found.append((Kind.UTN, active.utn_created_at, _utn(active)))
-    if _has_esmd(active) and (Kind.PAYLOAD not in kinds or _differs(active, state, ESMD)):
+    if _has_esmd(active) and (Kind.PAYLOAD not in kinds or _differs(active, state, _said_of_esmd(active))):
         found.append((Kind.PAYLOAD, active.clinical_created_at, _payload(active)))
     return [_message(active, kind, active.created_at if kind in kinds else at, said) for kind, at, said in found]
 
 
 def _differs(active: PacketDecision, state: State | None, names: tuple[str, ...]) -> bool:
     return state is None or any(getattr(active, name) != state[name] for name in names)
+
+
+def _said_of_esmd(active: PacketDecision) -> tuple[str, ...]:
+    """A version of an earlier release carries no digest, and so contradicts none."""
+    has_payload = any(getattr(active, name) is not None for name in PAYLOAD)
+    return ESMD if has_payload else tuple(name for name in ESMD if name not in PAYLOAD)
 
 
 def _has_esmd(active: PacketDecision) -> bool:
@@ -55,6 +62,7 @@ def _utn(active: PacketDecision) -> dict[str, Any]:
 def _payload(active: PacketDecision) -> dict[str, Any]:
     return {
         "is_sent": IS_SENT.get(EsmdRequestStatus(active.esmd_request_status)),
+        "payload_digest": active.esmd_payload_digest,
         "payload": active.esmd_request_payload,
         "error": active.esmd_error,
         "subtype": active.decision_subtype,

@@ -20,6 +20,8 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from inbox.db.storable import error_text
+
 WARN_AT = 0.7
 TIGHT_AT = 0.95
 # Tight until the use has fallen below this: the connection that is opened then must not make it tight again.
@@ -167,7 +169,7 @@ def wait_for_room(timeout_s: float) -> Connections:
         try:
             found = count_connections()
         except OperationalError as error:
-            why = str(error).strip().splitlines()[0]
+            why = error_text(error).strip().splitlines()[0]
         else:
             if found.may_start:
                 return found

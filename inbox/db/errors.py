@@ -5,19 +5,23 @@ import time
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
-# The server is shutting down, gone, or has become a standby; the same statement may work on a new connection.
-CONNECTION_SQLSTATES = frozenset(["57P01", "57P02", "57P03", "25006", "53300"])
-RETRY_SQLSTATES = frozenset(["40P01", "40001"])
+from inbox.db.sqlstates import Meaning, known
+from inbox.db.storable import error_text
 
 
-def _sqlstate(error: BaseException) -> str | None:
-    cause = error.__cause__ or error
-    return getattr(cause, "sqlstate", None)
+def meaning_of(error: BaseException) -> Meaning:
+    """What is to be done about it; CONNECTION also if the connection is gone without a word.
+
+    MESSAGE for all that is no error of the database, or has no SQLSTATE.
+    """
+    if is_connection_lost(error):
+        return Meaning.CONNECTION
+    return known(_sqlstate(error)).meaning if isinstance(error, Error) else Meaning.MESSAGE
 
 
 def is_deadlock(error: BaseException) -> bool:
     """True if the server chose this transaction as the victim of a deadlock or a serialization failure."""
-    return _sqlstate(error) in RETRY_SQLSTATES
+    return known(_sqlstate(error)).meaning is Meaning.COLLISION
 
 
 def is_statement_timeout(error: BaseException) -> bool:
@@ -25,18 +29,27 @@ def is_statement_timeout(error: BaseException) -> bool:
     return _sqlstate(error) == "57014"
 
 
+def is_lock_timeout(error: BaseException) -> bool:
+    """True if the server gave no lock in time, or ended a statement that may have waited for one."""
+    return _sqlstate(error) in ("55P03", "57014")
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """True if the connection is gone or useless, whether the server said so or just vanished."""
     if not isinstance(error, Error):
         return False
     # By code first: "read-only transaction", of a primary that has become a standby, comes as an InternalError.
-    sqlstate = _sqlstate(error)
-    if sqlstate is not None and (sqlstate in CONNECTION_SQLSTATES or sqlstate.startswith("08")):
+    if known(_sqlstate(error)).meaning is Meaning.CONNECTION:
         return True
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     raw = connection.connection
     return raw is None or raw.closed or raw.broken
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    cause = error.__cause__ or error
+    return getattr(cause, "sqlstate", None)
 
 
 class NoDatabase(Exception):
@@ -53,7 +66,7 @@ def wait_for_database(timeout_s: float) -> None:
             connection.ensure_connection()
         except OperationalError as error:
             if time.monotonic() + pause_s > deadline:
-                reason = str(error).strip().splitlines()[0]
+                reason = error_text(error).strip().splitlines()[0]
                 raise NoDatabase(f"could not reach the database for {timeout_s:g} s: {reason}") from error
             time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 not a secret
             pause_s = min(pause_s * 2, 2)

@@ -1,16 +1,16 @@
 """Makes any text fit for the database, so that recording a failure can't fail itself; checks JSON for the same."""
 
-import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
 import psycopg
 from django.db import InterfaceError, OperationalError
 
+from inbox.db.sqlstates import known
+
 MAX_ERROR_LENGTH = 2000
-# From the first quote to the last: a value may contain quotes.
-QUOTED = re.compile(r'".*"', re.DOTALL)
 # Python's own reader and writer of JSON end at about 1,000, less where the stack is deep already.
 DEEPEST = 100
 
@@ -21,6 +21,11 @@ def storable(text: str, limit: int = MAX_ERROR_LENGTH) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
+def host_name() -> str:
+    """The name of this host; bytes of it that are no text become "?"."""
+    return storable(socket.gethostname())
+
+
 class OwnText(Exception):
     """An exception whose text is ours alone: it quotes nothing that came with a message."""
 
@@ -28,20 +33,27 @@ class OwnText(Exception):
 def error_text(error: BaseException) -> str:
     """The part of an exception that may be stored: a text that can't quote a message, else its type and place.
 
-    Of a database error that is the first line, because the detail quotes stored values; if the data itself is wrong
-    (SQLSTATE 22…), without what that line quotes. Errors of the connection contain no values.
+    Of an answer of the server that is a text of our own, the names of what it is about, and the SQLSTATE: the server's
+    line is in the server's language and quotes values. Errors without SQLSTATE are libpq's, and about a connection.
     """
     cause = error.__cause__ if getattr(error.__cause__, "diag", None) else error
     diag = getattr(cause, "diag", None)
-    if diag is not None and diag.message_primary:
-        text, sqlstate = diag.message_primary, diag.sqlstate or ""
-        if sqlstate.startswith("22"):
-            text = QUOTED.sub('"…"', text)
-        return storable(f"{text} (SQLSTATE {sqlstate})")
+    if diag is not None and diag.sqlstate:
+        about = "".join(f", {what} {name}" for what, name in _names(diag))
+        return storable(f"{known(diag.sqlstate).text}{about} (SQLSTATE {diag.sqlstate})")
     if isinstance(error, OwnText | OperationalError | InterfaceError | psycopg.OperationalError) and str(error):
         return storable(str(error))
     raised = "".join(f" at {place}" for place in places(error)[-1:])
     return f"{type(error).__name__}{raised}; its own text is not kept: it may quote a message"
+
+
+def _names(diag: psycopg.errors.Diagnostic) -> Iterator[tuple[str, str]]:
+    """The names of the objects that an error is about; the schema only if it is not the usual one."""
+    if diag.schema_name and diag.schema_name != "public":
+        yield "schema", diag.schema_name
+    for what in ("table", "column", "datatype", "constraint"):
+        if name := getattr(diag, f"{what}_name"):
+            yield what, name
 
 
 def places(error: BaseException, limit: int = 8) -> list[str]:

@@ -41,6 +41,11 @@ HAS_LOWERED_FLAGS = "EXISTS (SELECT 1 FROM {table} AS s WHERE NOT s.{flag} AND {
 
 def has_work(sources: Sequence[Source]) -> bool:
     """True if a poll of these sources would find a row to ingest, a job to claim or a sweep to do."""
+    return look_for_work(sources, "NULL")[0]
+
+
+def look_for_work(sources: Sequence[Source], also: str) -> tuple[bool, Any]:
+    """As `has_work`, and the value of the SQL expression `also`, for which a query of its own would cost too much."""
     parts: list[str] = []
     values: dict[str, Any] = {}
     for number, source in enumerate(sources):
@@ -50,11 +55,9 @@ def has_work(sources: Sequence[Source]) -> bool:
         for name in own:
             part = part.replace(f"%({name})s", f"%({name}_{number})s")
         parts.append(part)
-    if not parts:
-        return False
     with connection.cursor() as cursor:
-        cursor.execute("SELECT " + " OR ".join(parts), values)
-        return cursor.fetchone()[0]
+        cursor.execute(f"SELECT {' OR '.join(parts) or 'false'}, {also}", values)
+        return cursor.fetchone()
 
 
 def _parts(source: Source) -> list[str]:

@@ -31,9 +31,13 @@ SOON = "now() + interval '1 second'"
 
 # OFFSET 0 keeps the planner from turning the anti-join into a loop over all jobs, which it does while its statistics
 # say that there are none: 2,000 rows then took 1.2 s instead of 30 ms. Only keys are sorted, never payloads.
-HAS_NO_JOB = """NOT EXISTS (
+# By time, too: a row of another time under a number that was used before, as after a restore of the table, is another
+# message, and gets the next revision.
+READABLE_TIME = f"CASE WHEN s.created_at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN s.created_at END"
+HAS_NO_JOB = f"""NOT EXISTS (
            SELECT 1 FROM integration_inbox AS job
-            WHERE job.source = %(source)s AND job.message_id = s.message_id AND job.revision = 1
+            WHERE job.source = %(source)s AND job.message_id = s.message_id
+              AND job.source_created_at IS NOT DISTINCT FROM {READABLE_TIME}
            OFFSET 0)"""
 # A row that prune.py has passed is never new again: its job is gone, so the anti-join alone would make another.
 IS_NEW = f"""s.created_at >= (SELECT coalesce(max(pruned_before), '-infinity') FROM poll_watermark
@@ -87,10 +91,13 @@ WITH mark AS MATERIALIZED (
 ), fresh AS MATERIALIZED ({{fresh}}
 ), born AS (
     INSERT INTO integration_inbox
-           (source, message_id, message_type, decision_tracking_id, channel_type_id, source_created_at, next_attempt_at)
-    SELECT %(source)s, s.message_id, {{message_type}}, s.decision_tracking_id, s.channel_type_id,
-           CASE WHEN s.created_at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN s.created_at END,
-           least(greatest(s.created_at, 'epoch'), now())
+           (source, message_id, revision, message_type, decision_tracking_id, channel_type_id,
+            source_created_at, next_attempt_at)
+    SELECT %(source)s, s.message_id,
+           (SELECT coalesce(max(revision), 0) + 1 FROM integration_inbox AS job
+             WHERE job.source = %(source)s AND job.message_id = s.message_id),
+           {{message_type}}, s.decision_tracking_id, s.channel_type_id,
+           {READABLE_TIME}, least(greatest(s.created_at, 'epoch'), now())
       FROM fresh JOIN {{table}} AS s USING (message_id)
      ORDER BY s.created_at, s.message_id
         ON CONFLICT DO NOTHING

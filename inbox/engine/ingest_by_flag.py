@@ -3,6 +3,9 @@
 A trigger lowers a row's flag whenever its content changes; one transaction raises the flag and makes the job. So every
 content gets exactly one job, settled rows cost nothing, and there is no watermark to be late for. A row that its writer
 has locked is skipped; its flag stays down, and the next poll finds it.
+
+Failure modes: a row that was restored from a backup, or deleted and written again, has a revision that already has a
+job. Its flag stays down, it gets a revision that none has, and the next poll makes its job.
 """
 
 from django.db import connection
@@ -29,8 +32,15 @@ WITH fresh AS MATERIALIZED (
       FROM fresh
      ORDER BY message_id
         ON CONFLICT DO NOTHING
+    RETURNING message_id
 ), raised AS (
-    UPDATE {{table}} AS s SET {{flag}} = true FROM fresh WHERE s.message_id = fresh.message_id
+    UPDATE {{table}} AS s SET {{flag}} = true FROM born WHERE s.message_id = born.message_id
+), renumbered AS (
+    UPDATE {{table}} AS s
+       SET {{revision}} = (SELECT max(revision) + 1 FROM integration_inbox AS job
+                            WHERE job.source = %(source)s AND job.message_id = s.message_id)
+      FROM (SELECT message_id FROM fresh EXCEPT SELECT message_id FROM born) AS left_out
+     WHERE s.message_id = left_out.message_id
 )
 SELECT count(*) FROM fresh
 """

@@ -1,8 +1,8 @@
 """Wake: the transaction that brings what jobs wait for makes them due.
 
-A hint, not the truth: a job that looked just before and begins to wait just after is not woken. Its next attempt, by
-the clock, heals that. DEAD jobs that waited too long, or contradicted the state of their case, are woken too, each with
-an audit entry.
+A hint, not the truth: a job that looked just before and begins to wait just after is not woken. It is looked at again
+after some seconds (EARLY_LOOKS_S in backoff.py), and heals then. DEAD jobs that waited too long, or contradicted the
+state of their case, are woken too, each with an audit entry.
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import socket
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from django.db import Error
 
 from inbox.db.connection_budget import NoRoom, wait_for_room
 from inbox.db.errors import NoDatabase, wait_for_database
-from inbox.db.storable import error_text
+from inbox.db.storable import error_text, host_name, storable
 from inbox.monitoring.terminal import say
 from inbox.worker.signals import Stop, StopNow
 
@@ -49,20 +48,31 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
         return super().execute(*args, **options)
 
+    def report(self, text: str) -> None:
+        """Print what was done. If it can't be written, stderr says so, and the work that is done does not fail."""
+        try:
+            say(self.stdout, text)
+        except CommandError as error:
+            self.stderr.write(f"{error}; the work itself is done")
+
     def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> None:
-        """Print the one or the other."""
-        say(self.stdout, json.dumps(result, allow_nan=False) if is_json else text)
+        """Report the one or the other."""
+        self.report(json.dumps(result, allow_nan=False) if is_json else text)
 
 
 @contextmanager
 def stopped_by_signals(left: str = "nothing is left half done") -> Iterator[Stop]:
-    """Gives a Stop that the first SIGTERM or SIGINT sets. The second raises CommandError, which says what is `left`."""
+    """Gives a Stop that the first SIGTERM, SIGINT or SIGHUP sets. The second raises CommandError, which says what is
+    `left`. After the block, signals do what they did before it.
+    """
     stop = Stop()
     stop.install()
     try:
         yield stop
     except StopNow:
         raise CommandError(f"Stopped immediately; {left}.") from None
+    finally:
+        stop.uninstall()
 
 
 @contextmanager
@@ -90,7 +100,7 @@ def user_at_host() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return storable(f"{user}@{host_name()}")
 
 
 def counted(counts: Mapping[str, int], word: str) -> str:

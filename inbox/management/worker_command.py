@@ -1,6 +1,7 @@
 """The body of the worker commands: parse, wire, report. inbox/worker/loop.py does the work."""
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from inbox import registry
+from inbox.db.storable import storable
 from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
 from inbox.management.progress import Progress
 from inbox.models import InboxJob
@@ -15,6 +17,7 @@ from inbox.monitoring.age import in_words
 from inbox.monitoring.ended_jobs import dead_of_worker
 from inbox.monitoring.open_jobs import OpenJobs, list_open_jobs
 from inbox.worker.calls import CONCURRENCY
+from inbox.worker.direct_way import DirectWay
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence, default_worker_id
 
@@ -33,7 +36,9 @@ class WorkerCommand(DatabaseCommand):
         add_number(parser, "--batch-size", positive_int, settings.INBOX_BATCH_SIZE, "jobs per claim")
         text = "seconds between polls when idle"
         add_number(parser, "--poll-interval", positive_seconds, settings.INBOX_POLL_INTERVAL, text)
-        parser.add_argument("--worker-id", metavar="ID", help="name of this process (default host:pid:random)")
+        parser.add_argument(
+            "--worker-id", type=storable, metavar="ID", help="name of this process (default host:pid:random)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         sources = registry.sources_of(self.command_name)
@@ -53,7 +58,7 @@ class WorkerCommand(DatabaseCommand):
                 max_jobs=options["max_jobs"],
                 concurrency=options.get("concurrency") or CONCURRENCY,
                 stop=stop,
-                register=partial(Presence, worker_id, self.command_name),
+                register=partial(Presence, worker_id, self.command_name, connect=DirectWay().connection),
                 on_progress=lambda counts: progress.advance(counts.total),
             )
             if options["once"]:
@@ -62,25 +67,26 @@ class WorkerCommand(DatabaseCommand):
                 worker.drain()
             else:
                 worker.run()
-        self._report(worker, time.monotonic() - began)
-        if options["drain"]:
-            self._report_left(worker)
-        self.stdout.flush()
+        self.report(_summary(worker, time.monotonic() - began))
+        for line in _left_lines(worker) if options["drain"] else ():
+            self.report(line)
 
-    def _report(self, worker: Worker, took_s: float) -> None:
-        counts = worker.counts
-        shown = counts.shown()
-        names = ("done", "dead", "failed", "waiting", "given_back")
-        parts = [f"{shown[name]:,} {name.replace('_', ' ')}" for name in names if name in shown]
-        speed = f", {counts.attempted / took_s:,.0f} jobs/s" if counts.attempted and took_s > 0 else ""
-        what = ", ".join(parts) or "nothing was due"
-        self.stdout.write(f"{counts.attempted:,} jobs in {took_s:.1f} s{speed}: {what}")
 
-    def _report_left(self, worker: Worker) -> None:
-        for reason, count in dead_of_worker(worker.worker_id) if worker.counts.dead else []:
-            self.stdout.write(f"Dead: {count:,} {reason}")
-        for group in list_open_jobs():
-            self.stdout.write(_left(group))
+def _summary(worker: Worker, took_s: float) -> str:
+    counts = worker.counts
+    shown = counts.shown()
+    names = ("done", "dead", "failed", "waiting", "given_back")
+    parts = [f"{shown[name]:,} {name.replace('_', ' ')}" for name in names if name in shown]
+    speed = f", {counts.attempted / took_s:,.0f} jobs/s" if counts.attempted and took_s > 0 else ""
+    what = ", ".join(parts) or "nothing was due"
+    return f"{counts.attempted:,} jobs in {took_s:.1f} s{speed}: {what}"
+
+
+def _left_lines(worker: Worker) -> Iterator[str]:
+    for reason, count in dead_of_worker(worker.worker_id) if worker.counts.dead else []:
+        yield f"Dead: {count:,} {reason}"
+    for group in list_open_jobs():
+        yield _left(group)
 
 
 def _left(group: OpenJobs) -> str:

@@ -14,9 +14,10 @@ from inbox.db import bounded_count
 from inbox.db.connection_budget import Connections, count_connections
 from inbox.monitoring.by_status import ByStatus, count_by_status
 from inbox.monitoring.ended_jobs import NEWEST, Ended, count_ended, dead_by_reason
+from inbox.monitoring.notify_queue import NotifyQueue, look_at_notify_queue
 from inbox.monitoring.open_jobs import OpenJobs, count_notes, list_open_jobs
 from inbox.monitoring.sources import ROWS, SourceState, list_sources
-from inbox.monitoring.transactions import Transactions, find_transactions
+from inbox.monitoring.transactions import Transactions, find_transactions, warnings
 from inbox.monitoring.workers import Workers, find_workers
 from inbox.statuses import Status
 
@@ -56,6 +57,7 @@ class Snapshot:
     sources: list[SourceState]
     transactions: Transactions
     connections: Connections
+    notify_queue: NotifyQueue
     waiting_for: list[tuple[str, int]] = field(default_factory=list)
     dead: list[tuple[str, int]] = field(default_factory=list)
     by_status: ByStatus | None = None
@@ -65,6 +67,11 @@ class Snapshot:
     def due(self) -> int:
         """How many jobs could be claimed right now, if there is a handler for them."""
         return sum(group.count for group in self.open if group.is_due)
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """Each problem of the server in words, and the SQL to type."""
+        return [*warnings(self.transactions), *self.notify_queue.warnings]
 
     @property
     def oldest_due_s(self) -> float | None:
@@ -84,6 +91,7 @@ class Snapshot:
             "sources": [asdict(source) for source in self.sources],
             "transactions": {"oldest_s": self.transactions.oldest_s, **asdict(self.transactions)},
             "connections": self.connections.as_json(),
+            "notify_queue": self.notify_queue.as_json(),
         }
         return json.loads(json.dumps(values), parse_constant=lambda name: None)
 
@@ -137,5 +145,6 @@ def _snapshot(counts: dict[str, int], at_least: list[str], *, ended: Ended, **pa
         workers=find_workers(),
         transactions=find_transactions(),
         connections=count_connections(),
+        notify_queue=look_at_notify_queue(),
         **parts,
     )

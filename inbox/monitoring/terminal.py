@@ -6,7 +6,7 @@ import unicodedata
 from contextlib import suppress
 from typing import TextIO
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 
 WIDTH = 80
 
@@ -47,7 +47,7 @@ def wrap(text: str, indent: str = "", hang: str = "") -> list[str]:
 
 
 def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
-    """Write `text` as lines of their own; False if nobody reads any more.
+    """Write `text` as lines of their own; False if nobody reads any more. Raises CommandError if it can't be written.
 
     Flushed here, because at the end of the process nothing could catch the error.
     """
@@ -57,6 +57,9 @@ def say(stdout: OutputWrapper | TextIO, text: str) -> bool:
     except BrokenPipeError:
         _write_nowhere(stdout)
         return False
+    except OSError as error:
+        _write_nowhere(stdout)
+        raise CommandError(f"stdout could not be written: {error.strerror}") from None
     return True
 
 

@@ -2,11 +2,12 @@
 
 from inbox.monitoring.age import in_words
 from inbox.monitoring.diagnosis import Stall
+from inbox.monitoring.notify_queue import NotifyQueue
 from inbox.monitoring.open_jobs import OpenJobs
 from inbox.monitoring.snapshot import Snapshot
 from inbox.monitoring.sources import SourceState
 from inbox.monitoring.terminal import clip, printable, wrap
-from inbox.monitoring.transactions import OpenTransaction, warnings
+from inbox.monitoring.transactions import OpenTransaction
 from inbox.monitoring.workers import RunningWorker
 from inbox.statuses import Status
 
@@ -26,6 +27,7 @@ def page(snapshot: Snapshot, stalls: list[Stall]) -> str:
         "sources": [line for source in snapshot.sources for line in _source(source)],
         "oldest transaction": [_transaction(one) for one in snapshot.transactions.oldest] or ["  none is open"],
         "connections": _connections(snapshot),
+        "NOTIFY queue": _notify_queue(snapshot.notify_queue),
     }
     lines = [clip(f"inbox of {snapshot.database}, {snapshot.at}")]
     for title, content in sections.items():
@@ -35,7 +37,7 @@ def page(snapshot: Snapshot, stalls: list[Stall]) -> str:
             lines.append(f"{'':>12}  and {len(content) - SHOWN} more lines (--json shows all)")
     for stall in stalls:
         lines += ["", *wrap(f"STALLED: {stall.why}."), *wrap(f"{stall.do[0].upper()}{stall.do[1:]}.", "  ")]
-    for text, sql in warnings(snapshot.transactions):
+    for text, sql in snapshot.warnings:
         lines += ["", *wrap(f"WARNING: {text}"), f"  {printable(sql)}"]
     if snapshot.connections.warning:
         lines += ["", *wrap(f"WARNING: {snapshot.connections.warning}.")]
@@ -124,3 +126,9 @@ def _connections(snapshot: Snapshot) -> list[str]:
         _counted(found.web, f"of the web, which has {found.reserved} reserved"),
         _counted(found.sessions, f"of {found.usable} that the server allows, by any client"),
     ]
+
+
+def _notify_queue(found: NotifyQueue) -> list[str]:
+    if found.usage is None:
+        return ["  can't be asked"]
+    return [f"  {found.usage:.0%} full", *(clip(f"  {suspect.text}") for suspect in found.suspects)]

@@ -6,7 +6,6 @@ ends at its own deadline; its claim is renewed until then), the connection break
 lease on a new one), the process has to stop at once (all jobs are given back; the threads die with it).
 """
 
-import select
 import socket
 import threading
 from collections import deque
@@ -23,6 +22,7 @@ from inbox.engine.pause import paused_for_s
 from inbox.engine.reclaim import reclaim_own
 from inbox.events import Event, emit
 from inbox.job_counts import NO_JOBS, JobCounts
+from inbox.worker.signals import wait_readable
 from inbox.worker.timer import Timer
 
 CONCURRENCY = 8
@@ -82,13 +82,13 @@ class Calls:
             threading.Thread(target=_make, args=(call, self._answers, self._ends[1]), daemon=True).start()
 
     def fileno(self) -> int:
-        """For select(): readable when a call has ended."""
+        """For poll(): readable when a call has ended."""
         return self._ends[0].fileno() if self._ends else -1
 
     def wait(self, timeout_s: float) -> None:
         """Until a call has ended, for at most `timeout_s` seconds; not at all if none runs."""
         if self._running:
-            select.select([self], [], [], timeout_s)
+            wait_readable(timeout_s, self)
 
     def write(self) -> JobCounts:
         """Write the answers of all calls that have ended. Raises what the database raises; they are kept then."""

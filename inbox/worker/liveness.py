@@ -14,7 +14,7 @@ from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxWorker
 from inbox.models.job import InboxJob
 from inbox.statuses import Status
-from inbox.worker.presence import LOCK_CLASS, LOCK_IDS
+from inbox.worker.presence import INSTALLATION_CLASS, LOCK_CLASS, LOCK_IDS
 from inbox.worker.throughput import record_throughput
 
 # Right after a server start nobody has its lock yet, though all are alive and on their way back. Times that are still
@@ -24,12 +24,20 @@ GRACE_S = 10
 SILENT_FOR_S = 60
 SEEN_EVERY_S = 10
 
-# pg_locks is read after the snapshot was taken: a claim that the snapshot shows was made under a lock that was held.
+# pg_locks is read after the snapshot was taken: a claim that the snapshot shows was made under a lock that was held. It
+# is read once, so that both locks of a session are seen together. A session without the lock of an installation is a
+# worker of an earlier version.
 SELECT_HELD_LOCKS = f"""
-held AS MATERIALIZED (
-    SELECT objid::bigint AS id FROM pg_locks
-     WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objsubid = 2 AND granted
+locks AS MATERIALIZED (
+    SELECT classid, objid, pid FROM pg_locks
+     WHERE locktype = 'advisory' AND classid IN ({LOCK_CLASS}, {INSTALLATION_CLASS}) AND objsubid = 2 AND granted
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+), held AS MATERIALIZED (
+    SELECT objid::bigint AS id FROM locks
+     WHERE classid = {LOCK_CLASS}
+       AND NOT EXISTS (SELECT 1 FROM locks AS other
+                        WHERE other.pid = locks.pid AND other.classid = {INSTALLATION_CLASS}
+                          AND other.objid <> 'inbox_worker'::regclass)
 )
 """
 SELECT_GONE = f"""

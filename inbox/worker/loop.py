@@ -13,12 +13,12 @@ from django.conf import settings
 from django.db import Error
 
 from inbox.engine.claim import Claim, claim
-from inbox.engine.has_work import has_work
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.registry import Source
 from inbox.worker.calls import CONCURRENCY, Calls
+from inbox.worker.hints import Hints
 from inbox.worker.ingester import Ingester
 from inbox.worker.outbound_lane import OutboundLane
 from inbox.worker.presence import Presence
@@ -67,6 +67,7 @@ class Worker:
         self.counts = NO_JOBS
         self.registration = Registration(worker_id, register)
         self.schedule = Schedule(poll_interval_s)
+        self.hints = Hints()
         self.reclaimer = Reclaimer(batch_size)
         self.ingester = Ingester(sources)
         self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
@@ -168,7 +169,10 @@ class Worker:
         return not moved and not self.calls
 
     def _has_work(self) -> bool:
-        return has_work([source for source in self.sources if not source.is_outbound or self.calls.room])
+        sources = [source for source in self.sources if not source.is_outbound or self.calls.room]
+        found = self.hints.look_for_work(sources)
+        self.schedule.set_listening(self.registration.is_seen and self.hints.are_sent)
+        return found
 
     def _count(self, event: Event, counts: JobCounts) -> None:
         if event in OWN_JOBS:

@@ -9,24 +9,32 @@ there is no presence; claims are then reclaimed by age, and polling finds the wo
 """
 
 import os
-import socket
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from inbox.db.connection_budget import count_connections
 from inbox.db.notify import CHANNEL
+from inbox.db.storable import host_name
 from inbox.events import Event, emit
 from inbox.models import InboxWorker
+from inbox.worker.direct_way import connect_directly
 
 # With an inbox_worker.id, the key of the advisory lock. Any number that nobody else uses; this is "inbx".
 LOCK_CLASS = 0x696E6278
 # The second half of the key has 31 bits; after so many processes it begins again.
 LOCK_IDS = 2**31
+# With the number of the table inbox_worker, a second lock of the same session, which says whose worker it is: there may
+# be another ServiceOps in another schema, with the same ids. Any number that nobody else uses; this is "inbs".
+INSTALLATION_CLASS = 0x696E6273
 
+# Table numbers have 32 bits without a sign, keys have one. Shared, like the lock on the id: all workers have it.
+LOCK_INSTALLATION = f"""
+SELECT pg_advisory_lock_shared({INSTALLATION_CLASS}, 'inbox_worker'::regclass::oid::bigint::bit(32)::int)
+"""
 INSERT_WORKER = """
 INSERT INTO inbox_worker (instance_id, worker_id, command, host, pid, has_presence)
 VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
@@ -35,7 +43,7 @@ VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
 
 def default_worker_id() -> str:
     """A name that no other live process has: host, pid and a random tail, since pids and container names recur."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+    return f"{host_name()}:{os.getpid()}:{uuid4().hex[:6]}"
 
 
 class PresenceLost(OperationalError):
@@ -45,16 +53,23 @@ class PresenceLost(OperationalError):
 class Presence:
     """One registration of this process: a row of inbox_worker, and the connection that holds its lock."""
 
-    def __init__(self, worker_id: str, command: str, *, has_own_connection: bool = True) -> None:
-        """Connect and register; without a connection of its own, only register. Raises OperationalError."""
+    def __init__(
+        self,
+        worker_id: str,
+        command: str,
+        *,
+        has_own_connection: bool = True,
+        connect: Callable[[], psycopg.Connection] = connect_directly,
+    ) -> None:
+        """Register with a connection that `connect` gives, or without one. Raises OperationalError."""
         self.is_makeshift = not has_own_connection
         if self.is_makeshift:
             self.is_seen = False
-            names = {"worker_id": worker_id, "command": command, "host": socket.gethostname(), "pid": os.getpid()}
+            names = {"worker_id": worker_id, "command": command, "host": host_name(), "pid": os.getpid()}
             self.id = InboxWorker.objects.create(instance_id=uuid4(), **names).pk
             return
         try:
-            self._connection = _connect()
+            self._connection = connect()
         except psycopg.OperationalError as error:
             raise OperationalError(str(error)) from error
         try:
@@ -84,13 +99,15 @@ class Presence:
     def _register(self, worker_id: str, command: str) -> int:
         if self.is_seen:
             self._connection.execute(f"LISTEN {CHANNEL}")
+            # Before the other, so that nobody ever sees that one alone.
+            self._connection.execute(LOCK_INSTALLATION)
         instance_id = uuid4()
         # One transaction: nobody ever sees the row without its lock.
         with self._connection.transaction():
-            row = (instance_id, worker_id, command, socket.gethostname(), os.getpid(), self.is_seen)
+            row = (instance_id, worker_id, command, host_name(), os.getpid(), self.is_seen)
             worker = _value(self._connection, INSERT_WORKER, *row)
             if self.is_seen:
-                self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, worker % LOCK_IDS])
+                self._connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [LOCK_CLASS, worker % LOCK_IDS])
         if not InboxWorker.objects.filter(pk=worker, instance_id=instance_id).exists():
             self._connection.execute("DELETE FROM inbox_worker WHERE id = %s", [worker])
             raise OperationalError("DATABASE_DIRECT_URL leads to another database than DATABASE_URL")
@@ -102,7 +119,7 @@ class Presence:
         return self.id if self.is_seen else None
 
     def fileno(self) -> int:
-        """For select(): readable when there is a notification, or when the connection is gone. Raises PresenceLost."""
+        """For poll(): readable when there is a notification, or when the connection is gone. Raises PresenceLost."""
         try:
             return self._connection.fileno()
         except psycopg.Error as error:
@@ -119,16 +136,6 @@ class Presence:
         """Give up the lock."""
         if not self.is_makeshift:
             self._connection.close()
-
-
-def _connect() -> psycopg.Connection:
-    wrapper = connection.copy()
-    wrapper.settings_dict |= settings.DATABASE_DIRECT or {}
-    raw = wrapper.get_new_connection(wrapper.get_connection_params())
-    raw.autocommit = True
-    # It is idle by nature; a server that ends idle sessions would have it registered again and again.
-    raw.execute("SELECT set_config('idle_session_timeout', '0', false)")
-    return raw
 
 
 def _is_direct(raw: psycopg.Connection) -> bool:

@@ -2,8 +2,8 @@
 
 While connections are scarce a worker has no connection for its presence and takes small batches; as soon as there are
 enough again, it registers anew. Failure modes: the presence is lost (the worker drops it, claims nothing, and
-registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere (the worker goes on without, and
-tries again now and then). Settings: those of db/connection_budget.py.
+registers again), or there is no way to have one, as DATABASE_DIRECT_URL leads nowhere or never answers (the worker goes
+on without, and tries again now and then). Settings: those of db/connection_budget.py.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,14 @@ from inbox.db.connection_budget import EASE_AT, TIGHT_AT, Level, count_connectio
 from inbox.db.storable import error_text
 from inbox.events import Event, emit
 from inbox.job_counts import JobCounts
+from inbox.worker.direct_way import NotYet
 from inbox.worker.liveness import sign_off
 from inbox.worker.presence import Presence
 from inbox.worker.timer import Timer
 
 # And before each connection that is opened. More often, an idle worker would send over two queries a second.
 COUNT_CONNECTIONS_EVERY_S = 45.0
-# Soon, as most servers are away for a moment only, and then less often: a try may take until the connect gives up.
+# Soon, as most servers are away for a moment only, and then less often.
 TRY_PRESENCE_EVERY_S = (1.0, 60.0)
 
 
@@ -38,6 +39,7 @@ class Registration:
         self.is_tight = False
         self.counting = Timer(COUNT_CONNECTIONS_EVERY_S)
         self.trying = Timer(TRY_PRESENCE_EVERY_S[0])
+        self._is_refusal_told = False
         self._level = Level.FINE
 
     @property
@@ -71,21 +73,31 @@ class Registration:
             try:
                 self.presence = self.register()
                 self.trying = Timer(TRY_PRESENCE_EVERY_S[0])
+                self._is_refusal_told = False
             except OperationalError as error:
                 refusal = error
         if self.presence is None:
             # If the database itself is away this raises, and nothing is said yet of a connection of its own.
             self.presence = self.register(has_own_connection=False)
         if refusal:
-            if self.trying.every_s == TRY_PRESENCE_EVERY_S[0]:
-                emit(Event.WITHOUT_PRESENCE, error=error_text(refusal))
-            self.trying.restart(min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1]))
+            self._note(refusal)
         if self.presence is before:
             return False
         if before is not None:
             sign_off(before.id, counts)
         emit(Event.REGISTERED, worker=self.presence.id, worker_id=self.worker_id)
         return True
+
+    def _note(self, refusal: OperationalError) -> None:
+        """Tell that there is no presence, once, and set the time of the next try."""
+        if not self._is_refusal_told:
+            emit(Event.WITHOUT_PRESENCE, error=error_text(refusal))
+            self._is_refusal_told = True
+        if isinstance(refusal, NotYet):
+            self.trying.restart()
+            self.trying.bring_forward(TRY_PRESENCE_EVERY_S[0])
+        else:
+            self.trying.restart(min(self.trying.every_s * 2, TRY_PRESENCE_EVERY_S[1]))
 
     def has_notification(self) -> bool:
         """True if there may be new work; never waits. Raises PresenceLost."""

@@ -1,19 +1,33 @@
-"""Signals: the first SIGTERM or SIGINT asks to stop after the batch in hand, the second stops now."""
+"""Signals: the first SIGTERM, SIGINT or SIGHUP asks to stop after the batch in hand, the second stops now."""
 
 import os
 import select
 import signal
 import time
+from contextlib import suppress
+from math import ceil
 from types import FrameType
 from typing import Any, Protocol
 
 # GNU timeout and some supervisors signal a process and then its whole group: one request that arrives twice. A person's
 # second Ctrl-C comes later than this.
 SAME_REQUEST_S = 0.2
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# 24 days, in milliseconds: poll() takes no longer time, and a wait that ends early does no harm.
+LONGEST_WAIT_MS = 2**31 - 1
 
 
 class HasFileno(Protocol):
     def fileno(self) -> int: ...
+
+
+def wait_readable(timeout_s: float, *readers: HasFileno | int) -> None:
+    """Sleep for `timeout_s` seconds, at most 24 days, or until one of `readers` has something to read, or has ended."""
+    # Not select(), which takes no descriptor above 1023.
+    poll = select.poll()
+    for reader in readers:
+        poll.register(reader, select.POLLIN)
+    poll.poll(min(ceil(max(timeout_s, 0) * 1000), LONGEST_WAIT_MS))
 
 
 class StopNow(KeyboardInterrupt):
@@ -30,11 +44,18 @@ class Stop:
         self.is_asked = False
         self._asked_at = 0.0
         self._read_end, self._write_end = os.pipe()
+        self._before: dict[signal.Signals, Any] = {}
 
     def install(self) -> None:
-        """Take over SIGTERM and SIGINT of this process."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        """Take over SIGTERM, SIGINT and SIGHUP of this process. SIGHUP stays ignored if it is, as under nohup."""
+        for number in SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._on_signal)
+
+    def uninstall(self) -> None:
+        """Give the signals back to whatever had them before."""
+        while self._before:
+            signal.signal(*self._before.popitem())
 
     def ask(self) -> None:
         """Stop after the batch in hand."""
@@ -45,13 +66,13 @@ class Stop:
 
     def wait(self, timeout_s: float, *others: HasFileno) -> None:
         """Sleep for `timeout_s` seconds, or until asked to stop, or until one of `others` has something to read."""
-        readers: list[Any] = [self._read_end, *others]
-        select.select(readers, [], [], max(timeout_s, 0))
+        wait_readable(timeout_s, self._read_end, *others)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self.is_asked:
             self.ask()
             # Not by logging or sys.stderr: their locks may be held by what the signal has interrupted.
-            os.write(2, b"Stopping after the batch in hand; a second signal stops now.\n")
+            with suppress(OSError):
+                os.write(2, b"Stopping after the batch in hand; a second signal stops now.\n")
         elif time.monotonic() - self._asked_at >= SAME_REQUEST_S:
             raise StopNow

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.run import mutants, run
+from tests.chaos.run import Run, mutants, run
 from tests.support.pooler import MISSING, find
 
 parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Break things; see that nothing is lost.")
@@ -22,5 +22,13 @@ if options.pooler and find() is None:
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
 seed = secrets.randbelow(2**31) if options.seed is None else options.seed
 with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-    broken = run(Path(folder), seconds=options.seconds, seed=seed, mutant=options.mutant, behind_pooler=options.pooler)
-sys.exit(1 if broken else 0)
+    asked = Run(
+        Path(folder),
+        seconds=options.seconds,
+        seed=seed,
+        mutant=options.mutant,
+        behind_pooler=options.pooler,
+        is_whole=True,
+    )
+    result = run(asked)
+sys.exit(1 if result.broken else 0)

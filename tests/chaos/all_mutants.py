@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.run import mutants, run
+from tests.chaos.run import Run, mutants, run
 
 LONGEST_S = 60
 TRIES = 3
@@ -30,7 +30,7 @@ def main() -> int:
 def _run(mutant: str) -> dict[str, list[tuple]]:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         seed = secrets.randbelow(2**31)
-        return run(Path(folder), seconds=LONGEST_S, seed=seed, mutant=mutant, say=lambda line: None)
+        return run(Run(Path(folder), seconds=LONGEST_S, seed=seed, mutant=mutant, say=lambda line: None)).broken
 
 
 if __name__ == "__main__":

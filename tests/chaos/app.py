@@ -7,7 +7,7 @@ import time
 from django.apps import AppConfig
 
 # Anything that is no known word is poison: null, numbers, lists, objects.
-KINDS = ("good", "waits", "brings", "flaky", "poison")
+KINDS = ("good", "waits", "brings", "flaky", "poison", "killer")
 MESSAGE_TYPE = f"""
 CASE WHEN s.payload ->> 'kind' IN {KINDS} THEN s.payload ->> 'kind' ELSE 'poison' END
 """

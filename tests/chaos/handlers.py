@@ -1,6 +1,8 @@
 """Handlers of the chaos test: messages that are good, wait, bring, fail once, or can never work."""
 
+import os
 import random
+import signal
 import time
 
 from django.db import connection
@@ -50,7 +52,14 @@ def poison(jobs):
     return [dead("it can never work") for _ in jobs]
 
 
-HANDLERS = {"good": good, "waits": waits, "brings": brings, "flaky": flaky, "poison": poison}
+def killer(jobs):
+    """Ends the process in the middle of its work, as a message does for which there is not enough memory."""
+    _leave_effects(jobs)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return [done() for _ in jobs]
+
+
+HANDLERS = {"good": good, "waits": waits, "brings": brings, "flaky": flaky, "poison": poison, "killer": killer}
 
 
 def _leave_effects(jobs):

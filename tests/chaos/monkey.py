@@ -1,168 +1,99 @@
-"""Kills, freezes, disconnects, restarts, brings strangers; keeps as many workers alive as there should be."""
+"""Chooses what is broken next, keeps account of it, and takes it away again."""
 
 import random
-import signal
 import time
 from collections import Counter
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import psycopg
 
-from config.embedded_postgres.server import Server
-from tests.chaos.strangers import Strangers
-from tests.support.pooler import Pooler
-from tests.support.zygote import Zygote, is_alive, send_signal
+from tests.chaos.faults import KINDS
+from tests.chaos.faults.clock import ShiftClock
+from tests.chaos.faults.fault import Fault
+from tests.chaos.processes import Processes
+from tests.chaos.producers import MessageIds
+from tests.chaos.stage import Stage
 
-WORKERS = 4
-# Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
-# seen. A frozen worker wakes before that if others are just at its jobs.
-FREEZE_S = (2.4, 4.5)
-# Workers that have claimed and not begun to work: only the lease protects what they hold.
-HOLD_BY_LEASE_ONLY = """
-SELECT pid, array_agg(inbox_id)
-  FROM (SELECT worker.pid, job.inbox_id
-          FROM integration_inbox AS job JOIN inbox_worker AS worker ON worker.id = job.presence_id
-         WHERE job.status = 'PROCESSING' FOR UPDATE OF job SKIP LOCKED) AS held
- GROUP BY pid ORDER BY count(*) DESC, pid
-"""
+
+@dataclass
+class Struck:
+    """A fault that is over: when it began and ended, by this machine's clock.
+
+    Moves up to `after_move` were made before that, whatever their own times say.
+    """
+
+    name: str
+    began_at: float
+    ended_at: float
+    after_move: int
 
 
 class Monkey:
-    """Owns all processes of a run. Its random choices come from the seed.
+    """Its random choices come from the seed."""
 
-    With a pooler all processes work through it, and every other one has a direct way to the server besides.
-    """
-
-    def __init__(
-        self, server: Server, seed: int, log: Path, mutant: str | None = None, pooler: Pooler | None = None
-    ) -> None:
-        self.server = server
-        self.url = server.url()
-        self.pooler = pooler
-        self.strangers: Strangers | None = None
-        self.rng = random.Random(seed)
+    def __init__(self, stage: Stage, processes: Processes, ids: MessageIds, rng: random.Random) -> None:
+        self.stage = stage
+        self.processes = processes
+        self.ids = ids
+        self.rng = rng
         self.counts: Counter[str] = Counter()
-        environment = {
-            "DATABASE_URL": pooler.url if pooler else self.url,
-            "DATABASE_DIRECT_URL": self.url if pooler else "",
-            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
-            **({"CHAOS_MUTANT": mutant} if mutant else {}),
-        }
-        self._zygote = Zygote(environment, log)
-        self._workers: list[int] = []
-        self._reclaimer: int | None = None
-        # Until when, and the jobs that they held by lease only.
-        self._frozen: dict[int, tuple[float, set[int]]] = {}
-
-    def start(self, *arguments: str) -> int:
-        """A manage.py command as a process; returns its pid."""
-        is_direct = self.pooler is None or self.rng.random() < 0.5
-        return self._zygote.start(*arguments, name="chaos {pid}", is_direct=is_direct)
-
-    def keep_workers(self) -> None:
-        """Replace workers that have ended; most of them share a name, as those of a deployment may."""
-        self._workers = [pid for pid in self._workers if is_alive(pid)]
-        while len(self._workers) < WORKERS:
-            name = ["--worker-id", "shared name"] if self.rng.random() < 0.8 else []
-            self._workers.append(self.start("run_inbox_worker", *name))
-        if self._reclaimer is None or not is_alive(self._reclaimer):
-            self._reclaimer = self.start("reclaim_stuck_jobs", "--loop", "--interval", "0.2")
+        self.notes: Counter[str] = Counter()
+        self.over: list[Struck] = []
+        self.most_strangers = 0
+        # The pids of the processes that stand still.
+        self.frozen: set[int] = set()
+        self._going_on: list[Fault] = []
+        self._last_move = 0
+        self.missing = {kind.name: why for kind in KINDS if (why := kind.missing(stage))}
 
     def act(self) -> None:
-        """One bad thing."""
-        actions = {
-            self.kill: 4,
-            self.freeze: 4,
-            self.disconnect: 3,
-            self.ask_to_stop: 2,
-            self.storm: 1,
-            self.kill_reclaimer: 2,
-        }
-        action = self.rng.choices(list(actions), list(actions.values()))[0]
-        self.counts[action.__name__] += 1
-        action()
+        """One bad thing, chosen by weight."""
+        kinds = [kind for kind in KINDS if kind.name not in self.missing and self._may(kind)]
+        if kinds:
+            self.strike(self.rng.choices(kinds, [kind.weight for kind in kinds])[0]())
 
-    def kill(self) -> None:
-        send_signal(self.rng.choice(self._workers), signal.SIGKILL)
+    def _may(self, kind: type[Fault]) -> bool:
+        return not any(
+            (kind.takes_server and fault.takes_server) or (kind.once_at_a_time and isinstance(fault, kind))
+            for fault in self._going_on
+        )
 
-    def freeze(self) -> None:
-        """One or more at once: the others take over, and are at it when these wake up."""
-        count = self.rng.randint(1, WORKERS - 1)
-        held = {pid: jobs for pid, jobs in self._held_by_lease_only().items() if pid not in self._frozen}
-        for pid in list(held)[:count] or self.rng.sample(self._workers, count):
-            send_signal(pid, signal.SIGSTOP)
-            self._frozen[pid] = time.monotonic() + self.rng.choice(FREEZE_S), held.get(pid, set())
-
-    def _held_by_lease_only(self) -> dict[int, set[int]]:
-        """By worker, those with the most jobs first."""
-        with suppress(psycopg.Error), psycopg.connect(self.url) as connection:
-            holders = connection.execute(HOLD_BY_LEASE_ONLY).fetchall()
-            return {pid: set(jobs) for pid, jobs in holders if pid in self._workers}
-        return {}
-
-    def thaw(self, *, all_of_them: bool = False) -> None:
-        """Wake those that have been frozen long enough, and those whose jobs others have and only a lease protects."""
-        held = self._held_by_lease_only() if any(jobs for _, jobs in self._frozen.values()) else {}
-        at_risk = {job for pid, jobs in held.items() if pid not in self._frozen for job in jobs}
-        for pid, (until, jobs) in list(self._frozen.items()):
-            if all_of_them or time.monotonic() >= until or jobs & at_risk:
-                self.counts["woken while others are at it"] += bool(jobs & at_risk)
-                send_signal(pid, signal.SIGCONT)
-                del self._frozen[pid]
-
-    def disconnect(self) -> None:
-        """End a session of a worker: the one it works on, or the one that shows its presence."""
+    def strike(self, fault: Fault) -> None:
+        """Begin a fault. It does not count if this stage has not what it needs, or the server is away, or refuses."""
+        if fault.name in self.missing:
+            return
+        fault.began_at = time.time()
         try:
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                pids = [
-                    pid
-                    for (pid,) in connection.execute(
-                        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'chaos %' ORDER BY pid"
-                    )
-                ]
-                if pids:
-                    connection.execute("SELECT pg_terminate_backend(%s)", [self.rng.choice(pids)])
-        except psycopg.Error:
-            self.counts["monkey disconnected"] += 1
+            fault.begin(self)
+        except psycopg.Error as error:
+            self.notes[f"{fault.name}: could not ({type(error).__name__})"] += 1
+            return
+        self.counts[fault.name] += 1
+        fault.until = time.monotonic() + self.rng.uniform(*fault.lasts_s)
+        self._going_on.append(fault)
+        self.look_after()
 
-    def ask_to_stop(self) -> None:
-        send_signal(self.rng.choice(self._workers), signal.SIGTERM)
+    def look_after(self) -> None:
+        """End what has lasted long enough."""
+        self._end([fault for fault in self._going_on if fault.is_over(self)])
 
-    def storm(self) -> None:
-        """SIGTERM to all, twice to some."""
-        for pid in self._workers:
-            for _ in range(self.rng.randint(1, 3)):
-                send_signal(pid, signal.SIGTERM)
+    def end_all(self) -> None:
+        self._end(list(self._going_on))
 
-    def kill_reclaimer(self) -> None:
-        if self._reclaimer is not None:
-            send_signal(self._reclaimer, signal.SIGKILL)
+    def _end(self, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            self._going_on.remove(fault)
+            fault.end(self)
+            if isinstance(fault, ShiftClock):
+                self._last_move = self._find_last_move()
+            self.over.append(Struck(fault.name, fault.began_at, time.time(), self._last_move))
 
-    def restart_pooler(self) -> None:
-        assert self.pooler is not None
-        self.counts["restart_pooler"] += 1
-        self.pooler.kill()
-        self.pooler.start()
-
-    def bring_strangers(self) -> None:
-        """They take all connections of the server, until they are sent away."""
-        self.counts["bring_strangers"] += 1
-        self.strangers = Strangers(self.url)
-        self.strangers.start()
-
-    def send_strangers_away(self) -> None:
-        if self.strangers is not None:
-            self.strangers.go()
-
-    def restart_server(self) -> None:
-        self.counts["restart_server"] += 1
-        self.server.restart("immediate")
-
-    def end(self) -> None:
-        """Kill all processes of this run."""
-        self.send_strangers_away()
-        for pid in [*self._workers, self._reclaimer]:
-            if pid is not None:
-                send_signal(pid, signal.SIGKILL)
-        self._zygote.end()
+    def _find_last_move(self) -> int:
+        """Moves so far have times of a clock that was wrong."""
+        try:
+            with self.stage.connect() as connection:
+                row = connection.execute("SELECT coalesce(max(move_id), 0) FROM chaos_move").fetchone()
+        except psycopg.OperationalError:
+            return self._last_move
+        return row[0] if row else 0

@@ -4,7 +4,9 @@ import json
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
+from typing import ClassVar
 from uuid import UUID
 
 import psycopg
@@ -54,27 +56,42 @@ def write_backlog(url: str, ids: MessageIds, rng: random.Random) -> None:
         cursor.execute("UPDATE chaos_message SET is_beyond_lookback = false")
 
 
-class Producer(threading.Thread):
-    """One program that writes; `stop` ends it after the transaction in hand."""
+class Producer(threading.Thread, ABC):
+    """One program that writes; `stop` ends it after the transaction in hand. A subclass says what it writes."""
 
-    def __init__(self, url: str, ids: MessageIds, seed: int) -> None:
+    # How often it makes each kind of transaction, in proportion.
+    weights: ClassVar[dict[str, int]] = {
+        "plain": 6, "late_commit": 1, "savepoint": 1, "rollback": 1, "tie": 1, "odd_time": 1,
+    }  # fmt: skip
+
+    def __init__(self, url: str, seed: int) -> None:
         super().__init__(daemon=True)
         self.url = url
-        self.ids = ids
         self.rng = random.Random(seed)
         self.stop = threading.Event()
         self.counts: Counter[str] = Counter()
+        self.error: str | None = None
         self._late: list[tuple[float, psycopg.Connection]] = []
 
+    @abstractmethod
+    def write(self, cursor: psycopg.Cursor, created_at: str = "now()") -> None:
+        """Write one message in the transaction of this cursor; `created_at` is SQL."""
+
     def run(self) -> None:
+        try:
+            self._write_until_stopped()
+        except Exception as error:
+            self.error = repr(error)
+            raise
+
+    def _write_until_stopped(self) -> None:
         connection: psycopg.Connection | None = None
-        actions = [self._plain] * 6 + [self._late_commit, self._savepoint, self._rollback, self._tie, self._odd_time]
         while not self.stop.is_set():
-            action = self.rng.choice(actions)
+            [action] = self.rng.choices(list(self.weights), list(self.weights.values()))
             try:
                 connection = connection or connect(self.url, autocommit=True)
-                action(connection)
-                self.counts[action.__name__.strip("_")] += 1
+                getattr(self, f"_{action}")(connection)
+                self.counts[action] += 1
                 self._commit_late_ones(time.monotonic())
             except (psycopg.Error, psycopg.Rollback):
                 # Whether a lost COMMIT arrived, only the table knows; nobody writes that message again. A Rollback
@@ -91,15 +108,15 @@ class Producer(threading.Thread):
 
     def _plain(self, connection: psycopg.Connection) -> None:
         with connection.transaction(), connection.cursor() as cursor:
-            for message_id in self.ids.take(self.rng.randint(1, 20)):
-                _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES))
+            for _ in range(self.rng.randint(1, 20)):
+                self.write(cursor)
 
     def _late_commit(self, _: psycopg.Connection) -> None:
         """Stamped now, committed when the watermark has long passed."""
         other = connect(self.url)
         self._late.append((time.monotonic() + self.rng.uniform(0.05, LONGEST_LATE_S), other))
-        for message_id in self.ids.take(3):
-            _insert(other.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES))
+        for _message in range(3):
+            self.write(other.cursor())
 
     def _commit_late_ones(self, until: float) -> None:
         due = [item for item in self._late if item[0] <= until]
@@ -113,29 +130,40 @@ class Producer(threading.Thread):
 
     def _savepoint(self, connection: psycopg.Connection) -> None:
         with connection.transaction(), connection.cursor() as cursor:
-            for message_id in self.ids.take(6):
+            for _ in range(6):
                 with connection.transaction() as savepoint:
-                    _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES))
+                    self.write(cursor)
                     if self.rng.random() < 0.5:
                         raise psycopg.Rollback(savepoint)
 
     def _rollback(self, connection: psycopg.Connection) -> None:
         with connection.transaction() as transaction, connection.cursor() as cursor:
-            for message_id in self.ids.take(5):
-                _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES))
+            for _ in range(5):
+                self.write(cursor)
             raise psycopg.Rollback(transaction)
 
     def _tie(self, connection: psycopg.Connection) -> None:
         [[moment]] = connection.execute("SELECT clock_timestamp()").fetchall()
-        for message_id in self.ids.take(8):
-            _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), "%s", [moment])
+        for _ in range(8):
+            self.write(connection.cursor(), f"'{moment.isoformat()}'::timestamptz")
 
     def _odd_time(self, connection: psycopg.Connection) -> None:
         """By hand into the past or the future, or a time that no driver reads."""
         odd = self.rng.choice([*ODD_TIMES, None, None])
-        [message_id] = self.ids.take()
         created_at = "now() - interval '1 hour'" if odd is None else f"'{odd}'::timestamptz"
-        _insert(connection.cursor(), message_id, _payload(self.rng), self.rng.randrange(CASES), created_at)
+        self.write(connection.cursor(), created_at)
+
+
+class Witness(Producer):
+    """Writes the messages of the chaos source, each with an id of `ids`."""
+
+    def __init__(self, url: str, ids: MessageIds, seed: int) -> None:
+        super().__init__(url, seed)
+        self.ids = ids
+
+    def write(self, cursor: psycopg.Cursor, created_at: str = "now()") -> None:
+        [message_id] = self.ids.take()
+        _insert(cursor, message_id, _payload(self.rng), self.rng.randrange(CASES), created_at)
 
     def bring_everything(self, url: str) -> None:
         """Whatever anyone may still wait for; and with each thing one more who waits for it, at the same moment.
@@ -155,10 +183,10 @@ def _payload(rng: random.Random) -> str:
     return rng.choice(BAD_PAYLOADS) if kind == "bad" else json.dumps({"kind": kind})
 
 
-def _insert(cursor, message_id: int, payload: str, case: int, created_at: str = "now()", values=()) -> None:
+def _insert(cursor, message_id: int, payload: str, case: int, created_at: str = "now()") -> None:
     cursor.execute(
         "INSERT INTO chaos_message (message_id, decision_tracking_id, payload, created_at, is_beyond_lookback)"
         " SELECT %s, %s, %s, moment, moment < now() - interval '15 seconds'"
         f"  FROM (SELECT {created_at} AS moment) AS given",
-        [message_id, UUID(int=case), payload, *values],
+        [message_id, UUID(int=case), payload],
     )

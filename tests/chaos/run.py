@@ -1,36 +1,75 @@
-"""One run: a server of its own, a backlog, producers, workers, a monkey; then calm, and the account."""
+"""One run: servers of its own, a backlog, producers, workers, a monkey; then calm, and the account."""
 
 import os
-import threading
+import random
 import time
-from contextlib import ExitStack, suppress
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from unittest.mock import patch
 
 import django
 import psycopg
 
-from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
+from tests.chaos import domain
+from tests.chaos.account import Watch
 from tests.chaos.audited import audited
-from tests.chaos.invariants import ALWAYS, AT_THE_END, broken
+from tests.chaos.domain.account import accounted
+from tests.chaos.faults.server import Restart
+from tests.chaos.faults.strangers import StayingStrangers
 from tests.chaos.monkey import Monkey
-from tests.chaos.producers import MessageIds, Producer, write_backlog
-from tests.support.pooler import Pooler
+from tests.chaos.processes import Processes
+from tests.chaos.producers import MessageIds, Producer, Witness, write_backlog
+from tests.chaos.recovery import Recovery, longest_recoveries
+from tests.chaos.stage import CONNECTIONS, Stage
 from tests.support.zygote import is_alive
 
 PRODUCERS = 2
-# Few enough that strangers take all of them at once; more than all who belong to a run ever have.
-CONNECTIONS = 60
-POOL_SIZE = 30
-# Beside the restarts, one of which is to strike while the strangers are there.
-RESTARTS_AT = (0.35, 0.7)
-STRANGERS_AT = 0.45
-STRANGERS_STAY_S = 10.0
-POOLER_DIES_AT = 0.2
-LOOK_EVERY_S = 1.0
-# More than the lookback, the reconcile and the longest backoff of the chaos settings together.
-STUCK_AFTER_S = 12.0
+# Beside what the monkey chooses; the second crash strikes while the strangers are there.
+PLAN = ((0.35, Restart), (0.45, StayingStrangers), (0.7, Restart))
+# More than the lookback and the longest backoff of the chaos settings together.
+STUCK_AFTER_S = 8.0
+# A reconcile reads all there is, so it must be rarer in a longer run.
+SHORTEST_RECONCILE_S = 4.0
+RECONCILES = 15
 SCHEMA = Path(__file__).with_name("schema.sql")
+
+
+@dataclass
+class Result:
+    """`broken` are the invariants that did not hold, each with rows that show it."""
+
+    broken: dict[str, list[tuple]] = field(default_factory=dict)
+    messages: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    missing: dict[str, str] = field(default_factory=dict)
+    recoveries: dict[str, Recovery] = field(default_factory=dict)
+    # How long faults struck, how many jobs were open then, and how long the calm took in which they ended.
+    broke_s: float = 0.0
+    left: int = 0
+    drained_s: float = 0.0
+    deadlocks: int = 0
+
+
+@dataclass
+class Run:
+    """What a run is asked for. Stops early, and is accounted for, at Ctrl-C."""
+
+    folder: Path
+    seconds: float
+    seed: int
+    mutant: str | None = None
+    behind_pooler: bool = False
+    is_whole: bool = False
+    # If harm was found, the folder is left with logs and a dump of the database.
+    keeps_evidence: bool = False
+    plan: tuple = PLAN
+    say: Callable[[str], None] = print
+
+    @property
+    def reconcile_every_s(self) -> float:
+        return max(SHORTEST_RECONCILE_S, self.seconds / RECONCILES)
 
 
 def mutants() -> list[str]:
@@ -43,156 +82,158 @@ def mutants() -> list[str]:
     return list(MUTANTS)
 
 
-def run(
-    folder: Path, *, seconds: float, seed: int, mutant: str | None = None, behind_pooler: bool = False, say=print
-) -> dict[str, list[tuple]]:
-    """Break things for `seconds`; returns the invariants that did not hold, each with rows that show it."""
-    server = Server(folder / ".postgres")
-    log = folder / "processes.log"
-    say(
-        f"chaos: seed {seed}, {seconds:g} s"
-        + (", behind a pooler" if behind_pooler else "")
-        + (f", without a protection: {mutant}" if mutant else "")
+def run(asked: Run) -> Result:
+    """Break things for a while, then let all end."""
+    rng = random.Random(asked.seed)
+    log = asked.folder / "processes.log"
+    asked.say(
+        f"chaos: seed {asked.seed}, {asked.seconds:g} s"
+        + (", behind a pooler" if asked.behind_pooler else "")
+        + (f", without a protection: {asked.mutant}" if asked.mutant else "")
     )
     with ExitStack() as ends:
-        with patch.dict(SERVER_OPTIONS, max_connections=str(CONNECTIONS)):
-            server.start()
-        ends.callback(server.stop)
-        pooler = ends.enter_context(_pooler(folder / "pooler", server)) if behind_pooler else None
-        monkey = Monkey(server, seed, log, mutant, pooler)
-        ends.callback(monkey.end)
-        found = _run(monkey, seconds, seed, say)
-    for name, rows in found.items():
-        say(f"BROKEN: {name}")
+        stage = ends.enter_context(Stage(asked.folder, behind_pooler=asked.behind_pooler, is_whole=asked.is_whole))
+        environment = {
+            "DATABASE_URL": stage.their_url,
+            "DATABASE_DIRECT_URL": stage.direct_url if stage.pooler else "",
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            "CHAOS_URL": stage.url,
+            **domain.environment(),
+            "CHAOS_RECONCILE_EVERY": str(asked.reconcile_every_s),
+            **({"CHAOS_MUTANT": asked.mutant} if asked.mutant else {}),
+        }
+        commands = domain.commands(asked.seed)
+        processes = Processes(environment, log, rng, behind_pooler=asked.behind_pooler, commands=commands)
+        ends.callback(processes.end)
+        monkey = Monkey(stage, processes, MessageIds(rng), rng)
+        ends.callback(monkey.end_all)
+        result = _run(monkey, asked)
+        if result.broken and asked.keeps_evidence:
+            stage.keep(asked.folder)
+    for name, rows in result.broken.items():
+        asked.say(f"BROKEN: {name}")
         for row in rows:
-            say(f"  {row}")
-    if found and not mutant:
-        say(_tail(log))
-    return found
+            asked.say(f"  {row}")
+    if result.broken and not asked.mutant:
+        asked.say(_tail(log))
+    return result
 
 
-def _pooler(folder: Path, server: Server) -> Pooler:
-    folder.mkdir()
-    address = {"host": server.socket_dir, "port": PORT, "dbname": DATABASE, "user": USER}
-    return Pooler(folder, address, size=POOL_SIZE, home=server.home)
-
-
-def _run(monkey: Monkey, seconds: float, seed: int, say) -> dict[str, list[tuple]]:
-    url = monkey.url
-    _wait_for_end(monkey.start("migrate", "--verbosity", "0"))
-    ids = MessageIds(monkey.rng)
-    with psycopg.connect(url) as connection:
+def _run(monkey: Monkey, asked: Run) -> Result:
+    stage, processes = monkey.stage, monkey.processes
+    _wait_for_end(processes.start("migrate", "--verbosity", "0"))
+    with psycopg.connect(stage.url) as connection:
         connection.execute(SCHEMA.read_text())
-    write_backlog(url, ids, monkey.rng)
-    monkey.keep_workers()
-    their_url = monkey.pooler.url if monkey.pooler else url
-    producers = [Producer(their_url, ids, seed + number) for number in range(PRODUCERS)]
+    domain.set_up(stage.url)
+    write_backlog(stage.url, monkey.ids, monkey.rng)
+    processes.keep()
+    their_url = stage.pooler.url if stage.pooler else stage.url
+    witnesses = [Witness(their_url, monkey.ids, asked.seed + number) for number in range(PRODUCERS)]
+    producers: list[Producer] = [*witnesses, *domain.traffic(their_url, asked.seed)]
     for producer in producers:
         producer.start()
-    watch = Watch(url)
+    watch = Watch(stage.url)
     watch.start()
     began = time.monotonic()
-    strangers_at = began + seconds * STRANGERS_AT
-    planned = [(began + seconds * share, monkey.restart_server) for share in RESTARTS_AT]
-    planned += [(strangers_at, monkey.bring_strangers), (strangers_at + STRANGERS_STAY_S, monkey.send_strangers_away)]
-    if monkey.pooler:
-        planned.append((began + seconds * POOLER_DIES_AT, monkey.restart_pooler))
-    planned.sort(key=lambda plan: plan[0])
-    next_act = began
-    while time.monotonic() < began + seconds and not watch.found:
-        if planned and time.monotonic() > planned[0][0]:
-            planned.pop(0)[1]()
-        if time.monotonic() >= next_act:
-            monkey.act()
-            next_act = time.monotonic() + monkey.rng.uniform(0.2, 1.0)
-        monkey.thaw()
-        monkey.keep_workers()
-        time.sleep(0.05)
-    monkey.send_strangers_away()
+    _break_things(monkey, asked, watch)
+    monkey.end_all()
     for producer in producers:
         producer.stop.set()
     for producer in producers:
         producer.join()
+        if producer.error:
+            watch.found["a writer has ended by itself"] = [(producer.error,)]
+    result = Result(faults=monkey.counts, missing=monkey.missing, broke_s=time.monotonic() - began)
     if not watch.found:
-        producers[0].bring_everything(url)
-        _settle(monkey, watch)
+        witnesses[0].bring_everything(stage.url)
+        processes.dismiss("chaos_staff")
+        domain.bring_everything(stage.url, asked.seed)
+        result.left = watch.count_open()
+        stuck_after_s = STUCK_AFTER_S + asked.reconcile_every_s
+        _settle(processes, watch, stuck_after_s)
+        # What it writes late, after all requests have ended, must end, too.
+        processes.dismiss("chaos_generator")
+        watch.end(_settle(processes, watch, stuck_after_s))
+    result.drained_s = time.monotonic() - began - result.broke_s
     if not watch.found:
-        watch.found |= audited(url)
-    _report(monkey, producers, watch, url, say)
-    return watch.found
+        watch.found |= watch.in_all() | audited(stage.url) | accounted(stage.url)
+    result.broken = watch.found
+    _report(monkey, producers, watch, result, asked.say)
+    return result
 
 
-class Watch(threading.Thread):
-    """Checks the invariants again and again; a violation that was found once is kept."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self.url = url
-        self.found: dict[str, list[tuple]] = {}
-        self.looks = 0
-        self.stop = threading.Event()
-
-    def run(self) -> None:
-        while not self.stop.wait(LOOK_EVERY_S):
-            with suppress(psycopg.OperationalError):  # the server is on its way up
-                self.look()
-
-    def look(self) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            self.found |= broken(connection, ALWAYS)
-        self.looks += 1
-
-    def count_ended(self) -> int:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            ended = connection.execute("SELECT count(*) FROM integration_inbox WHERE status IN ('DONE', 'DEAD')")
-            [count] = ended.fetchall()[0]
-        return count
-
-    def what_is_open(self) -> dict[str, list[tuple]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return broken(connection, AT_THE_END)
+def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
+    began = time.monotonic()
+    planned = [(began + asked.seconds * share, fault) for share, fault in asked.plan]
+    next_act = began
+    try:
+        while time.monotonic() < began + asked.seconds and not watch.found:
+            if planned and time.monotonic() > planned[0][0]:
+                monkey.strike(planned.pop(0)[1]())
+            if time.monotonic() >= next_act:
+                monkey.act()
+                next_act = time.monotonic() + monkey.rng.uniform(0.2, 1.0)
+            monkey.look_after()
+            monkey.processes.keep()
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        asked.say("stopped early: now all must end")
 
 
-def _settle(monkey: Monkey, watch: Watch) -> None:
-    """No more harm: everything must end by itself. It is stuck if nothing at all ends for a while."""
-    monkey.thaw(all_of_them=True)
+def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> dict[str, list[tuple]]:
+    """No more harm: everything must end by itself. Returns what is stuck: nothing at all has ended for a while."""
     still_open, ended, deadline = watch.what_is_open(), -1, 0.0
     while still_open and not watch.found:
+        began = time.monotonic()
         if (now_ended := watch.count_ended()) > ended:
-            ended, deadline = now_ended, time.monotonic() + STUCK_AFTER_S
+            ended, deadline = now_ended, time.monotonic() + stuck_after_s
         elif time.monotonic() > deadline:
             break
-        monkey.keep_workers()
-        time.sleep(0.2)
         still_open = watch.what_is_open()
-    watch.stop.set()
-    watch.join()
-    if not watch.found:
-        watch.found |= still_open
-    watch.look()
+        processes.keep()
+        time.sleep(max(0.2, 2 * (time.monotonic() - began)))
+    return still_open
 
 
-def _report(monkey: Monkey, producers: list[Producer], watch: Watch, url: str, say) -> None:
+def _report(monkey: Monkey, producers: list[Producer], watch: Watch, result: Result, say) -> None:
+    """Say what happened, and complete the result."""
     say("done to them: " + ", ".join(f"{count} {name}" for name, count in sorted(monkey.counts.items())))
-    if monkey.strangers:
-        say(f"strangers had {monkey.strangers.most} of {CONNECTIONS} connections")
-    written = sum((producer.counts for producer in producers), start=type(producers[0].counts)())
+    if monkey.notes:
+        say("besides: " + ", ".join(f"{count} {name}" for name, count in sorted(monkey.notes.items())))
+    if monkey.missing:
+        say("not done: " + ", ".join(f"{name} (needs {why})" for name, why in sorted(monkey.missing.items())))
+    if monkey.most_strangers:
+        say(f"strangers had {monkey.most_strangers} of {CONNECTIONS} connections")
+    written = sum((producer.counts for producer in producers), start=Counter[str]())
     say("transactions: " + ", ".join(f"{count} {name}" for name, count in sorted(written.items())))
-    with psycopg.connect(url, autocommit=True) as connection:
+    with monkey.stage.connect() as connection:
         for title, query in REPORT.items():
             say(f"{title}: " + ", ".join(" ".join(map(str, row)) for row in connection.execute(query)))
+        [[result.messages]] = connection.execute(REPORT["messages"]).fetchall()
+    result.deadlocks = monkey.stage.count_in_logs("deadlock detected")
+    result.recoveries = longest_recoveries(monkey.stage.url, monkey.over)
+    say(f"deadlocks: {result.deadlocks}")
+    if result.recoveries:
+        name, longest = max(result.recoveries.items(), key=lambda item: item[1].s)
+        meanwhile = f"; meanwhile: {', '.join(sorted(longest.meanwhile))}" if longest.meanwhile else ""
+        say(f"longest recovery: {longest.s:.1f} s, after {name}{meanwhile}")
     say(f"invariants asked {watch.looks} times")
+    say(f"after the last fault {result.left} jobs were open; they ended in {result.drained_s:.0f} s")
 
 
 REPORT = {
-    "messages": "SELECT count(*) FROM chaos_message",
+    "messages": "SELECT (SELECT count(*) FROM chaos_message) + (SELECT count(*) FROM chaos_said)",
+    "of the domain": """
+        SELECT count(*), CASE WHEN content IS NULL THEN 'broken ' ELSE '' END || kind
+          FROM chaos_said GROUP BY 2 ORDER BY 1 DESC""",
+    "people": "SELECT count(*), verb FROM chaos_click GROUP BY 2 ORDER BY 1 DESC",
+    "requests to the JSON Generator": "SELECT count(*), behaviour FROM chaos_request GROUP BY 2 ORDER BY 1 DESC",
     "jobs": "SELECT count(*), status FROM integration_inbox GROUP BY 2 ORDER BY 2",
     "failed attempts": """
         SELECT count(*), e ->> 'kind' FROM integration_inbox, jsonb_array_elements(errors) AS e GROUP BY 2""",
     "moves": "SELECT count(*), old_status || '→' || new_status FROM chaos_move GROUP BY 2 ORDER BY 1 DESC",
     "found by": """
         SELECT lookback_finds, 'lookback,', reconcile_finds, 'reconcile' FROM poll_watermark WHERE source = 'chaos'""",
-    "deadlocks since the last restart": "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
 }
 
 

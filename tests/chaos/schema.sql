@@ -10,6 +10,7 @@ CREATE TABLE chaos_message (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX ON chaos_message (created_at, message_id);
+CREATE INDEX ON chaos_message (message_id) WHERE is_beyond_lookback;
 CREATE TRIGGER wakes AFTER INSERT ON chaos_message FOR EACH STATEMENT EXECUTE FUNCTION inbox_notify();
 
 -- What waiting messages wait for.

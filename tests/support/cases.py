@@ -1,9 +1,10 @@
 """Cases for tests of decisions: packets, what messages say of them, and what became of them."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from decisions.case import lock_case
 from decisions.messages.apply import apply_messages
@@ -79,6 +80,29 @@ def affirmed(number: int = 1) -> Packet:
 def active(of: Packet) -> PacketDecision | None:
     """The active version of the packet."""
     return PacketDecision.objects.filter(packet=of, is_active=True).first()
+
+
+def payload_of(version: PacketDecision) -> dict | None:
+    """The payload that the version names by its digest, from the message that holds it."""
+    found = DecisionMessage.objects.filter(
+        packet_id=version.packet_id, content__payload_digest=version.esmd_payload_digest
+    )
+    return found.latest("pk").payload if version.esmd_payload_digest else None
+
+
+def version_by_sql(of: Packet, **columns: Any) -> None:
+    """A version that another program has made the active one."""
+    before = active(of)
+    row: dict[str, Any] = {"packet_id": of.pk, "decision_type": "APPROVE", "created_by": "elsewhere"} | columns
+    if before:
+        row["supersedes_id"] = before.pk
+    names, places = ", ".join(row), ", ".join(["%s"] * len(row))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE packet_decision SET is_active = false WHERE packet_id = %s AND is_active", [of.pk])
+        cursor.execute(
+            f"INSERT INTO packet_decision ({names}, correlation_id) VALUES ({places}, gen_random_uuid())",
+            [*row.values()],
+        )
 
 
 def active_key(of: Packet) -> int | None:

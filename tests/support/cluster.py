@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from config.embedded_postgres.programs import account, binary, launcher, run
-from tests.support.probe import wait_until
+from tests.support.servers.waiting import wait_until
 
 USER = "serviceops"
 OPTIONS = {
@@ -32,6 +32,13 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def make_folder(folder: Path) -> None:
+    """A folder that servers may write to."""
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, account().uid, account().gid)
+
+
 class Server:
     """One server with its data below `folder`; `options` are settings of postgresql.conf, beside OPTIONS."""
 
@@ -41,9 +48,7 @@ class Server:
         self.options = {**OPTIONS, **options, "port": str(port)}
         self.data = folder / "data"
         self.log = folder / "log"
-        folder.mkdir()
-        if os.geteuid() == 0:
-            os.chown(folder, account().uid, account().gid)
+        make_folder(folder)
 
     def program(self, name: str, *arguments: str | Path) -> None:
         """Run a program of PostgreSQL as the user of the server; fails with its output."""
@@ -61,8 +66,22 @@ class Server:
 
     def copy(self, primary: "Server") -> None:
         """Become the standby of `primary`."""
+        self.back_up(primary, "-R")
+        self.start()
+
+    def back_up(self, primary: "Server", *options: str) -> None:
+        """Take a backup of `primary` into this server's folder, and don't start."""
         at = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", USER)
-        self.program("pg_basebackup", *at, "-D", self.data, "-X", "stream", "-c", "fast", "-R", "--no-sync")
+        self.program("pg_basebackup", *at, "-D", self.data, "-X", "stream", "-c", "fast", "--no-sync", *options)
+
+    def restore(self, archive: Path, point: str) -> None:
+        """Start on the backup, go on with the archived WAL to that restore point, and take writes from there."""
+        (self.data / "recovery.signal").touch()
+        self.options |= {
+            "restore_command": f"cp {archive}/%f %p",
+            "recovery_target_name": point,
+            "recovery_target_action": "promote",
+        }
         self.start()
 
     def kill(self) -> None:

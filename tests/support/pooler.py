@@ -102,6 +102,8 @@ class Pooler:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            # Ctrl-C is for the test only, which ends this.
+            process_group=0,
             **how.arguments,
         )
 

@@ -1,7 +1,6 @@
 """A source for tests of the engine, a table of effects without a unique key, threads, and waiting."""
 
 import threading
-import time
 from collections.abc import Callable
 
 from django.db import connection
@@ -10,6 +9,7 @@ from inbox.engine.claim import claim
 from inbox.models import InboxJob
 from inbox.outcomes import done
 from inbox.registry import ByWatermark, Handler, Source
+from tests.support.servers.waiting import wait_until as wait_until
 
 
 def probe_source(handler: Handler | None = None) -> Source:
@@ -80,14 +80,6 @@ def in_threads(*functions: Callable[[], object]) -> list[object]:
     if errors:
         raise errors[0]
     return results
-
-
-def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
-    """Poll until the condition holds, where no event tells it; fails after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def lock_waiters() -> list[str]:

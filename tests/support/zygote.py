@@ -26,6 +26,8 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Ctrl-C is for the test only, which ends this.
+            process_group=0,
         )
 
     def start(self, *arguments: str, name: str, is_direct: bool = True) -> int:

@@ -17,6 +17,11 @@ def test_a_poller_may_take_as_long_to_stop_as_a_request_takes():
     assert int(unit["Service"]["TimeoutStopSec"]) > 240
 
 
+def test_each_container_of_ours_has_an_init_that_passes_signals_on():
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    assert [name for name, service in services.items() if not service.get("init")] == ["db"]
+
+
 def test_what_containers_run_exists_and_takes_its_options():
     services = yaml.safe_load(COMPOSE.read_text())["services"]
     assert services.keys() == {"db", "migrate", "web", "worker", "poller", "reclaimer"}

@@ -1,6 +1,6 @@
 """Is there a pooler between this process and the server, and can the proofs go through it?"""
 
-import select
+import selectors
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,18 +34,18 @@ def reaches_through_pooler(url: str) -> bool:
         for client in clients:
             client.pgconn.send_query(b"BEGIN")
         deadline = time.monotonic() + ANSWERS_WITHIN_S
-        waiting = set(clients)
-        while waiting:
-            readable, _, _ = select.select(waiting, [], [], max(0, deadline - time.monotonic()))
-            if not readable:
-                break
-            for client in readable:
-                client.pgconn.consume_input()
-                if not client.pgconn.is_busy():
-                    waiting.remove(client)
+        with selectors.DefaultSelector() as waiting:
+            for client in clients:
+                waiting.register(client.pgconn.socket, selectors.EVENT_READ, client.pgconn)
+            while waiting.get_map() and (readable := waiting.select(max(0, deadline - time.monotonic()))):
+                for key, _ in readable:
+                    key.data.consume_input()
+                    if not key.data.is_busy():
+                        waiting.unregister(key.fd)
+            answered = not waiting.get_map()
         for client in clients:
             client.pgconn.finish()
-        return not waiting
+        return answered
 
 
 @contextmanager

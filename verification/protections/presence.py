@@ -43,6 +43,13 @@ FINDS_THE_GONE = Protection(
     "workers look which registrations have no lock any more",
     lambda: without_text("inbox.worker.liveness:NOTE_SEEN_AND_SELECT_GONE", "NOT IN (SELECT id FROM held)", "< 0"),
 )
+KNOWS_ITS_OWN = Protection(
+    "presence-installation",
+    "a lock of a session that belongs to another installation says nothing about the workers of this one",
+    lambda: without_text(
+        "inbox.worker.liveness:NOTE_SEEN_AND_SELECT_GONE", "other.objid <> 'inbox_worker'::regclass", "false"
+    ),
+)
 LOCKS_AS_IT_REGISTERS = Protection(
     "presence-transaction",
     "a worker takes its lock in the transaction that registers it",

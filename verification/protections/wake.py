@@ -38,6 +38,6 @@ WAKE_SKIPS_LOCKED = Protection(
 )
 CLOCK = Protection(
     "wake-without-clock",
-    "a job that waits is looked at again after a while, woken or not",
+    "a job that waits is looked at again after some seconds, woken or not",
     lambda: patched("inbox.engine.finish:delay_while_waiting_s", lambda plain: lambda waited_s, steps_s: NEVER_S),
 )

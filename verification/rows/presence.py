@@ -2,7 +2,7 @@
 
 W       a process registers and claims jobs
 R       reclaims from those that are gone     | not from W
-W       is killed with SIGKILL
+W       is killed with SIGKILL             | another installation has a worker of the same number
 R       reclaims from those that are gone     | all jobs of W, at once
 
 W       a process registers and claims jobs
@@ -22,15 +22,15 @@ from verification.gone_workers import (
     JOBS,
     end_presence,
     forget_workers,
+    only_elsewhere,
     reclaim_from_the_gone,
     register_and_leave,
     rows_are_told,
     still_has,
-    wait_for_the_end_of,
     working_process,
 )
 from verification.proof.stage import Stage
-from verification.protections.presence import FINDS_THE_GONE, GRACE, HOLDS_A_LOCK, LOCKS_AS_IT_REGISTERS
+from verification.protections.presence import FINDS_THE_GONE, GRACE, HOLDS_A_LOCK, KNOWS_ITS_OWN, LOCKS_AS_IT_REGISTERS
 from verification.row import Proof, Row
 
 LONG_AGO_S = 3600
@@ -44,8 +44,8 @@ def a_worker_process_is_killed(stage: Stage) -> list[str]:
         if still_has(worker) < JOBS:
             broken.append("a worker that is alive was robbed of its jobs")
         worker.kill()
-        wait_for_the_end_of(worker)
-        look(stage, LONG_AGO_S)
+        with only_elsewhere(worker):
+            look(stage, LONG_AGO_S)
         if still_has(worker):
             broken.append("a worker was killed, and its jobs were not reclaimed at once")
     return broken
@@ -89,11 +89,11 @@ ROW = Row(
     number="P1",
     title="Presence of workers",
     promise="The jobs of a worker that was killed are reclaimed at once; one that is alive is never robbed.",
-    mechanism="A session lock on inbox_worker.id, taken as its row is made; for a while after a start nobody is gone.",
-    code=("inbox.worker.presence:Presence._register", "inbox.worker.liveness:SELECT_GONE"),
+    mechanism="A session lock on inbox_worker.id and one on its table; for a while after a start nobody is gone.",
+    code=("inbox.worker.presence:Presence._register", "inbox.worker.liveness:SELECT_HELD_LOCKS"),
     objects=("index inbox_worker_running",),
     proofs=[
-        Proof(a_worker_process_is_killed, without=[HOLDS_A_LOCK, FINDS_THE_GONE], rounds=10),
+        Proof(a_worker_process_is_killed, without=[HOLDS_A_LOCK, FINDS_THE_GONE, KNOWS_ITS_OWN], rounds=10),
         Proof(the_server_restarts, without=[GRACE], rounds=10),
         Proof(a_worker_registers_while_others_look, without=[LOCKS_AS_IT_REGISTERS]),
     ],

@@ -11,7 +11,7 @@ B       opens the packet, and wakes the job   | waits for nobody: A has the job
 A       works on the job: there is no packet  | is held before it says so
 B       opens the packet, and wakes the job   | in vain: it does not wait yet
 A       goes on: the job waits
-        the first step of INBOX_BACKOFF passes
+        some seconds pass, until the first early look
 C       works on the job, if it is due        | it is
 """
 
@@ -65,7 +65,7 @@ def a_wake_meets_a_claim(stage: Stage) -> list[str]:
 
 
 def a_wake_comes_a_moment_too_early(stage: Stage) -> list[str]:
-    """The clock makes up for it."""
+    """The first early look makes up for it."""
     job = WaitingJob()
     with stage.hold("verification.waiting_jobs:look_for_packets", after=True):
         stage.start("A", job.work)
@@ -87,7 +87,7 @@ ROW = Row(
     number="P2",
     title="Wake of waiting jobs",
     promise="The transaction that brings what a job waits for wakes it, without a wait; the clock does the rest.",
-    mechanism="SELECT … FOR UPDATE SKIP LOCKED in that transaction; next_attempt_at makes up for a lost wake.",
+    mechanism="SELECT … FOR UPDATE SKIP LOCKED in that transaction; an early look makes up for a lost wake.",
     code=("inbox.engine.wake:LOCK_WAITING_JOBS", "inbox.engine.backoff:delay_while_waiting_s"),
     objects=("index inbox_tracking", "index inbox_due"),
     proofs=[

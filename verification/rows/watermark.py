@@ -15,17 +15,8 @@ from functools import partial
 from verification.proof.stage import Stage
 from verification.protections.ingest import MOVES_FORWARD, OVERLAP, READS_EQUAL_TIMES, WAITS, WATERMARK_PER_COLUMN
 from verification.row import Proof, Row
-from verification.source_rows import (
-    ago,
-    clear,
-    lost,
-    new_message_ids,
-    on_empty_tables,
-    poll,
-    poll_far_behind,
-    send,
-    watermark,
-)
+from verification.source_rows import ago, clear, lost, new_message_ids, on_empty_tables, poll, poll_behind, send
+from verification.source_rows import watermark as mark
 from verification.steps import begin, commit
 
 
@@ -54,8 +45,8 @@ def mark_moves_in_both_orders(stage: Stage) -> list[str]:
         for session in order:
             row, at = rows[session]
             stage.do(session, partial(send, row, at=at))
-            stage.do("W", poll_far_behind)
-        broken += lost(late, new) if watermark() == (time, new) else [f"{order}: the mark is at row {watermark()[1]}"]
+            stage.do("W", poll_behind)
+        broken += lost(late, new) if mark() == (time, new) else [f"{order}: the mark is at row {mark()[1]}"]
     return broken
 
 

@@ -21,7 +21,8 @@ SELECT coalesce((SELECT relnamespace FROM pg_class WHERE relname = ANY(%(tables)
 
 # One row for each object: its kind, name and table, its definition, and what keeps it from being in force.
 # The parentheses of a trigger's WHEN change when it is dumped and restored, unless it is said in the pretty way.
-# A unique constraint stands for its index; conenforced is there from PostgreSQL 18 on.
+# A unique constraint stands for its index, and a constraint trigger is a trigger here; conenforced is there from
+# PostgreSQL 18 on.
 SELECT_OBJECTS = """
 WITH ours AS (
     SELECT oid, relname, relpersistence, relrowsecurity FROM pg_class
@@ -52,7 +53,7 @@ SELECT 'constraint', conname, ours.relname, pg_get_constraintdef(con.oid),
              CASE WHEN EXISTS (SELECT FROM pg_trigger WHERE tgconstraint = con.oid AND tgenabled NOT IN ('O', 'A'))
                   THEN 'triggers disabled' END]
   FROM pg_constraint AS con JOIN ours ON ours.oid = conrelid LEFT JOIN pg_index ON indexrelid = conindid
- WHERE contype <> 'n'
+ WHERE contype NOT IN ('n', 't')
 UNION ALL
 SELECT 'trigger', tgname, ours.relname, pg_get_triggerdef(pg_trigger.oid, true),
        ARRAY[CASE WHEN tgenabled NOT IN ('O', 'A') THEN 'disabled' END,

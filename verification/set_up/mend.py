@@ -18,6 +18,9 @@ def make(one: DbObject) -> str:
             return f"ALTER TABLE {one.table} ADD CONSTRAINT {one.bare_name} {one.definition};"
         case "sequence":
             return f"CREATE SEQUENCE {one.bare_name} AS {one.definition};"
+        case "trigger" if one.definition.startswith("CREATE CONSTRAINT TRIGGER"):
+            # Which PostgreSQL can't replace.
+            return f"DROP TRIGGER IF EXISTS {one.bare_name} ON {one.table}; {one.definition};"
         case "trigger":
             return one.definition.replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1) + ";"
         case _:

@@ -13,6 +13,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
+from inbox.db.storable import error_text
+
 USERNAME = "admin"
 
 
@@ -27,7 +29,7 @@ class Command(BaseCommand):
         except ProgrammingError:
             raise CommandError(f"The table of users is missing. Type: {_line('migrate')}") from None
         except OperationalError as error:
-            raise CommandError(f"The database does not answer: {error}") from error
+            raise CommandError(f"The database does not answer: {error_text(error)}") from error
         self.stdout.write(_next_steps(password))
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from inbox.monitoring.terminal import say
+
 GRANTS = Path(__file__).parents[2] / "postgresql" / "grants.sql"
 PREFIX = "serviceops_"
 
@@ -19,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--prefix", default=PREFIX, help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(grants(options["prefix"]))
+        say(self.stdout, grants(options["prefix"]))
 
 
 def grants(prefix: str = PREFIX) -> str:

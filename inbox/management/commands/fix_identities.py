@@ -23,8 +23,8 @@ class Command(DatabaseCommand):
         for identity in behind:
             name = f"{identity.table}.{identity.column}"
             if options["dry_run"]:
-                self.stdout.write(f"{name}: next is {identity.next_value:,}, but a row has {identity.highest:,}")
+                self.report(f"{name}: next is {identity.next_value:,}, but a row has {identity.highest:,}")
             elif (next_value := fix(identity)) is not None:
-                self.stdout.write(f"{name}: next is {next_value:,}, was {identity.next_value:,}")
+                self.report(f"{name}: next is {next_value:,}, was {identity.next_value:,}")
         if not behind:
-            self.stdout.write("no identity is behind")
+            self.report("no identity is behind")

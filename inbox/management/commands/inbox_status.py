@@ -17,7 +17,6 @@ from inbox.monitoring.ended_jobs import NEWEST
 from inbox.monitoring.snapshot import Snapshot, take_snapshot
 from inbox.monitoring.terminal import clip, printable, say
 from inbox.monitoring.text_report import page
-from inbox.monitoring.transactions import warnings
 from inbox.worker.signals import Stop, StopNow
 
 INTERVAL_S = 2.0
@@ -87,7 +86,7 @@ class Command(DatabaseCommand):
 
     def _print_json(self, snapshot: Snapshot, stalls: list[Stall], **more: Any) -> bool:
         stalled = [asdict(stall) for stall in stalls]
-        warned = [{"why": why, "do": sql} for why, sql in warnings(snapshot.transactions)]
+        warned = [{"why": why, "do": sql} for why, sql in snapshot.warnings]
         values = {**more, **snapshot.as_json(), "stalled": stalled, "warnings": warned}
         return say(self.stdout, json.dumps(values, allow_nan=False))
 
@@ -128,4 +127,6 @@ def _verdict(snapshot: Snapshot, stalls: list[Stall]) -> str:
     due = (
         f"{snapshot.due:,} due, the oldest for {in_words(snapshot.oldest_due_s)}" if snapshot.due else "nothing is due"
     )
-    return "; ".join([f"fine: {due}", f"workers: {snapshot.workers.alive()}", *pauses(snapshot)])
+    queue = snapshot.notify_queue
+    filling = [f"warning: the NOTIFY queue is {queue.usage:.0%} full (manage.py inbox_status)"] * queue.is_filling
+    return "; ".join([f"fine: {due}", f"workers: {snapshot.workers.alive()}", *pauses(snapshot), *filling])

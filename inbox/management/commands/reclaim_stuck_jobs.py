@@ -6,9 +6,12 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import connection
 
-from inbox.db.errors import is_connection_lost
+from inbox.db.errors import meaning_of
+from inbox.db.sqlstates import Meaning
+from inbox.db.storable import error_text
 from inbox.engine.reclaim import count_stale, reclaim_all_stale
 from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
+from inbox.monitoring.terminal import clip
 
 LOOP_INTERVAL_S = 10.0
 
@@ -48,10 +51,14 @@ class Command(DatabaseCommand):
                 batch_size=options["batch_size"],
             )
         except Exception as error:
-            if not options["loop"] or not is_connection_lost(error):
+            meaning = meaning_of(error)
+            if not options["loop"] or meaning is Meaning.MESSAGE:
                 raise
-            connection.close()
-            self.stderr.write(f"connection lost ({type(error).__name__}); trying again at the next pass")
+            is_lost = meaning is Meaning.CONNECTION
+            if is_lost:
+                connection.close()
+            what = "connection lost" if is_lost else "the database refused"
+            self.stderr.write(f"{what} ({clip(error_text(error), 60)}); trying again at the next pass")
             return
         if counts or not options["loop"]:
             result = {"taken_back": counts.given_back, "to_be_tried_again": counts.failed, "dead": counts.dead}

@@ -33,8 +33,8 @@ class Command(DatabaseCommand):
                 progress.advance(len(batch))
 
             insert(sample_messages(count, seed, broken / 100), on_batch=show)
-        self.stdout.write(f"{count:,} messages loaded, seed {seed}")
+        self.report(f"{count:,} messages loaded, seed {seed}")
         for title, kinds in (("good", shapes), ("broken", ways)):
-            self.stdout.write(f"{title}: {kinds.total():,}")
+            self.report(f"{title}: {kinds.total():,}")
             for kind, number in sorted(kinds.items()):
-                self.stdout.write(f"  {number:,} {kind}")
+                self.report(f"  {number:,} {kind}")

@@ -68,6 +68,14 @@ def marked_rows():
     PacketDocument.objects.create(packet=made, **{name: marked(name) for name in PacketDocument.private.fields})
     decided(approve, made)
     answer(made, {"answer": "AFFIRM", "said": MARK}, message_id=7)
+    DecisionMessage.objects.create(
+        packet=made,
+        kind="payload",
+        source="test",
+        message_id=8,
+        content={"is_sent": True, "a": MARK},
+        payload={"a": MARK},
+    )
     before = active(made)
     PacketDecision.objects.filter(pk=before.pk).update(is_active=False)
     texts = {name: marked(name) for name in PacketDecision.private.fields - {"denial_details"}}
@@ -159,6 +167,7 @@ LOOKUPS = [
     (ClinicalOpsMessage, "clinical_ops_decision_json__a=MARKED"),
     (InboxCorrection, "content__a__startswith=M"),
     (DecisionMessage, "content__answer=AFFIRM"),
+    (DecisionMessage, "payload__a=MARKED"),
     (PacketDocument, "packet__provider_npi__startswith=M"),
     (InboxCorrection, "job__last_error__startswith=M"),
 ]

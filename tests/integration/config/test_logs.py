@@ -12,21 +12,16 @@ MARKED = "MARKED-value"
 @pytest.mark.parametrize(
     ("sql", "kept"),
     [
-        (f"SELECT '{MARKED}'::int", 'invalid input syntax for type integer: "…" (SQLSTATE 22P02)'),
-        (f"SELECT 'a\"{MARKED}\"b'::int", 'invalid input syntax for type integer: "…" (SQLSTATE 22P02)'),
-        (
-            f"SELECT '{MARKED}\n'::timestamptz",
-            'invalid input syntax for type timestamp with time zone: "…" (SQLSTATE 22007)',
-        ),
-        (f"SELECT '{{\"{MARKED}'::jsonb", "invalid input syntax for type json (SQLSTATE 22P02)"),
+        (f"SELECT '{MARKED}'::int", "a text cannot be read as the type that is needed (SQLSTATE 22P02)"),
+        (f"SELECT '{MARKED}\n'::timestamptz", "a text is no date or time (SQLSTATE 22007)"),
         ("SELECT 1 / 0", "division by zero (SQLSTATE 22012)"),
         (
             f"INSERT INTO inbox_audit (who, verb, reason, object) VALUES ('{MARKED}', '', NULL, '')",
-            'null value in column "reason" of relation "inbox_audit" violates not-null constraint (SQLSTATE 23502)',
+            "a value is missing, table inbox_audit, column reason (SQLSTATE 23502)",
         ),
     ],
 )
-def test_of_a_database_error_the_first_line_is_kept_without_values(sql, kept):
+def test_of_a_database_error_a_text_of_ours_is_kept_with_the_names_of_what_it_is_about(sql, kept):
     with pytest.raises((DataError, IntegrityError)) as caught, connection.cursor() as cursor:
         cursor.execute(sql)
     assert error_text(caught.value) == kept

@@ -12,7 +12,7 @@ from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest
 from inbox.engine.work import work
 from inbox.models import InboxAudit, InboxCorrection, InboxJob
-from tests.support.cases import active, affirmed, fresh, packet
+from tests.support.cases import active, affirmed, fresh, packet, payload_of
 from tests.support.clinical import decision, payload, rewrite, write
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,7 @@ def test_a_bad_row_dies_is_corrected_and_takes_effect_and_stays_as_it_came(clien
         assert fresh(of).detailed_status == "Clinical Decision Received"
     else:
         assert (version.esmd_request_status, version.part_type) == ("SENT", "B")
-        assert version.esmd_request_payload == good
+        assert payload_of(version) == good
         assert fresh(of).detailed_status == "Pending - UTN"
     assert PacketDecision.objects.filter(packet=of).count() == versions + 1
     assert rows() == came

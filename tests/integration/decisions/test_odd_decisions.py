@@ -17,7 +17,19 @@ from decisions.staff.update_operational_decision import update_operational_decis
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from packets.move_packet import MoveRefused, move_packet
-from tests.support.cases import BY, active, affirmed, approved, chain, decided, fresh, packet, utn, utn_fail
+from tests.support.cases import (
+    BY,
+    active,
+    affirmed,
+    approved,
+    chain,
+    decided,
+    fresh,
+    packet,
+    utn,
+    utn_fail,
+    version_by_sql,
+)
 from tests.support.clinical import decision, payload, rewrite, write, write_decision, write_payload
 from tests.support.drain import drain_all
 from tests.support.probe import in_threads
@@ -31,21 +43,6 @@ DISMISSAL = {"denial_reason": DenialReason.OTHER, "denial_details": {"reason": "
 def sql(query, *values):
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-
-
-def version_by_sql(of, **columns):
-    """A version that another program has made the active one."""
-    before = active(of)
-    columns = {"packet_id": of.pk, "decision_type": "APPROVE", "created_by": "elsewhere"} | columns
-    if before:
-        columns["supersedes_id"] = before.pk
-    names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
-    with transaction.atomic():
-        sql("UPDATE packet_decision SET is_active = false WHERE packet_id = %s AND is_active", of.pk)
-        sql(
-            f"INSERT INTO packet_decision ({names}, correlation_id) VALUES ({places}, gen_random_uuid())",
-            *columns.values(),
-        )
 
 
 def letters():

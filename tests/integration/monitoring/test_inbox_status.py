@@ -152,8 +152,8 @@ def test_it_counts_the_rows_that_are_still_to_be_ingested():
 
 
 def test_a_row_above_the_watermark_that_has_its_job_is_not_counted_as_to_be_ingested():
-    row = send(esmd(), tracking_id(1))
-    job(**INTAKE, message_id=row)
+    row = send(esmd(), tracking_id(1), created_at=(now := seconds_ago(0)))
+    job(**INTAKE, message_id=row, source_created_at=now)
     assert rows_to_take_in() == 0
 
 

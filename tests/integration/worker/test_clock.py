@@ -35,7 +35,11 @@ def go_back(seconds):
         next_lookback_at=F("next_lookback_at") + step,
         next_reconcile_at=F("next_reconcile_at") + step,
     )
-    InboxJob.objects.update(next_attempt_at=F("next_attempt_at") + step, updated_at=F("updated_at") + step)
+    InboxJob.objects.update(
+        next_attempt_at=F("next_attempt_at") + step,
+        updated_at=F("updated_at") + step,
+        source_created_at=F("source_created_at") + step,
+    )
     InboxWorker.objects.update(last_seen_at=F("last_seen_at") + step)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE integration_send_serviceops SET created_at = created_at + %s", [step])

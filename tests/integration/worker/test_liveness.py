@@ -1,6 +1,7 @@
 """A gone process is noticed at once and its jobs are reclaimed; a living one keeps its jobs."""
 
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -135,6 +136,47 @@ def test_the_lock_of_another_program_or_database_is_no_presence():
         here.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, gone])
         assert found_gone() == []
         here.execute("SELECT pg_advisory_unlock_all()")
+
+
+@pytest.fixture
+def another_installation(settings):
+    """A context in which this process belongs to another ServiceOps, in another schema of the same database."""
+    options = dict(connection.settings_dict["OPTIONS"])
+    options["options"] += " -c search_path=elsewhere"
+
+    @contextmanager
+    def elsewhere():
+        settings.DATABASE_DIRECT = {"OPTIONS": options}
+        execute("SET search_path = elsewhere")
+        yield
+        execute("RESET search_path")
+        settings.DATABASE_DIRECT = None
+
+    execute("CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.inbox_worker (LIKE public.inbox_worker INCLUDING ALL)")
+    yield elsewhere
+    execute("RESET search_path; DROP SCHEMA elsewhere CASCADE")
+
+
+def execute(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_a_worker_of_another_installation_with_the_same_number_is_none_of_ours(another_installation):
+    for schema in ("public", "elsewhere"):
+        execute(f"ALTER TABLE {schema}.inbox_worker ALTER COLUMN id RESTART WITH 1000000")
+    ours = Presence("ours", "test")
+    with another_installation():
+        theirs = Presence("theirs", "test")
+        assert found_gone() == []
+    assert (ours.id, theirs.id) == (1000000, 1000000)
+    assert found_gone() == []
+    ours.close()
+    wait_until(lambda: found_gone() == [ours.id])
+    with another_installation():
+        assert found_gone() == []
+        theirs.close()
+        wait_until(lambda: found_gone() == [theirs.id])
 
 
 def test_a_job_with_a_locked_row_is_reclaimed_later_and_its_process_stays_registered():

@@ -1,6 +1,7 @@
 """A process shows that it is alive by a lock that vanishes with it, and is notified of work."""
 
 import select
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -12,9 +13,12 @@ from inbox.db.connection_budget import count_connections
 from inbox.db.notify import CHANNEL, notify
 from inbox.engine.give_back import give_back
 from inbox.engine.ingest import ingest
+from inbox.events import Event, listening
 from inbox.job_counts import NO_JOBS
+from inbox.management.base import user_at_host
 from inbox.models import InboxWorker
-from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost
+from inbox.worker.direct_way import DirectWay, connect_directly
+from inbox.worker.presence import LOCK_CLASS, Presence, PresenceLost, default_worker_id
 from inbox.worker.registration import Registration
 from tests.support.probe import claim_all, lock_waiters, probe_source, wait_until
 from tests.support.rows import send, tracking_id
@@ -209,6 +213,25 @@ def test_without_a_connection_of_its_own_a_worker_goes_on_and_gets_one_later():
     registration.drop()
 
 
+def test_a_worker_goes_on_while_the_direct_way_is_silent_and_has_its_presence_once_it_answers(monkeypatch):
+    monkeypatch.setattr("inbox.worker.direct_way.PATIENCE_S", 0)
+    answers = threading.Event()
+    way = DirectWay(lambda: answers.wait(20) and connect_directly())
+    registration = Registration("worker A", partial(Presence, "worker A", "test", connect=way.connection))
+    # The time to try again has come, always.
+    monkeypatch.setattr(registration.trying, "is_due", lambda: True)
+    told = []
+    with listening(lambda event, counts: told.append(event)):
+        assert registration.renew(NO_JOBS)
+        assert not registration.renew(NO_JOBS)
+    assert registration.presence.is_makeshift
+    assert told == [Event.WITHOUT_PRESENCE, Event.REGISTERED]
+    answers.set()
+    wait_until(lambda: registration.renew(NO_JOBS))
+    assert registration.is_seen
+    registration.drop()
+
+
 def test_after_a_time_without_a_database_a_worker_has_its_presence_at_once():
     """A server that refused everything says nothing about a connection of its own."""
 
@@ -243,3 +266,12 @@ def test_a_worker_that_saw_room_when_others_did_too_closes_its_connection_again(
     assert registration.renew(NO_JOBS)
     assert registration.is_seen
     registration.drop()
+
+
+def test_names_of_bytes_that_are_no_text_are_cleaned(monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "h\udcff")
+    registered = Presence(default_worker_id(), "test")
+    row = InboxWorker.objects.get()
+    assert (row.host, row.worker_id[:3]) == ("h?", "h?:")
+    assert user_at_host().endswith("@h?")
+    registered.close()

@@ -46,7 +46,7 @@ def test_every_text_of_a_row_is_private_or_known_to_be_ours():
             "integrationmessage": {"payload"},
             "clinicalopsmessage": {"payload", "clinical_ops_decision_json"},
             "packetdecision": {"esmd_request_payload"},
-            "decisionmessage": {"content"},
+            "decisionmessage": {"content", "payload"},
             "sendintegration": {"payload"},
             "sendclinicalops": {"payload"},
         }

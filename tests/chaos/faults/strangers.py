@@ -5,6 +5,8 @@ from contextlib import ExitStack
 
 import psycopg
 
+from tests.chaos.faults.fault import Fault
+
 TRY_AGAIN_S = 0.005
 # All sessions are ended, or every process would sit out the time on the one it has.
 PUSH_OUT = """
@@ -51,3 +53,24 @@ class Strangers(threading.Thread):
         """Give all back."""
         self._go.set()
         self.join()
+
+
+class BringStrangers(Fault):
+    name = "strangers"
+    does = "other programs take all connections of the server, and each that becomes free, for 3 to 6 s"
+    weight = 0.3
+    lasts_s = (3.0, 6.0)
+
+    def begin(self, monkey):
+        self._strangers = Strangers(monkey.stage.url)
+        self._strangers.start()
+
+    def end(self, monkey):
+        self._strangers.go()
+        monkey.most_strangers = max(monkey.most_strangers, self._strangers.most)
+
+
+class StayingStrangers(BringStrangers):
+    """So long that a planned crash strikes while they are there."""
+
+    lasts_s = (10.0, 10.0)

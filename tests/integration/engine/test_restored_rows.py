@@ -1,0 +1,108 @@
+"""Rows that come again under a number that already has a job, as after a restore of a source table from a backup."""
+
+import pytest
+from django.db import connection
+
+from decisions.models import ClinicalOpsMessage
+from inbox.engine.ingest import ingest
+from inbox.models import InboxJob
+from inbox.registry import source
+from packets.models import IntegrationMessage, Packet
+from tests.support.drain import drain
+from tests.support.rows import esmd, seconds_ago, send, tracking_id
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def jobs():
+    return list(InboxJob.objects.order_by("message_id", "revision").values_list("message_id", "revision"))
+
+
+def write(message_id, decision="{}", **columns):
+    """Insert a row of ClinicalOps under a number of the writer's choice."""
+    ClinicalOpsMessage.objects.create(
+        message_id=message_id, decision_tracking_id=tracking_id(1), clinical_ops_decision_json=decision, **columns
+    )
+
+
+def decide(message_id, decision):
+    ClinicalOpsMessage.objects.filter(pk=message_id).update(clinical_ops_decision_json=decision)
+
+
+def ingest_to_end():
+    while ingest(source("clinical_decision")).count:
+        pass
+
+
+class TestByFlag:
+    def test_a_row_that_was_deleted_and_written_again_has_a_job_of_its_own(self):
+        write(1)
+        ingest_to_end()
+        ClinicalOpsMessage.objects.all().delete()
+        write(1, '{"another": "answer"}')
+        ingest_to_end()
+        assert jobs() == [(1, 1), (1, 2)]
+        row = ClinicalOpsMessage.objects.get()
+        assert (row.decision_revision, row.is_decision_ingested) == (2, True)
+
+    def test_a_change_to_a_row_of_yesterday_has_a_job_of_its_own(self):
+        """Yesterday the row had its first content; today's second one, and its job, were there before the restore."""
+        write(1, '{"content": 1}')
+        ingest_to_end()
+        decide(1, '{"content": 2}')
+        ingest_to_end()
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            decide(1, '{"content": 1}')
+            ClinicalOpsMessage.objects.update(decision_revision=1)
+            cursor.execute("SET session_replication_role = origin")
+        decide(1, '{"content": 3}')
+        ingest_to_end()
+        assert jobs() == [(1, 1), (1, 2), (1, 3)]
+        row = ClinicalOpsMessage.objects.get()
+        assert (row.decision_revision, row.is_decision_ingested) == (3, True)
+
+    def test_other_rows_of_the_batch_are_not_held_up(self):
+        write(1)
+        ingest_to_end()
+        ClinicalOpsMessage.objects.all().delete()
+        for message_id in range(1, 4):
+            write(message_id, created_at=seconds_ago(5))
+        ingest(source("clinical_decision"))
+        assert jobs() == [(1, 1), (2, 1), (3, 1)]
+        ingest_to_end()
+        assert jobs() == [(1, 1), (1, 2), (2, 1), (3, 1)]
+
+
+class TestByWatermark:
+    def test_a_new_message_under_an_old_number_has_a_job_of_its_own(self):
+        """The restored table lacks today's rows, and its identity gives their numbers again."""
+        send(esmd(), tracking_id(1), message_id=1)
+        drain()
+        IntegrationMessage.objects.all().delete()
+        send(esmd(), tracking_id(2), message_id=1)
+        drain()
+        assert jobs() == [(1, 1), (1, 2)]
+        cases = Packet.objects.order_by("decision_tracking_id").values_list("decision_tracking_id", flat=True)
+        assert list(cases) == [tracking_id(1), tracking_id(2)]
+
+    def test_so_has_one_that_commits_late(self):
+        send(esmd(), tracking_id(1), message_id=1, created_at=seconds_ago(100))
+        send(esmd(), tracking_id(3), message_id=3)
+        drain()
+        IntegrationMessage.objects.filter(pk=1).delete()
+        send(esmd(), tracking_id(2), message_id=1, created_at=seconds_ago(60))
+        drain()
+        assert jobs() == [(1, 1), (1, 2), (3, 1)]
+
+    @pytest.mark.parametrize("created_at", [None, "infinity"])
+    def test_a_row_that_is_restored_as_it_was_has_none(self, created_at):
+        send(esmd(), tracking_id(1), message_id=1, created_at=created_at or seconds_ago(1))
+        with connection.cursor() as cursor:
+            drain()
+            cursor.execute("CREATE TEMPORARY TABLE backup AS TABLE integration_send_serviceops")
+            cursor.execute("TRUNCATE integration_send_serviceops")
+            cursor.execute("INSERT INTO integration_send_serviceops SELECT * FROM backup")
+            drain()
+            cursor.execute("DROP TABLE backup")
+        assert jobs() == [(1, 1)]
