@@ -52,37 +52,39 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
 """
 
 
-def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]:
-    """Make jobs of rows behind the watermark that have none; yields after each step how many that step made."""
+def sweep(source: Source, kind: SweepKind, *, lookback_s: float | None = None, step: int = STEP) -> Iterator[int]:
+    """Make jobs of rows behind the watermark that have none; yields after each step how many that step made.
+
+    `lookback_s` is INBOX_LOOKBACK, unless the clock has jumped.
+    """
     table = source.reads
     if not isinstance(table, ByWatermark):
         return
-    at: tuple[str, int] | None = _start(source, kind)
+    values = {"source": source.name, "lookback_s": lookback_s or settings.INBOX_LOOKBACK, "step": step}
+    at: tuple[str, int] | None = _start(kind, values)
     while at is not None:
-        message_ids, at = _read(source, table, kind, at, step)
+        message_ids, at = _read(table, kind, at, values)
         yield _take(source, table, kind, message_ids) if message_ids else 0
 
 
-def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
+def _start(kind: SweepKind, values: dict[str, Any]) -> tuple[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
-            {"source": source.name, "lookback_s": settings.INBOX_LOOKBACK},
+            f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s", values
         )
         row = cursor.fetchone()
     return (row[0] if row else "-infinity", -(2**63))
 
 
 def _read(
-    source: Source, table: ByWatermark, kind: SweepKind, at: tuple[str, int], step: int
+    table: ByWatermark, kind: SweepKind, at: tuple[str, int], values: dict[str, Any]
 ) -> tuple[list[int], tuple[str, int] | None]:
     """The rows of this step that have no job, and where the next step begins; None at the end."""
     sql = SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=RANGES[kind])
-    values: dict[str, Any] = {"source": source.name, "step": step, "lookback_s": settings.INBOX_LOOKBACK}
     with connection.cursor() as cursor:
         cursor.execute(sql, values | {"created_at": at[0], "message_id": at[1]})
         message_ids, *last, count = cursor.fetchone() or ([], 0)
-    return message_ids, (last[0], last[1]) if count == step else None
+    return message_ids, (last[0], last[1]) if count == values["step"] else None
 
 
 def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list[int]) -> int:

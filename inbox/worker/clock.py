@@ -41,19 +41,26 @@ class ClockWatch:
     """Compares the database's clock with this process's own."""
 
     def __init__(self) -> None:
-        self._offset_s: float | None = None
+        # How far the database's clock is ahead of ours: at least, at most.
+        self._ahead_s: tuple[float, float] | None = None
         self.jumped_s = 0.0
 
-    def tell(self, database_s: float) -> None:
-        """Take the database's time; `jumped_s` is then how far its clock has jumped since the last time."""
-        offset_s = database_s - time.monotonic()
-        self.jumped_s = 0.0 if self._offset_s is None else offset_s - self._offset_s
-        self._offset_s = offset_s
+    def tell(self, asked_at: float, database_s: float) -> None:
+        """Take the time of the database, which was asked for at `asked_at` of time.monotonic().
+
+        `jumped_s` is then how far its clock has jumped since the last time, at least. It may have been read at any
+        moment since it was asked for, so a machine that stands still is no jump.
+        """
+        low_s, high_s = database_s - time.monotonic(), database_s - asked_at
+        last_low_s, last_high_s = self._ahead_s or (low_s, high_s)
+        self.jumped_s = max(low_s - last_high_s, 0.0) + min(high_s - last_low_s, 0.0)
+        if self._ahead_s is None or self.has_jumped or high_s - low_s < LEAST_STEP_S:
+            self._ahead_s = low_s, high_s
 
     @property
-    def has_gone_back(self) -> bool:
-        """Far enough for something to wait for it."""
-        return self.jumped_s < -LEAST_STEP_S
+    def has_jumped(self) -> bool:
+        """Far enough for something to depend on it."""
+        return abs(self.jumped_s) > LEAST_STEP_S
 
 
 def move_times(*, batch_size: int) -> int:
@@ -77,6 +84,6 @@ def _move(values: dict[str, Any]) -> int:
 
 
 def make_sweeps_due() -> None:
-    """After a step back: rows may have come below each watermark, and turns lie too far ahead."""
+    """After a jump: rows may have come below each watermark, or commit so late, and turns may lie too far ahead."""
     with connection.cursor() as cursor:
         cursor.execute(MAKE_SWEEPS_DUE)

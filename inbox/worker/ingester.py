@@ -19,6 +19,7 @@ from inbox.events import Event, emit
 from inbox.registry import Source
 from inbox.worker.share import Share
 from inbox.worker.sweeping import Sweeping
+from inbox.worker.timer import Timer
 
 # For so long, a process that is at a reconcile leaves a lookback to others, who have more time for it.
 LEAVE_TO_OTHERS_S = 2.0
@@ -36,6 +37,9 @@ class Ingester:
         # With a turn, at most one of each kind.
         self._sweeps: list[Sweeping] = []
         self._swept: set[tuple[str, SweepKind]] = set()
+        # After a jump of the clock: by how much a lookback reaches further back, and for how long.
+        self._further_s = 0.0
+        self._further = Timer(0)
 
     def ingest(self) -> int | None:
         """Ingest a batch of each source; returns how many jobs that made, None if the database refused.
@@ -60,6 +64,12 @@ class Ingester:
         if is_full:
             self._swept.clear()
         return sum(ingested.count for ingested in found)
+
+    def clock_has_jumped(self, s: float) -> None:
+        """The database's clock has jumped by `s` s: if ahead, rows that commit late lie that much further back."""
+        if s > 0:
+            self._further_s = s + (0.0 if self._further.is_due() else self._further_s)
+            self._further.restart(settings.INBOX_LOOKBACK)
 
     @property
     def is_sweeping(self) -> bool:
@@ -93,7 +103,7 @@ class Ingester:
     def begin_missing_sweeps(self) -> bool:
         """Begin each sweep that was not done since rows came last, whoever's turn it is; False if there is none."""
         self._sweeps = [
-            Sweeping(source, kind)
+            Sweeping(source, kind, lookback_s=self._lookback_s)
             for source in self.sources
             for kind in SweepKind
             if (source.name, kind) not in self._swept
@@ -104,6 +114,10 @@ class Ingester:
         """Leave to another process what is not swept."""
         while self._sweeps:
             self._sweeps.pop().give_up()
+
+    @property
+    def _lookback_s(self) -> float:
+        return settings.INBOX_LOOKBACK + (0.0 if self._further.is_due() else self._further_s)
 
     def _step(self) -> int:
         """One step of the sweep in hand that is urgent, or has waited for the longest."""
@@ -141,7 +155,7 @@ class Ingester:
             overdue_s = self._overdue_s + LEAVE_TO_OTHERS_S * is_busy
             turns = (take_turn(source, kind, overdue_s=overdue_s) for source in self.sources)
             if turn := next(filter(None, turns), None):
-                self._sweeps.append(Sweeping(turn.source, kind, turn))
+                self._sweeps.append(Sweeping(turn.source, kind, turn, self._lookback_s))
 
     def _keep_turns(self) -> None:
         self._sweeps = [sweeping for sweeping in self._sweeps if sweeping.keep()]

@@ -68,8 +68,8 @@ class Worker:
         self.registration = Registration(worker_id, register)
         self.schedule = Schedule(poll_interval_s)
         self.hints = Hints()
-        self.reclaimer = Reclaimer(batch_size)
         self.ingester = Ingester(sources)
+        self.reclaimer = Reclaimer(batch_size, on_jump=self.ingester.clock_has_jumped)
         self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held

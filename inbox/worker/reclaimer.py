@@ -3,6 +3,10 @@
 On the way it sees whether the database's clock has jumped, and puts right what that leaves (clock.py).
 """
 
+import time
+from collections.abc import Callable
+from functools import partial
+
 from django.conf import settings
 
 from inbox.engine.reclaim import reclaim_all_stale
@@ -15,10 +19,14 @@ FIND_GONE_EVERY_S = 1.0
 
 
 class Reclaimer:
-    """Reclaims at most `batch_size` jobs per transaction. Settings: INBOX_STALE_AFTER, INBOX_MAX_ATTEMPTS."""
+    """Reclaims at most `batch_size` jobs per transaction. Settings: INBOX_STALE_AFTER, INBOX_MAX_ATTEMPTS.
 
-    def __init__(self, batch_size: int) -> None:
+    Calls `on_jump` with the seconds by which the database's clock has jumped ahead, or back, below 0.
+    """
+
+    def __init__(self, batch_size: int, on_jump: Callable[[float], None] = lambda s: None) -> None:
         self.batch_size = batch_size
+        self._on_jump = on_jump
         self.gone = Timer(FIND_GONE_EVERY_S)
         self.stale = Timer(settings.INBOX_STALE_AFTER / 4)
         self._clock = ClockWatch()
@@ -32,7 +40,7 @@ class Reclaimer:
         limits = {"max_attempts": settings.INBOX_MAX_ATTEMPTS, "batch_size": self.batch_size}
         reclaimed = False
         if self.gone.is_due():
-            gone = find_gone(own_id, counts, tell_time=self._clock.tell)
+            gone = find_gone(own_id, counts, tell_time=partial(self._clock.tell, time.monotonic()))
             reclaimed = bool(gone and reclaim_from_gone(gone, **limits))
             reclaimed = self._follow_clock() or reclaimed
             self.gone.restart()
@@ -46,9 +54,10 @@ class Reclaimer:
         if abs(self._clock.jumped_s) > settings.INBOX_STALE_AFTER / 4:
             # Claims look older than they are until those who are at them have renewed them.
             self.stale.restart(settings.INBOX_STALE_AFTER / 2)
-        if self._clock.has_gone_back:
+        if self._clock.has_jumped:
             make_sweeps_due()
-        elif self._has_looked:
+            self._on_jump(self._clock.jumped_s)
+        if self._has_looked and not self._clock.has_jumped:
             return False
         self._has_looked = True
         return bool(move_times(batch_size=self.batch_size))

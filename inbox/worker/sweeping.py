@@ -15,13 +15,18 @@ KEEP_AFTER = 1 / 3
 
 
 class Sweeping:
-    """One sweep, under `turn`; without one, whoever's turn it is, for the end of a drain."""
+    """One sweep, under `turn`; without one, whoever's turn it is, for the end of a drain.
 
-    def __init__(self, source: Source, kind: SweepKind, turn: Turn | None = None) -> None:
+    `lookback_s` is as for `sweep`.
+    """
+
+    def __init__(
+        self, source: Source, kind: SweepKind, turn: Turn | None = None, lookback_s: float | None = None
+    ) -> None:
         self.source = source
         self.kind = kind
         self._turn = turn
-        self._steps = sweep(source, kind)
+        self._steps = sweep(source, kind, lookback_s=lookback_s)
         self._began = time.monotonic()
         self._took_s = 0.0
         self._keeping = Timer(kind.kept_for_s * KEEP_AFTER)

@@ -1,6 +1,7 @@
 """The database's clock has gone back: what it left in the future holds up nothing."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -135,14 +136,20 @@ def test_jobs_wait_no_longer_than_they_would_have():
     assert move_times(batch_size=2) == 0
 
 
-def test_a_reclaimer_moves_times_as_it_begins_and_when_the_clock_goes_back(monkeypatch):
+def jump(reclaimer, seconds):
+    """As if the database's clock had jumped since the reclaimer looked at it."""
+    if ahead_s := reclaimer._clock._ahead_s:
+        reclaimer._clock._ahead_s = tuple(bound - seconds for bound in ahead_s)
+
+
+def test_a_reclaimer_moves_times_as_it_begins_and_when_the_clock_jumps(monkeypatch):
     moved = []
     monkeypatch.setattr("inbox.worker.reclaimer.move_times", lambda **_: moved.append("times"))
     monkeypatch.setattr("inbox.worker.reclaimer.make_sweeps_due", lambda: moved.append("sweeps"))
     reclaimer = Reclaimer(batch_size=10)
 
     def look(*, jump_s=0.0):
-        reclaimer._clock._offset_s = None if reclaimer._clock._offset_s is None else reclaimer._clock._offset_s - jump_s
+        jump(reclaimer, jump_s)
         reclaimer.gone.restart(0)
         reclaimer.reclaim_due(None, NO_JOBS)
         return moved
@@ -150,16 +157,16 @@ def test_a_reclaimer_moves_times_as_it_begins_and_when_the_clock_goes_back(monke
     assert look() == ["times"]
     moved.clear()
     assert look() == []
-    assert look(jump_s=-1200) == ["sweeps", "times"]
-    moved.clear()
-    assert look(jump_s=1200) == []
+    for seconds in (-1200, 1200):
+        assert look(jump_s=seconds) == ["sweeps", "times"]
+        moved.clear()
 
 
 def test_after_a_jump_claims_are_reclaimed_by_age_only_once_their_workers_could_renew_them():
     reclaimer = Reclaimer(batch_size=10)
     reclaimer.reclaim_due(None, NO_JOBS)
     in_flight = job(status="PROCESSING", locked_at=seconds_ago(1200))
-    reclaimer._clock._offset_s -= 1200
+    jump(reclaimer, 1200)
     reclaimer.gone.restart(0)
     reclaimer.stale.restart(0)
     reclaimer.reclaim_due(None, NO_JOBS)
@@ -170,15 +177,28 @@ def test_after_a_jump_claims_are_reclaimed_by_age_only_once_their_workers_could_
     assert InboxJob.objects.get(pk=in_flight.pk).status == "NEW"
 
 
-def test_a_clock_watch_tells_jumps_from_the_time_that_has_passed():
+def test_a_clock_watch_tells_jumps_from_the_time_that_has_passed(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: now[0]))
     watch = ClockWatch()
-    watch.tell(1000.0)
-    assert watch.jumped_s == 0
-    watch.tell(clock.time.monotonic() + watch._offset_s - 20)
-    assert watch.jumped_s == pytest.approx(-20, abs=0.5)
-    assert watch.has_gone_back
-    watch.tell(clock.time.monotonic() + watch._offset_s)
-    assert not watch.has_gone_back
+
+    def ask(database_s, *, answer_took_s=0.0):
+        asked_at = now[0]
+        now[0] += answer_took_s
+        watch.tell(asked_at, database_s)
+        return watch.jumped_s if watch.has_jumped else 0
+
+    assert ask(1000) == 0
+    now[0] += 60
+    assert ask(1060) == 0
+    assert ask(1040) == -20
+    assert ask(1040) == 0
+    # Somewhere on the way the machine has stood still.
+    assert ask(1040, answer_took_s=30) == 0
+    assert ask(1070) == 0
+    assert ask(1100, answer_took_s=30) == 0
+    assert ask(1100) == 0
+    assert ask(1200, answer_took_s=30) == pytest.approx(70)
 
 
 def test_a_process_that_was_seen_in_the_future_notes_that_it_is_alive_and_a_silent_one_is_gone():
@@ -186,3 +206,22 @@ def test_a_process_that_was_seen_in_the_future_notes_that_it_is_alive_and_a_sile
     go_back(1200)
     assert find_gone(me, NO_JOBS) == [silent]
     assert InboxWorker.objects.get(pk=me).last_seen_at <= seconds_ago(-1)
+
+
+def test_after_a_jump_ahead_the_lookback_reaches_as_much_further_back():
+    """What was under way when the clock jumped commits with a time that lies behind the lookback."""
+    for age in (4000, 1):
+        send({}, created_at=seconds_ago(age))
+    ingester = Ingester([SOURCE])
+    ingester.ingest()
+    ingester.sweep_to_end()
+    ingester.clock_has_jumped(-500)
+    for jump_s in (2000, 1200):
+        ingester.clock_has_jumped(jump_s)
+    late = send({}, created_at=seconds_ago(4000))
+    PollWatermark.objects.update(next_lookback_at=seconds_ago(1))
+    ingester.ingest()
+    ingester.sweep_to_end()
+    assert late in messages_with_a_job()
+    mark = PollWatermark.objects.get()
+    assert (mark.lookback_finds, mark.reconcile_finds) == (1, 0)

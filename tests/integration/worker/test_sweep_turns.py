@@ -61,8 +61,8 @@ def test_of_many_processes_never_two_are_at_the_same_sweep_at_once(monkeypatch):
     most, done, guard = dict(at_it), dict(at_it), threading.Lock()
 
     class Watched(sweeping.Sweeping):
-        def __init__(self, source, kind, turn=None):
-            super().__init__(source, kind, turn)
+        def __init__(self, source, kind, *arguments, **options):
+            super().__init__(source, kind, *arguments, **options)
             with guard:
                 at_it[kind] += 1
                 most[kind] = max(most[kind], at_it[kind])
@@ -110,7 +110,7 @@ def test_the_turn_of_a_process_that_died_is_due_soon_and_not_after_a_period(sett
 
 
 def test_a_reconcile_that_broke_off_is_due_at_once(monkeypatch):
-    def broken(source, kind):
+    def broken(source, kind, **options):
         raise OperationalError("canceling statement due to statement timeout")
         yield
 

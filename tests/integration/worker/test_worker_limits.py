@@ -52,7 +52,9 @@ def test_a_refused_ingest_is_not_tried_again_before_the_interval_is_over(monkeyp
 def test_a_drain_does_each_sweep_once_whether_it_is_due_or_not(monkeypatch):
     swept = []
     plain_sweep = sweeping.sweep
-    monkeypatch.setattr(sweeping, "sweep", lambda source, kind: swept.append(kind) or plain_sweep(source, kind))
+    monkeypatch.setattr(
+        sweeping, "sweep", lambda source, kind, **options: swept.append(kind) or plain_sweep(source, kind, **options)
+    )
     send({})
     worker().drain()
     assert swept == [SweepKind.LOOKBACK, SweepKind.RECONCILE]
@@ -74,11 +76,11 @@ def test_a_sweep_that_the_database_breaks_off_is_done_again_by_the_drain(monkeyp
     late = send({}, created_at="2021-01-01")
     plain_sweep, broken = sweeping.sweep, []
 
-    def break_the_first(source, kind):
+    def break_the_first(source, kind, **options):
         if kind is SweepKind.RECONCILE and not broken:
             broken.append(kind)
             raise OperationalError("canceling statement due to statement timeout")
-        yield from plain_sweep(source, kind)
+        yield from plain_sweep(source, kind, **options)
 
     monkeypatch.setattr(sweeping, "sweep", break_the_first)
     worker().drain()

@@ -103,9 +103,10 @@ def test_a_worker_that_dies_while_the_clock_is_behind_is_found_gone(server, proc
     server.shift(-1200)
     neighbours.send()
     wait_until(lambda: all_have_their_jobs(raw), SOON_S)
-    running = "SELECT count(*) FROM inbox_worker WHERE state = 'RUNNING'"
-    wait_until(lambda: raw.execute(running).fetchone() == (len(WORKERS),), SOON_S)
+    running = "SELECT array_agg(id) FROM inbox_worker WHERE state = 'RUNNING' AND pid = ANY(%s)"
+    wait_until(lambda: len(raw.execute(running, [processes.pids]).fetchone()[0] or ()) == len(WORKERS), SOON_S)
+    killed = raw.execute(running, [processes.pids]).fetchone()
     processes.end(signal.SIGKILL)
     processes.start(*WORKERS)
-    gone = "SELECT count(*) FROM inbox_worker WHERE state = 'GONE'"
-    wait_until(lambda: raw.execute(gone).fetchone() == (len(WORKERS),), SOON_S)
+    gone = "SELECT bool_and(state = 'GONE') FROM inbox_worker WHERE id = ANY(%s)"
+    wait_until(lambda: raw.execute(gone, killed).fetchone() == (True,), SOON_S)

@@ -37,7 +37,7 @@ def clock(monkeypatch):
     ],
 )
 def test_a_long_sweep_comes_less_often_but_never_too_late(clock, monkeypatch, kind, took_s, lasted_s, pause_s):
-    def one_step(source, kind):
+    def one_step(source, kind, **options):
         clock.now += took_s
         yield 0
 
