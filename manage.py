@@ -22,7 +22,7 @@ def main() -> None:
     except ImportError:
         sys.exit("manage.py: Django is not installed for this Python. Type `make run`, then use .venv/bin/python.")
     from config.logs import report_uncaught
-    from config.startup import start_database_for
+    from config.startup import ends_if_unfit, start_database_for
 
     try:
         start_database_for(sys.argv)
@@ -31,7 +31,8 @@ def main() -> None:
     if not settings.DEBUG:
         # The text of an exception may quote a message.
         sys.excepthook = report_uncaught
-    execute_from_command_line(sys.argv)
+    with ends_if_unfit():
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turns a database address into Django's settings, with the limits of every session of the project."""
+"""Turns a database address into Django's settings, with what every session of the project asks for."""
 
 import warnings
 from typing import Any
@@ -8,21 +8,8 @@ from psycopg import IsolationLevel
 
 from config import process
 from config.env import env
+from inbox.db import session_settings
 
-SESSION_SETTINGS = (
-    # Short transactions only: a statement, a lock wait or an idle transaction that takes longer is an error.
-    "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
-    # A statement whose client has died ends soon, and releases its locks on jobs.
-    " -c client_connection_check_interval=1s"
-    # So does the session of a client whose network has failed; the system's default is two hours.
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    # The driver reads times in this style only; a role or a server may have another.
-    " -c DateStyle=ISO"
-)
-# Each statement sees what was committed before it, so a transaction that waited for a lock sees what its holder wrote.
-# No role, database, server or address can change that: this option stands last, and each BEGIN names the level, too.
-# A pooler drops the option, but not the BEGIN.
-READ_COMMITTED = "-c default_transaction_isolation=read\\ committed"
 CONNECTION_OPTIONS = {
     "connect_timeout": 10,
     # Detects a vanished peer after 25 s; DB_CLIENT_DEADLINE detects one whose kernel still acknowledges.
@@ -49,7 +36,8 @@ def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]
     if found["ENGINE"].startswith("django.db.backends.postgresql"):
         found["ENGINE"] = "config.postgresql"
         options = CONNECTION_OPTIONS | found.get("OPTIONS", {})
-        options["options"] = " ".join(filter(None, [SESSION_SETTINGS, options.get("options"), READ_COMMITTED]))
+        options["options"] = session_settings.options(options.get("options") or "")
+        # Each BEGIN names the level, too: a client that changes its session's default changes none of ours.
         options["isolation_level"] = IsolationLevel.READ_COMMITTED
         options["application_name"] = f"{process.NAME}-{kind}"
         found["OPTIONS"] = options

@@ -9,3 +9,6 @@ from config.settings import *  # noqa: F403
 
 # The default hasher is slow on purpose; tests log in often.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# The databases of a server may have another encoding by default, which ServiceOps refuses.
+DATABASES["default"]["TEST"] = {"CHARSET": "UTF8", "TEMPLATE": "template0"}  # noqa: F405

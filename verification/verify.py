@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from django.conf import settings
-from django.db import connection
 
 from verification.proof.parent import ProofsBrokeOff, prove_on
 from verification.proof.scratch import NoScratch, scratch_database
@@ -25,9 +24,6 @@ def make_report(rows: Sequence[Row], *, is_quick: bool, scratch_url: str | None,
     """
     began, clock, load = datetime.now(UTC), monotonic(), load_now()
     server, database = server_and_database()
-    with connection.cursor() as cursor:
-        # It is idle while the proofs run; a role or a server that ends idle sessions would end the command.
-        cursor.execute("SELECT set_config('idle_session_timeout', '0', false)")
     set_up = inspect(rows)
     results: list[ProofResult] = []
     proved_on = why_no_proofs = None

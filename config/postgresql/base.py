@@ -1,4 +1,7 @@
-"""Django's PostgreSQL backend with a deadline on the client's side: a query or COMMIT whose answer never comes ends.
+"""Django's PostgreSQL backend, whose sessions prove that they are fit, with a deadline on the client's side.
+
+Each new session has the settings that the promises stand on, or refuses (inbox/db/session_proof.py). A query or COMMIT
+whose answer never comes ends.
 
 The server's statement_timeout does not help when the network loses the answer, and TCP keepalives do not help when the
 other side's kernel still acknowledges. Failure modes: after a COMMIT without an answer, the client can't know
@@ -14,14 +17,20 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row
 
+from inbox.db.session_proof import prove
+
 
 class ImpatientConnection(psycopg.Connection[Row]):
     """Closes itself when the server owes an answer and has been silent for DB_CLIENT_DEADLINE seconds."""
+
+    # A session of a pool proves it once.
+    is_proved = False
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         """As psycopg's; everything that talks to the server goes through it. Raises ConnectionFailure."""
@@ -73,6 +82,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     # Django takes `connect`, Binary and the exception classes from here, and nothing else.
     Database = SimpleNamespace(**vars(psycopg) | {"connect": ImpatientConnection.connect})  # type: ignore[assignment]
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """As Django's, of a session that has proved its settings. Raises psycopg.Error, such as UnfitSession."""
+        raw = super().get_new_connection(conn_params)
+        # Without a name it leads to a database that only serves to make others.
+        if not raw.is_proved and self.alias != NO_DB_ALIAS:
+            try:
+                self._prove(raw, conn_params.get("options") or "")
+            except BaseException:
+                raw.close()
+                if self.pool:
+                    self.pool.putconn(raw)
+                raise
+        return raw
+
+    @staticmethod
+    def _prove(raw: ImpatientConnection[Any], options: str) -> None:
+        is_autocommit = raw.autocommit
+        raw.autocommit = True
+        prove(raw, options)
+        raw.autocommit = is_autocommit
+        raw.is_proved = True
 
     @property
     def pool(self) -> Any:

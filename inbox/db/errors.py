@@ -5,6 +5,7 @@ import time
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
+from inbox.db.session_proof import refusal
 from inbox.db.sqlstates import Meaning, known
 from inbox.db.storable import error_text
 
@@ -17,6 +18,12 @@ def meaning_of(error: BaseException) -> Meaning:
     if is_connection_lost(error):
         return Meaning.CONNECTION
     return known(_sqlstate(error)).meaning if isinstance(error, Error) else Meaning.MESSAGE
+
+
+def is_refusal(error: BaseException) -> bool:
+    """True if the same may work later, on the same connection. A lost connection is none, and neither is a bug."""
+    meaning = meaning_of(error)
+    return meaning is not Meaning.CONNECTION and (meaning is not Meaning.MESSAGE or isinstance(error, OperationalError))
 
 
 def is_deadlock(error: BaseException) -> bool:
@@ -57,7 +64,10 @@ class NoDatabase(Exception):
 
 
 def wait_for_database(timeout_s: float) -> None:
-    """Connect, trying again with growing, jittered pauses for `timeout_s` seconds. Raises NoDatabase."""
+    """Connect, trying again with growing, jittered pauses for `timeout_s` seconds.
+
+    Raises NoDatabase, and OperationalError at once if the session is unfit: that does not end by itself.
+    """
     deadline = time.monotonic() + timeout_s
     pause_s = 0.1
     while True:
@@ -65,6 +75,8 @@ def wait_for_database(timeout_s: float) -> None:
             connection.close()
             connection.ensure_connection()
         except OperationalError as error:
+            if refusal(error):
+                raise
             if time.monotonic() + pause_s > deadline:
                 reason = error_text(error).strip().splitlines()[0]
                 raise NoDatabase(f"could not reach the database for {timeout_s:g} s: {reason}") from error

@@ -11,7 +11,7 @@ from django.db import connection
 
 from inbox.engine.ingest import IS_AHEAD, LOWEST_ID, SELECT_ROWS_ABOVE_WATERMARK, SELECT_WATERMARK
 from inbox.engine.pause import IS_DUE_FOR_PROBE
-from inbox.engine.turn import SweepKind, is_due
+from inbox.engine.sweeps.turn import SweepKind, is_due
 from inbox.registry import ByFlag, ByWatermark, Source
 
 # Not EXISTS, which has no order: while statistics say that many are due, the planner reads the whole table for one.

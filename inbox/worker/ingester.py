@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from django.conf import settings
-from django.db import Error, OperationalError
+from django.db import Error
 
-from inbox.db.errors import is_connection_lost, is_statement_timeout
+from inbox.db.blockers import refusal_text
+from inbox.db.errors import is_refusal, is_statement_timeout
 from inbox.db.storable import error_text
-from inbox.engine.ingest import INGEST_LIMIT, ingest
-from inbox.engine.turn import SweepKind, take_turn
+from inbox.engine.hold_up import HoldUps
+from inbox.engine.ingest import INGEST_LIMIT, Ingested, ingest
+from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.events import Event, emit
 from inbox.registry import Source
 from inbox.worker.share import Share
@@ -23,13 +25,19 @@ from inbox.worker.timer import Timer
 
 # For so long, a process that is at a reconcile leaves a lookback to others, who have more time for it.
 LEAVE_TO_OTHERS_S = 2.0
+# What the database has refused may be refused again.
+AFTER_A_REFUSAL_S = 10.0
+
+# What is left alone for a moment when the database refuses an ingest.
+ROWS = "rows to ingest"
 
 
 class Ingester:
     """Makes jobs of the rows of `sources`."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], hold_ups: HoldUps | None = None) -> None:
         self.sources = sources
+        self._hold_ups = HoldUps() if hold_ups is None else hold_ups
         self._limit = INGEST_LIMIT
         self._may_take_turns = False
         self._overdue_s = 0.0
@@ -42,20 +50,18 @@ class Ingester:
         self._further = Timer(0)
 
     def ingest(self) -> int | None:
-        """Ingest a batch of each source; returns how many jobs that made, None if the database refused.
+        """Ingest a batch of each source; returns how many jobs that made, None if the database refused one.
 
         Raises OperationalError for a lost connection.
         """
-        try:
-            found = [ingest(source, limit=self._limit) for source in self.sources]
-        except OperationalError as error:
-            if is_connection_lost(error):
-                raise
-            if is_statement_timeout(error):
-                # Rows of many megabytes; a few at a time get through.
-                self._limit = max(self._limit // 8, 1)
-            emit(Event.INGEST_REFUSED, error=error_text(error))
+        open_sources = [source for source in self.sources if self._hold_ups.is_open(source, ROWS)]
+        tried = [self._ingest(source) for source in open_sources]
+        found = [ingested for ingested in tried if ingested is not None]
+        if len(found) < len(tried):
             return None
+        if len(tried) < len(self.sources):
+            # No sweep of what is left alone.
+            return sum(ingested.count for ingested in found)
         self._limit = min(self._limit * 2, INGEST_LIMIT)
         # Rows above the watermark come first, but not for so long that a row behind it slips through.
         self._may_take_turns = True
@@ -70,6 +76,23 @@ class Ingester:
         if s > 0:
             self._further_s = s + (0.0 if self._further.is_due() else self._further_s)
             self._further.restart(settings.INBOX_LOOKBACK)
+
+    def _ingest(self, source: Source) -> Ingested | None:
+        """A batch of one source; None if the database refused it, which then leaves the source alone for a moment."""
+        try:
+            ingested = ingest(source, limit=self._limit)
+        except Error as error:
+            if not is_refusal(error):
+                raise
+            if is_statement_timeout(error) and self._limit > 1:
+                # Rows of many megabytes; a few at a time get through.
+                self._limit = max(self._limit // 8, 1)
+                emit(Event.INGEST_REFUSED, source=source.name, reason=error_text(error))
+            else:
+                self._hold_ups.begin(source, ROWS, refusal_text(error), Event.INGEST_REFUSED)
+            return None
+        self._hold_ups.end(source, ROWS)
+        return ingested
 
     @property
     def is_sweeping(self) -> bool:
@@ -131,9 +154,9 @@ class Ingester:
             if count is None:
                 sweeping.end()
         except Error:
-            # Broken off, so not done: the next turn does it all. It comes soon by itself if this can't be said now.
+            # Broken off, so not done: the next turn does it all. It comes by itself if this can't be said now.
             with suppress(Error):
-                sweeping.give_up()
+                sweeping.give_up(AFTER_A_REFUSAL_S)
             raise
         self._share.spend(time.monotonic() - began)
         if count is None:

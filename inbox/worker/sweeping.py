@@ -2,8 +2,8 @@
 
 import time
 
-from inbox.engine.sweep import sweep
-from inbox.engine.turn import SweepKind, Turn
+from inbox.engine.sweeps.sweep import sweep
+from inbox.engine.sweeps.turn import SweepKind, Turn
 from inbox.registry import Source
 from inbox.worker.share import SHARE
 from inbox.worker.timer import Timer
@@ -63,7 +63,7 @@ class Sweeping:
             # Longer after a long one, so that lookbacks take no more than their share of one process.
             self._turn.end(min(max(self._took_s / SHARE - lasted_s, LOOKBACK_EVERY_S), longest_s))
 
-    def give_up(self) -> None:
-        """It is not done: let any process do it all."""
+    def give_up(self, pause_s: float = 0) -> None:
+        """It is not done: let any process do it all, in `pause_s` seconds."""
         if self._turn is not None:
-            self._turn.end()
+            self._turn.end(pause_s)

@@ -5,6 +5,7 @@
 
 from contextlib import ExitStack
 
+from tests.chaos.domain.mutants import MUTANTS as OF_DOMAIN
 from verification.protections.effects import EFFECTS_OUTSIDE
 from verification.protections.ingest import LOOKBACK_OFF, WATERMARK_PER_COLUMN
 from verification.protections.lease import NO_LEASE_CHECK, OWNER_AND_ATTEMPT
@@ -21,6 +22,7 @@ MUTANTS = {
         WATERMARK_PER_COLUMN,
         RECLAIM_WAITS,
         CLOCK,
+        *OF_DOMAIN,
     )
 }
 

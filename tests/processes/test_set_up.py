@@ -57,8 +57,11 @@ def test_a_role_in_whose_sessions_no_trigger_fires_fails_the_moves_of_jobs(login
     name, url = login
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER ROLE {name} SET session_replication_role = 'replica'")
-    told = looked_at(run_command, "status", DATABASE_URL=url)["status"]
+    told = looked_at(run_command, "status")["status"]
     assert f"setting session_replication_role of role {name}" in [found["about"] for found in told]
+    code, out, err = run_command("verify_locks", "--only", "status", *NOWHERE, DATABASE_URL=url)
+    assert (code, out) == (4, "")
+    assert f"As a superuser: ALTER ROLE {name} RESET session_replication_role;" in err
 
 
 def test_the_isolation_level_of_the_server_fails_the_row(run_command, db):
@@ -100,20 +103,12 @@ def behind(db):
         yield start
 
 
-def test_behind_a_pooler_that_sets_no_limits_each_is_named(behind, run_command):
-    told = looked_at(run_command, "connections", **behind(Careless))["connections"]
-    assert {found["about"].split()[1] for found in told} == {
-        "lock_timeout",
-        "statement_timeout",
-        "idle_in_transaction_session_timeout",
-        "client_connection_check_interval",
-    } - _set_by_the_server()
-    assert all("Poolers" in found["mend"] for found in told)
-
-
-def _set_by_the_server():
-    """The embedded server sets one of them itself."""
-    return {"client_connection_check_interval"} if settings.USES_EMBEDDED_DATABASE else set()
+def test_behind_a_pooler_that_sets_nothing_the_command_says_what_to_do(behind, run_command):
+    code, out, err = run_command("verify_locks", "--quick", "--json", **behind(Careless))
+    assert (code, out) == (4, "")
+    assert "lock_timeout = '0' and not '5s'" in err
+    assert "connect_query of deploy/pgbouncer.ini" in err
+    assert "Traceback" not in err
 
 
 def test_behind_a_pooler_as_we_set_it_up_nothing_is_wrong(behind, run_command):

@@ -5,6 +5,7 @@ import configparser
 import yaml
 from django.core.management import get_commands, load_command_class
 
+from inbox.db.session_settings import CONNECT_QUERY_LIMIT, SESSION_SETTINGS, connect_query
 from tests.support.project import PROJECT
 
 COMPOSE = PROJECT / "deploy" / "compose.yaml"
@@ -32,3 +33,15 @@ def test_what_containers_run_exists_and_takes_its_options():
     text = (PROJECT / "docs" / "settings.md").read_text()
     given = services["web"]["environment"].keys() - {"WEB_BIND"}
     assert [name for name in given if f"`{name}`" not in text] == []
+
+
+def test_the_pooler_sets_what_sessions_need():
+    query = connect_query()
+    in_quotes = query.replace("'", "''")
+    assert f"connect_query='{in_quotes}'\n" in (PROJECT / "deploy" / "pgbouncer.ini").read_text()
+    assert len(query) <= CONNECT_QUERY_LIMIT
+
+
+def test_the_documents_say_which_settings_a_dba_may_change():
+    text = (PROJECT / "docs" / "operations.md").read_text()
+    assert [one.name for one in SESSION_SETTINGS if f"`{one.name}`" not in text] == []

@@ -22,9 +22,6 @@ def main() -> None:
     django.setup()
     # With DEBUG, Django keeps the text of every query.
     settings.DEBUG = False
-    # Between two rounds sessions are idle; a role or a server that ends idle ones would break the races off.
-    for address in filter(None, [settings.DATABASES["default"], settings.DATABASE_DIRECT]):
-        address["OPTIONS"]["options"] += " -c idle_session_timeout=0"
     from django.core.management import call_command
 
     from verification.proof.pooler import past_the_pooler

@@ -30,7 +30,7 @@ LOCK_CLASS = 0x76726679
 # A comment comes after the database; its connection limit comes with it. Any number that nobody else uses.
 LIMIT = 76_726
 # Nobody can be in template0; somebody in template1, which is the default, would prevent the copy.
-CREATE = "CREATE DATABASE {name} TEMPLATE template0 CONNECTION LIMIT {limit}"
+CREATE = "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' CONNECTION LIMIT {limit}"
 # Limits of the role are for its short transactions; a busy server may take longer to make or drop a database. The
 # session is idle by nature; a server that ends idle sessions would end its lock.
 SET_LIMITS = """

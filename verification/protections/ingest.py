@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from inbox.engine.turn import SweepKind, Turn
+from inbox.engine.sweeps.turn import SweepKind, Turn
 from verification.patches import patched, without_text
 from verification.row import Protection
 
@@ -79,5 +79,5 @@ RECONCILE_OFF = Protection(
 TURN_IS_GUARDED = Protection(
     "turn-is-guarded",
     "a process takes a turn only if it still finds it due under the row's lock",
-    lambda: without_text("inbox.engine.turn:TAKE_TURN", "{turn} <= now() -", "now() >= now() -"),
+    lambda: without_text("inbox.engine.sweeps.turn:TAKE_TURN", "{turn} <= now() -", "now() >= now() -"),
 )

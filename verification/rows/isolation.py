@@ -81,7 +81,7 @@ ROW = Row(
     title="Transaction isolation",
     promise="Each statement sees what was committed before it, at whatever level the database runs by default.",
     mechanism="READ COMMITTED in each session and each BEGIN; a row is read after it is locked.",
-    code=("config.database_url:READ_COMMITTED", "decisions.case:_lock"),
+    code=("inbox.db.session_settings:SESSION_SETTINGS", "inbox.db.session_proof:prove", "decisions.case:_lock"),
     settings=(SETTING,),
     proofs=[
         Proof(a_payload_waits_for_an_older_answer, without=[READ_COMMITTED], rounds=5, is_direct=True),

@@ -16,7 +16,7 @@ Leave    A        sends three rows                | W ingests one at a time, the
 from functools import partial
 
 from inbox.engine.ingest import lock_watermark
-from inbox.engine.turn import SweepKind, take_turn
+from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.models import PollWatermark
 from inbox.worker.ingester import Ingester
 from verification.proof.stage import Stage
@@ -53,9 +53,8 @@ def rows_that_commit_late(stage: Stage) -> list[str]:
     ingester = Ingester([SOURCE])
     stage.do("W", ingester.ingest)
     stage.do("W", ingester.sweep_to_end)
-    broken = lost(late, very_late)
     mark = PollWatermark.objects.get(source=SOURCE.name)
-    if not broken and (mark.lookback_finds, mark.reconcile_finds) != (1, 1):
+    if not (broken := lost(late, very_late)) and (mark.lookback_finds, mark.reconcile_finds) != (1, 1):
         broken.append(f"the lookback counts {mark.lookback_finds} finds, the reconcile {mark.reconcile_finds}")
     return broken
 
@@ -83,13 +82,14 @@ def a_row_from_the_future(stage: Stage) -> list[str]:
     return lost(early, now) + (["the mark is ahead of the clock"] if is_ahead else [])
 
 
+SWEEPS = "inbox.engine.sweeps"
 ROW = Row(
     key="sweep",
     number="P3",
     title="Sweep",
     promise="One process at a time sweeps, and every row gets its job, however late or early its time is.",
     mechanism="A guarded UPDATE of the next turn; two scans behind a mark that stays behind now; their ranges meet.",
-    code=("inbox.engine.turn:take_turn", "inbox.engine.sweep:SELECT_STEP", "inbox.engine.ingest:INSERT_JOBS"),
+    code=(f"{SWEEPS}.turn:take_turn", f"{SWEEPS}.sweep:SELECT_STEP", "inbox.engine.ingest:INSERT_JOBS"),
     objects=("index integration_send_order",),
     proofs=[
         Proof(eight_ask_for_the_turn, without=[TURN_IS_GUARDED]),

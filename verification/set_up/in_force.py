@@ -92,7 +92,8 @@ def _read_in_plain_session(names: list[str]) -> dict[str, list[str]]:
     parameters = wrapper.get_connection_params()
     parameters.pop("options", None)
     try:
-        raw: psycopg.Connection = wrapper.get_new_connection(parameters)
+        # Not get_new_connection(), whose sessions put right what the server gives them.
+        raw = psycopg.connect(**parameters)
     except psycopg.OperationalError:
         return {}
     try:

@@ -7,6 +7,7 @@ their transactions stay open.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from inbox.db.session_settings import SESSION_SETTINGS, SessionSetting
 from verification.set_up.in_force import InForce, Settings, is_off, is_on, milliseconds
 from verification.set_up.roles import Login
 from verification.set_up.trouble import Trouble
@@ -37,7 +38,7 @@ def _is_unlimited(value: str) -> bool:
     return milliseconds(value) <= 0
 
 
-WATCHED = (
+IN_WORDS = (
     Watched(
         "default_transaction_isolation",
         lambda value: value.lower() != "read committed",
@@ -96,6 +97,18 @@ WATCHED = (
     ),
     Watched("zero_damaged_pages", is_on, "a damaged page is an error, and never emptied in silence", "status"),
 )
+
+
+def _proved(setting: SessionSetting) -> Watched:
+    """A setting that sessions prove when they connect. It is empty where the server does not know it."""
+    return Watched(setting.name, lambda value: bool(value) and not setting.is_fine(value), setting.protects, "status")
+
+
+_NAMED = [watched.name for watched in IN_WORDS]
+# A socket of the same machine has no keepalives.
+WATCHED = IN_WORDS + tuple(
+    _proved(one) for one in SESSION_SETTINGS if one.name not in _NAMED and not one.name.startswith("tcp_")
+)
 # Waiting for the standby's disk may be switched off without harm, unless there is one that must not lose anything.
 HALF_SYNCHRONOUS = ("local", "remote_write")
 OTHERS = ("search_path", "synchronous_standby_names")
@@ -119,9 +132,9 @@ def setting_troubles(settings: Settings, logins: Sequence[Login]) -> list[Troubl
 
 
 def in_words(settings: Settings, login: Login) -> str:
-    """The settings in force for a role, and who has set what is not PostgreSQL's default."""
+    """The most important settings in force for a role, and who has set what is not PostgreSQL's default."""
     parts = []
-    for watched in WATCHED:
+    for watched in IN_WORDS:
         found = settings.of(login, watched.name)
         if found.value:
             by = "" if found.set_by == "PostgreSQL's default" else f" (by {found.set_by})"

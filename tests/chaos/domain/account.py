@@ -64,7 +64,12 @@ class Case:
         last = {(one["source"], one["message_id"]): one for one in self.said}
         # Of two contents of one transaction only the last was ever seen.
         contents = {(one["source"], one["message_id"], one["said_at"]): one for one in self.said}
-        kept = {(one["source"], one["message_id"], one["said_at"]): one for one in self.kept}
+        kept: dict[tuple, dict[str, Any]] = {}
+        for one in self.kept:
+            key = (one["source"], one["message_id"], one["said_at"])
+            if key in kept and key[0] != "staff":
+                yield "a message counts twice", one
+            kept[key] = one
         counting = [self._message(one) for one in self.kept if one["source"] == "staff"]
         for key, one in contents.items():
             is_kept = key in kept
@@ -170,12 +175,20 @@ class Case:
 
     @staticmethod
     def _is_same(one, kept) -> bool:
-        return one["content"] == kept["content"] and one["created_at"] == kept["created_at"]
+        """A payload is kept beside the content, which has its digest."""
+        content = {name: value for name, value in one["content"].items() if name != "payload"}
+        kept_content = {name: value for name, value in kept["content"].items() if name != "payload_digest"}
+        payload = one["content"].get("payload")
+        return (content, payload, one["created_at"]) == (kept_content, kept["payload"], kept["created_at"])
 
     @staticmethod
     def _message(one, kept=None):
         from decisions.models import DecisionMessage
+        from decisions.models.message import payload_digest
 
+        content = one["content"]
+        if kept and kept["payload"] is not None:
+            content = content | {"payload_digest": payload_digest(kept["payload"])}
         return DecisionMessage(
             kind=one["kind"],
             source=one["source"],
@@ -184,7 +197,7 @@ class Case:
             revision=kept["revision"] if kept else one.get("revision", 1),
             created_at=one["created_at"],
             said_at=one["said_at"],
-            content=one["content"],
+            content={name: value for name, value in content.items() if name != "payload"},
         )
 
 

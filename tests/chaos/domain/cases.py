@@ -34,7 +34,7 @@ SELECT said.tracking_id, job.source, job.message_id, job.revision, job.status, j
 """
 SELECT_KEPT = """
 SELECT packet.decision_tracking_id AS tracking_id, message.source, message.kind, message.message_id, message.revision,
-       message.created_at, message.said_at, message.content
+       message.created_at, message.said_at, message.content, message.payload
   FROM packet JOIN packet_decision_message AS message USING (packet_id)
  WHERE packet.decision_tracking_id = ANY(%(ids)s)
 """
@@ -88,6 +88,4 @@ def _rows(sql: str, values: Any) -> list[dict[str, Any]]:
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:
     # Django's connections give JSON as text.
-    if isinstance(row.get("content"), str):
-        row["content"] = json.loads(row["content"])
-    return row
+    return row | {name: json.loads(row[name]) for name in ("content", "payload") if isinstance(row.get(name), str)}

@@ -15,7 +15,7 @@ SHARE_OF_GIANTS = 0.0005
 
 @dataclass(frozen=True)
 class Said:
-    """Columns of a row, and the `content` that the rules should read in it; None is garbage."""
+    """Columns of a row, and the `content` that the rules should read in it, with its payload; None is garbage."""
 
     kind: str
     columns: dict[str, Any]

@@ -35,6 +35,10 @@ OF_JOBS = {
         SELECT job.inbox_id, job.error_kind, job.errors FROM {{jobs}} AS job
          WHERE job.source = 'json_generator' AND job.status = 'DEAD' AND job.error_kind <> 'Refused'
            AND jsonb_array_length(job.errors) < {MOST_ATTEMPTS}""",
+    # Locks keep everything in order; constraints stand behind them.
+    "no job met a constraint": """
+        SELECT job.inbox_id, job.source, job.errors FROM {jobs} AS job
+         WHERE job.errors @> '[{{"kind": "IntegrityError"}}]'""",
     "a packet with versions has exactly one that is active": """
         SELECT touched.packet_id, version.active
           FROM (SELECT DISTINCT packet_id FROM {versions} AS last OFFSET 0) AS touched
@@ -127,6 +131,7 @@ HARM = {
         "a request of a person makes one version",
         "each request of an outbox is there once",
         "two clicks of one request get one version, which is there",
+        "account: a message counts twice",
     ),
     "reopened": ("a job of the domain leaves DEAD only by a recorded move",),
 }

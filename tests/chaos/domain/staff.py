@@ -1,5 +1,6 @@
 """People decide, click twice, and operate on jobs. Each decision is recorded in the transaction that makes it."""
 
+import os
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,10 +48,10 @@ INSERT INTO chaos_click (correlation_id, packet_id, verb, answer, version_id) VA
 
 
 class Staff:
-    """Everything that people do; its choices come from the seed."""
+    """Everything that people do, another each time that the process is started."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+        self.rng = random.Random(f"{seed} {os.getpid()}")
         self._hands = ThreadPoolExecutor(2)
 
     def act(self) -> None:

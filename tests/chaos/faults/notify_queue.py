@@ -30,6 +30,3 @@ class FillNotifyQueue(Fault):
         # If the server has ended the session meanwhile, the queue is free.
         with suppress(psycopg.Error):
             self._ends.close()
-        # The server drops what nobody waits for when somebody asks; a full queue stays full until then.
-        with suppress(psycopg.Error), monkey.stage.connect() as connection:
-            notify_queue.usage(connection)

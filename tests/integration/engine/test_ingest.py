@@ -6,8 +6,8 @@ import pytest
 from django.db import connection, transaction
 
 from inbox.engine.ingest import SELECT_ROWS_ABOVE_WATERMARK, ingest, statement
-from inbox.engine.sweep import sweep
-from inbox.engine.turn import SweepKind, take_turn
+from inbox.engine.sweeps.sweep import sweep
+from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.models import InboxJob, PollWatermark
 from inbox.worker.ingester import Ingester
 from tests.support.drain import swept

@@ -11,7 +11,7 @@ from inbox import registry
 from inbox.engine.has_work import has_work
 from inbox.engine.ingest import ingest, ingest_named
 from inbox.engine.prune import Batch, count_late, count_prunable, old_jobs, prune
-from inbox.engine.turn import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxAudit, InboxJob, PollWatermark
 from inbox.monitoring.snapshot import take_snapshot
 from packets.models import Packet

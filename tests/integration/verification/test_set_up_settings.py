@@ -95,7 +95,6 @@ def test_the_role_wins_over_the_database(me, here):
         ("synchronous_commit", "off"),
         ("session_replication_role", "replica"),
         ("inbox.recorded_move", "yes"),
-        ("row_security", "off"),
         ("track_counts", "off"),
         ("deadlock_timeout", "10s"),
         ("zero_damaged_pages", "on"),
@@ -127,6 +126,18 @@ def test_a_session_without_limits(me, name):
     [found] = findings(name)
     assert found.what == "is '0', set by the session itself"
     assert "connect_query" in found.mend
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("row_security", "off"), ("IntervalStyle", "iso_8601"), ("transform_null_equals", "on")]
+)
+def test_a_session_that_has_changed_what_it_proved(me, name, wrong):
+    """What a role is set to does not reach it."""
+    run(f"ALTER ROLE {me} SET {name} = '{wrong}'")
+    assert findings(name) == []
+    run(f"SET LOCAL {name} = '{wrong}'")
+    [found] = findings(name)
+    assert found.what == f"is '{wrong}', set by the session itself"
 
 
 def test_another_program_is_told_of_only_where_its_sessions_matter(db):

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from inbox.engine.has_work import has_work
 from inbox.engine.ingest import ingest
-from inbox.engine.turn import SweepKind, take_turn
+from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.job_counts import NO_JOBS
 from inbox.models import InboxJob, InboxWorker, PollWatermark
 from inbox.worker import clock

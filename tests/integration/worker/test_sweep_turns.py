@@ -6,11 +6,11 @@ from functools import partial
 import pytest
 from django.db import OperationalError
 
-from inbox.engine.sweep import sweep
-from inbox.engine.turn import SweepKind, take_turn
+from inbox.engine.sweeps.sweep import sweep
+from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.models import InboxJob, PollWatermark
 from inbox.worker import sweeping
-from inbox.worker.ingester import Ingester
+from inbox.worker.ingester import AFTER_A_REFUSAL_S, Ingester
 from tests.support.probe import in_threads, probe_source
 from tests.support.rows import seconds_ago, send
 
@@ -109,7 +109,7 @@ def test_the_turn_of_a_process_that_died_is_due_soon_and_not_after_a_period(sett
     assert mark.next_reconcile_at < seconds_ago(-settings.INBOX_STALE_AFTER - 0.5)
 
 
-def test_a_reconcile_that_broke_off_is_due_at_once(monkeypatch):
+def test_a_sweep_that_broke_off_is_due_soon(monkeypatch):
     def broken(source, kind, **options):
         raise OperationalError("canceling statement due to statement timeout")
         yield
@@ -121,7 +121,7 @@ def test_a_reconcile_that_broke_off_is_due_at_once(monkeypatch):
         with pytest.raises(OperationalError):
             ingester.sweep_on()
     assert not ingester.is_sweeping
-    assert all(take_turn(SOURCE, kind) for kind in SweepKind)
+    assert all(take_turn(SOURCE, kind, overdue_s=-AFTER_A_REFUSAL_S) for kind in SweepKind)
 
 
 class NoShare:

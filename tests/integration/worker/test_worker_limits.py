@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from inbox import events
-from inbox.engine.turn import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxJob, InboxWorker
 from inbox.worker import ingester, sweeping
 from inbox.worker.loop import Worker

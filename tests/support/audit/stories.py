@@ -3,12 +3,13 @@
 from django.db import connection
 
 from decisions.codes import DenialReason
+from decisions.models import PacketDecision, SendClinicalOps, SendIntegration
 from decisions.staff.approve import approve
 from decisions.staff.dismiss import dismiss
 from inbox.models import InboxJob
 from inbox.operations.operation import apply
 from inbox.operations.verbs import REQUEUE
-from packets.models import Packet
+from packets.models import Packet, PacketEvent
 from tests.support.cases import decided, fresh, utn
 from tests.support.clinical import write_decision, write_payload
 from tests.support.drain import drain_all
@@ -55,6 +56,26 @@ def tell_stories() -> Packet:
     apply(REQUEUE, InboxJob.objects.filter(status="DEAD"), who="ada", reason="a test", limit=10)
     drain_all()
     return packet
+
+
+def story(packet: Packet) -> dict:
+    """All that became of the case of this packet, but keys and times."""
+    case = {"decision_tracking_id": packet.decision_tracking_id}
+    versions = PacketDecision.objects.filter(packet=packet).order_by("pk")
+    sent = [*SendIntegration.objects.filter(**case), *SendClinicalOps.objects.filter(**case)]
+    return {
+        "packet": (packet.detailed_status, packet.validation_status, packet.received_date, packet.submission_type),
+        "versions": [
+            (v.decision_round, v.is_active, v.decision_outcome, v.utn_status, v.esmd_request_status) for v in versions
+        ],
+        "events": list(PacketEvent.objects.filter(packet=packet).order_by("pk").values_list("what", "to_status")),
+        "jobs": list(
+            InboxJob.objects.filter(**case)
+            .order_by("source", "message_id")
+            .values_list("source", "message_type", "status", "attempt_count", "note", "errors")
+        ),
+        "sent": sorted((row.payload["message_type"], row.message_status_id) for row in sent),
+    }
 
 
 def found(since=None, **options) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 SIZE = "8g"
+TRIES = 20
 
 
 class Disk:
@@ -21,8 +22,16 @@ class Disk:
 
     def fill(self) -> None:
         """Leave no byte free: what is there can be read and written, nothing can grow."""
-        used = os.statvfs(self.folder)
-        self._resize(str((used.f_blocks - used.f_bfree) * used.f_frsize))
+        for tries_left in reversed(range(TRIES)):
+            used = os.statvfs(self.folder)
+            try:
+                self._resize(str((used.f_blocks - used.f_bfree) * used.f_frsize))
+            except subprocess.CalledProcessError:
+                # Something has grown meanwhile.
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def free(self) -> None:
         self._resize(SIZE)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from inbox.engine.turn import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.worker import share, sweeping
 from inbox.worker.share import SAVED_S, Share
 from inbox.worker.sweeping import Sweeping

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
-from inbox.engine.turn import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.events import Event, emit
 from inbox.models import PollWatermark
 from inbox.registry import ByWatermark, Source
