@@ -88,12 +88,15 @@ def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage
     return fresh
 
 
-def _without_undated(fresh: Sequence[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:
+def _without_undated(fresh: list[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:
     """Those that count, say what counts already, or have a time that says why they don't; the others are refused."""
+    undated = [item for item in fresh if is_undated(item.message)]
+    if not undated:
+        return fresh
     counts = counting_messages(known + [item.message for item in fresh])
-    for item in fresh:
+    for item in undated:
         counted = counts.get(item.message.kind)
-        if is_undated(item.message) and (counted is None or counted.content != item.message.content):
+        if counted is None or counted.content != item.message.content:
             item.why_ignored, item.is_refused = UNDATED, True
     return [item for item in fresh if not item.is_refused]
 
@@ -129,4 +132,6 @@ def _why_ignored(item: NewMessage, counts: Mapping[str, DecisionMessage], *, cha
         return None if changes else SAME
     is_same = counted is not None and counted.content == item.message.content
     why = SAME if is_same else NEWER[Kind(item.message.kind)]
+    if item.message.created_at is None and not is_same:
+        why += "; its own created_at can't be read, so it counts as the oldest"
     return f"{why}; {ENDS}" if item.version else why

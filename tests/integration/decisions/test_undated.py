@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from decisions.models import DecisionMessage, SendIntegration
 from inbox import registry
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.sweep import SweepKind
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from tests.support.cases import active, approved, utn, utn_fail
@@ -89,6 +89,19 @@ def test_a_success_that_may_be_older_than_a_failure_is_dead():
     drain_all()
     assert job_of_utn("infinity").status == "DEAD"
     assert active(case).utn_status == "FAILED"
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_clinical_answer_counts_as_the_oldest_and_says_why(time):
+    case = approved()
+    write_decision(created_at=seconds_ago(100))
+    drain_all()
+    message = write_decision(indicator="N", created_at=time)
+    drain_all()
+    ignored = job_of("clinical_decision", message)
+    assert (ignored.status, active(case).clinical_decision) == ("DONE", "AFFIRM")
+    assert "its own created_at can't be read, so it counts as the oldest" in ignored.note
+    assert PacketEvent.objects.filter(packet=case).last().reason == ignored.note
 
 
 @pytest.mark.parametrize("time", ["-infinity", "infinity"])
