@@ -79,7 +79,7 @@ class Case:
             elif one["kind"] in KINDS:
                 if is_kept and not self._is_same(one, kept[key]):
                     yield "a message is kept with another content than was sent", one
-                if is_kept or self._contradicts(one):
+                if is_kept or self._is_refused(one):
                     counting.append(self._message(one, kept.get(key)))
                 elif last[one["source"], one["message_id"]] is one and not self._excuse(one):
                     yield "a message does not count", [one, self._job(one), self.clicks]
@@ -96,7 +96,7 @@ class Case:
             return
         if one["content"] is None and job["status"] != "DEAD":
             yield "garbage is not DEAD", one
-        if one["content"] is not None and job["status"] != "DONE" and not self._contradicts(one):
+        if one["content"] is not None and job["status"] != "DONE" and not self._is_refused(one):
             yield "a good message is not DONE", one
 
     def _job(self, one) -> dict[str, Any] | None:
@@ -104,15 +104,21 @@ class Case:
         jobs = self.jobs.get((one["source"], one["message_id"]), [])
         return max(jobs, key=lambda job: job["revision"], default=None)
 
-    def _contradicts(self, one) -> bool:
-        """A payload for another answer than the one that counts may be DEAD; it would not count either."""
+    def _is_refused(self, one) -> bool:
+        """True if its job is DEAD because it can't count: a person has to look at it.
+
+        So ends a payload for another answer than the one that counts, and a payload or UTN that nobody can date.
+        """
         job = self._job(one)
+        if job is None or job["status"] != "DEAD" or one["kind"] not in ("payload", "utn"):
+            return False
+        if job["error_kind"] == "BadMessage":
+            return None in (one["created_at"], one["said_at"])
+        answer = one["content"].get("answer")
         return (
-            one["kind"] == "payload"
-            and job is not None
-            and (job["status"], job["error_kind"]) == ("DEAD", "Contradiction")
-            and one["content"].get("answer") is not None
-            and (self.version is None or one["content"]["answer"] != self.version.clinical_decision)
+            job["error_kind"] == "Contradiction"
+            and answer is not None
+            and (self.version is None or answer != self.version.clinical_decision)
         )
 
     def _excuse(self, one) -> bool:

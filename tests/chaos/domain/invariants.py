@@ -1,5 +1,7 @@
 """The invariants of the domain, as SQL; account.py has those that need the rules."""
 
+from inbox.fields import READABLE_FROM, READABLE_UNTIL
+
 # More than are written between two looks.
 LAST_VERSIONS = "(SELECT * FROM packet_decision ORDER BY packet_decision_id DESC LIMIT 3000)"
 WRITTEN = "('integration', 'clinical_decision', 'generated_payload')"
@@ -12,11 +14,14 @@ OF_JOBS = {
     "every job of the domain has its message": f"""
         SELECT job.inbox_id, job.source, job.message_id FROM {{jobs}} AS job
          WHERE job.source IN {WRITTEN} AND NOT EXISTS (SELECT 1 FROM chaos_said AS said WHERE {SAID} OFFSET 0)""",
-    "a good message of the domain is DEAD for a contradiction only": f"""
+    "a good message of the domain is DEAD only for a contradiction, or if nobody can date it": f"""
         SELECT job.inbox_id, job.source, job.message_type, job.errors FROM {{jobs}} AS job
          WHERE job.source IN {WRITTEN} AND job.status = 'DEAD'
            AND (job.error_kind <> 'Contradiction' OR job.source <> 'generated_payload')
-           AND NOT EXISTS (SELECT 1 FROM chaos_said AS said WHERE {SAID} AND said.content IS NULL OFFSET 0)""",
+           AND NOT EXISTS (SELECT 1 FROM chaos_said AS said
+                            WHERE {SAID} AND (said.content IS NULL OR said.kind IN ('payload', 'utn')
+                                              AND said.created_at NOT BETWEEN '{READABLE_FROM}+00'
+                                                                          AND '{READABLE_UNTIL}+00') OFFSET 0)""",
     "garbage of the domain has no effect": f"""
         SELECT job.inbox_id, job.source, job.message_type FROM {{jobs}} AS job
          WHERE job.source IN {WRITTEN} AND job.status = 'DONE' AND job.note IS NULL
