@@ -18,7 +18,7 @@ from inbox.db.storable import error_text, places, storable
 # The keys that an event may have: names of ours, counts and times. None of them holds a message's content.
 ALLOWED = """
 time level logger event job jobs source worker worker_id workers claims count attempt reason page status_code
-verb who done failed dead waiting given_back lost kind error places
+verb who done failed dead waiting given_back lost kind error places message_type lasted_s
 """
 KEYS = frozenset(ALLOWED.split())
 LONGEST = 500

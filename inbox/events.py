@@ -29,6 +29,14 @@ class Event(Enum):
     FAILED = "inbox.engine.work", "warning", "job failed"
     ROLLED_BACK = "inbox.engine.work", "warning", "batch rolled back; trying each job alone"
     DEADLOCKED = "inbox.engine.work", "error", "deadlocks in a row; giving the jobs back"
+    HELD_UP = "inbox.engine.hold_up", "debug", "jobs held up"
+    HOLD_UP_BEGAN = (
+        "inbox.engine.hold_up",
+        "warning",
+        "the database refuses these; nothing is lost, trying again",
+    )
+    HOLD_UP_GOES_ON = "inbox.engine.hold_up", "warning", "the database still refuses these"
+    HOLD_UP_ENDED = "inbox.engine.hold_up", "info", "the database takes these again"
     GIVEN_BACK = "inbox.engine.give_back", "info", "jobs given back"
     RECLAIMED = "inbox.engine.reclaim", "warning", "jobs reclaimed"
     RECLAIMED_OWN = "inbox.engine.reclaim", "warning", "own jobs reclaimed after a lost connection"
@@ -48,6 +56,8 @@ class Event(Enum):
     PRESENCE_LOST = "inbox.worker", "warning", "presence lost; registering again"
     CONNECTION_LOST = "inbox.worker", "warning", "connection lost; connecting again"
     DATABASE_REFUSED = "inbox.worker", "warning", "the database refused; going on"
+    STILL_AWAY = "inbox.worker", "warning", "the database still does not serve this worker"
+    BACK_AGAIN = "inbox.worker", "info", "the database serves this worker again"
     STOPPED = "inbox.worker", "info", "worker stopped"
 
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import connection
 
 from inbox.api import LockedJob, Outcome, dead, ignored
-from inbox.engine.corrections import corrected_texts
+from inbox.engine.corrections import newest_corrections
 from packets.values import BadMessage, require_same_tracking_id, required
 
 T = TypeVar("T")
@@ -27,11 +28,15 @@ class NoMessage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A job with the decoded message of its source row, and further columns of that row by name."""
+    """A job with the decoded message of its source row, and further columns of that row by name.
+
+    `corrected_at` is when a person corrected the message, None if nobody has.
+    """
 
     job: LockedJob
     payload: Any
     columns: Mapping[str, Any] = field(default_factory=dict)
+    corrected_at: datetime | None = None
 
     def as_object(self) -> dict[str, Any]:
         """The message, if it is an object of the row's case. Raises BadMessage."""
@@ -62,7 +67,7 @@ def read_rows(
         names = [column.name for column in cursor.description or ()][3:]
         rows = {row[0]: row[1:] for row in cursor.fetchall()}
     corrected = [job.inbox_id for job in jobs if job.is_corrected]
-    corrections = corrected_texts(corrected) if corrected else {}
+    corrections = newest_corrections(corrected) if corrected else {}
     parsed: dict[int, T] = {}
     outcomes: dict[int, Outcome] = {}
     for job in jobs:
@@ -72,8 +77,10 @@ def read_rows(
                 raise NoMessage("the source row was deleted")
             if text is None:
                 raise NoMessage("the source row is gone")
-            payload = _decode(corrections.get(job.inbox_id, text))
-            parsed[job.inbox_id] = parse(Message(job, payload, dict(zip(names, values, strict=True))))
+            correction = corrections.get(job.inbox_id)
+            payload = _decode(correction.text if correction else text)
+            corrected_at = correction.made_at if correction else None
+            parsed[job.inbox_id] = parse(Message(job, payload, dict(zip(names, values, strict=True)), corrected_at))
         except NoMessage as error:
             outcomes[job.inbox_id] = ignored(str(error))
         except BadMessage as error:

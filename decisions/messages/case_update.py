@@ -6,7 +6,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from decisions.case import Case
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.rules.current_state import Kind, State, counting_messages, current_state
+from decisions.rules.current_state import Kind, State, counting_messages, current_state, is_undated
 from decisions.rules.inferred_messages import inferred
 from decisions.rules.new_round import starts_round
 from decisions.versions import has_decision, next_version
@@ -15,6 +15,10 @@ from decisions.versions import has_decision, next_version
 MESSAGE_FIELDS = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
 SAME = "it changes nothing"
 ENDS = "but it ends what was said before it"
+UNDATED = (
+    "its created_at can't be read, so nobody can tell whether it is for the present round and newer than what counts; "
+    "if it is, correct the message, even without a change: the time of the correction counts"
+)
 NEWER = {
     Kind.CLINICAL: "a newer clinical answer counts",
     Kind.PAYLOAD: "a newer payload counts, or it was made for an earlier round",
@@ -28,6 +32,7 @@ class NewMessage:
 
     Applying it sets the result: `why_ignored` is None if it counts and changes something. `version` is set on the last
     new message of a case only; an ignored one may make a version too, because an older answer ends what came before it.
+    `is_refused` is set if a person has to say whether it counts; it is not kept then.
     """
 
     case: Case
@@ -37,6 +42,7 @@ class NewMessage:
     reason: str | None = None
     correlation_id: UUID | None = None
     why_ignored: str | None = None
+    is_refused: bool = False
     version: PacketDecision | None = None
 
 
@@ -59,7 +65,7 @@ def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessa
     # Stored like messages, because later versions could not show them any more.
     unsaid = inferred(case.active, known)
     known = known + unsaid
-    fresh = _without_repeated(new, known)
+    fresh = _without_undated(_without_repeated(new, known), known)
     messages = [item.message for item in fresh]
     version = _next_version(case, known, messages, last=fresh[-1]) if fresh else None
     counts = counting_messages(known + messages)
@@ -80,6 +86,16 @@ def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage
             fresh.append(item)
             keys.add(item.message.key)
     return fresh
+
+
+def _without_undated(fresh: Sequence[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:
+    """Those that count, say what counts already, or have a time that says why they don't; the others are refused."""
+    counts = counting_messages(known + [item.message for item in fresh])
+    for item in fresh:
+        counted = counts.get(item.message.kind)
+        if is_undated(item.message) and (counted is None or counted.content != item.message.content):
+            item.why_ignored, item.is_refused = UNDATED, True
+    return [item for item in fresh if not item.is_refused]
 
 
 def _next_version(
@@ -113,4 +129,6 @@ def _why_ignored(item: NewMessage, counts: Mapping[str, DecisionMessage], *, cha
         return None if changes else SAME
     is_same = counted is not None and counted.content == item.message.content
     why = SAME if is_same else NEWER[Kind(item.message.kind)]
+    if item.message.created_at is None and not is_same:
+        why += "; its own created_at can't be read, so it counts as the oldest"
     return f"{why}; {ENDS}" if item.version else why

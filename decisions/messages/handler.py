@@ -13,7 +13,7 @@ from decisions.case import Case, lock_cases
 from decisions.messages.apply import apply_messages
 from decisions.messages.case_update import NewMessage
 from decisions.models import DecisionMessage
-from inbox.api import LockedJob, Outcome, done, ignored, not_ready
+from inbox.api import LockedJob, Outcome, dead, done, ignored, not_ready
 from packets.messages import Message
 
 Parsed = tuple[dict[int, DecisionMessage], dict[int, Outcome]]
@@ -31,7 +31,7 @@ class DecisionHandler(ABC):
         1. Read and parse the source rows.
         2. Lock the packets of the cases, in key order.
         3. Hold back messages whose packet, or something else they need, is missing.
-        4. Apply the others; one that does not count is ignored, with the reason.
+        4. Apply the others; one that does not count is ignored, or dead if its time can't be read, with the reason.
         """
         messages, outcomes = self.read(jobs)
         parsed = [job for job in jobs if job.inbox_id in messages]
@@ -49,7 +49,7 @@ class DecisionHandler(ABC):
         apply_messages(ready)
         for item in ready:
             assert item.job_id is not None  # noqa: S101 for mypy: set just above
-            outcomes[item.job_id] = ignored(item.why_ignored) if item.why_ignored else done()
+            outcomes[item.job_id] = _outcome(item)
         self.after(ready)
         return [outcomes[job.inbox_id] for job in jobs]
 
@@ -58,14 +58,17 @@ class DecisionHandler(ABC):
         """Read the source rows with `to_message`; returns messages, and the outcomes of jobs without, by inbox_id."""
 
     def to_message(self, row: Message) -> DecisionMessage:
-        """The message in a source row. Raises BadMessage."""
+        """The message in a source row. Raises BadMessage.
+
+        A correction dates a message whose own time can't be read.
+        """
         return DecisionMessage(
             kind=self.kind,
             source=self.source,
             message_id=row.job.message_id,
             revision=row.job.revision,
-            created_at=row.job.source_created_at,
-            said_at=self.said_at(row),
+            created_at=row.job.source_created_at or row.corrected_at,
+            said_at=self.said_at(row) or row.corrected_at,
             content=self.parse(row),
         )
 
@@ -83,3 +86,9 @@ class DecisionHandler(ABC):
 
     def after(self, handled: Sequence[NewMessage]) -> None:  # noqa: B027 most kinds write nothing else
         """Write whatever else belongs to the same transaction; nothing by default."""
+
+
+def _outcome(item: NewMessage) -> Outcome:
+    if item.why_ignored is None:
+        return done()
+    return dead(item.why_ignored) if item.is_refused else ignored(item.why_ignored)

@@ -4,6 +4,9 @@ A round is a run of equal clinical answers, in the order of the answers. UTN ans
 which they were said; what was said before the very first answer counts for the first round. In each kind the later one
 by (created_at, message_id, revision) counts; of equal answers, the first.
 
+A UTN answer or payload whose time can't be read sorts before all others: it counts in the first round, unless another
+one does. Where it does not count, nobody can tell whether it should (is_undated).
+
 A contrary answer that arrives late and is older than the one that counts does not replace it, but still ends what was
 said before it.
 """
@@ -28,6 +31,11 @@ State = dict[str, Any]
 def order_of(message: DecisionMessage) -> tuple[datetime, int, int]:
     """The message of a kind with the greatest key counts."""
     return (message.created_at or BEGINNING, message.message_id, message.revision)
+
+
+def is_undated(message: DecisionMessage) -> bool:
+    """True for a UTN answer or payload whose time can't be read."""
+    return message.kind != Kind.CLINICAL and None in (message.created_at, message.said_at)
 
 
 def counting_messages(messages: Iterable[DecisionMessage]) -> dict[str, DecisionMessage]:

@@ -20,6 +20,12 @@ def meaning_of(error: BaseException) -> Meaning:
     return known(_sqlstate(error)).meaning if isinstance(error, Error) else Meaning.MESSAGE
 
 
+def is_refusal(error: BaseException) -> bool:
+    """True if the same may work later, on the same connection. A lost connection is none, and neither is a bug."""
+    meaning = meaning_of(error)
+    return meaning is not Meaning.CONNECTION and (meaning is not Meaning.MESSAGE or isinstance(error, OperationalError))
+
+
 def is_deadlock(error: BaseException) -> bool:
     """True if the server chose this transaction as the victim of a deadlock or a serialization failure."""
     return known(_sqlstate(error)).meaning is Meaning.COLLISION

@@ -56,6 +56,10 @@ class Claim:
         """The keys of all its jobs."""
         return [inbox_id for inbox_ids in self.inbox_ids.values() for inbox_id in inbox_ids]
 
+    def type_of(self, inbox_id: int) -> str:
+        """The message type of one of its jobs. Raises StopIteration for any other job."""
+        return next(message_type for message_type, inbox_ids in self.inbox_ids.items() if inbox_id in inbox_ids)
+
 
 @cache
 def _due(source: str, message_types: tuple[str, ...]) -> models.QuerySet:
@@ -68,16 +72,24 @@ def _due(source: str, message_types: tuple[str, ...]) -> models.QuerySet:
     )
 
 
-def claim(source: Source, *, worker_id: str, limit: int, presence_id: int | None = None) -> Claim:
+def claim(
+    source: Source,
+    *,
+    worker_id: str,
+    limit: int,
+    presence_id: int | None = None,
+    message_types: tuple[str, ...] | None = None,
+) -> Claim:
     """Claim at most `limit` due jobs that this process has a handler for; the claim is empty if there are none.
 
     One transaction, which skips jobs that others have locked. `presence_id` is the inbox_worker.id of
-    this process if others can see at once that it is gone.
+    this process if others can see at once that it is gone; `message_types` are those to claim, without it all.
     """
+    message_types = source.message_types if message_types is None else message_types
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(SET_CLAIM_PLANNER)
-        picked = list(_due(source.name, source.message_types)[:limit])
+        picked = list(_due(source.name, message_types)[:limit])
         chosen = _without_neighbours(picked)
         is_full = len(picked) >= limit or len(picked) > len(chosen)
         runs_alone = bool(chosen and chosen[0][2])

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from inbox.db.storable import error_text
 from inbox.engine.claim import Claim
+from inbox.engine.hold_up import HoldUps
 from inbox.engine.pause import pause, resume
 from inbox.engine.work import HandlerBug, work_on
 from inbox.job_counts import JobCounts
@@ -38,11 +39,11 @@ class Call:
         return self.claim.source.outbound[self.message_type]
 
 
-def prepare(claim: Claim) -> list[Call]:
+def prepare(claim: Claim, hold_ups: HoldUps | None = None) -> list[Call]:
     """Prepare all jobs of a claim; returns the calls to make for those that have not ended by that."""
     calls: list[Call] = []
     for message_type, inbox_ids in claim.inbox_ids.items():
-        work_on(claim, partial(_prepare, claim, message_type, calls), inbox_ids)
+        work_on(claim, partial(_prepare, claim, message_type, calls), inbox_ids, hold_ups=hold_ups)
     return calls
 
 
@@ -62,10 +63,10 @@ def _prepare(claim: Claim, message_type: str, calls: list[Call], jobs: Sequence[
     return outcomes
 
 
-def write_answers(claim: Claim, message_type: str, calls: Sequence[Call]) -> JobCounts:
-    """Finish the jobs of calls of one claim and type that have ended."""
+def write_answers(claim: Claim, message_type: str, calls: Sequence[Call], hold_ups: HoldUps | None = None) -> JobCounts:
+    """Finish the jobs of calls of one claim and type that have ended. A job that is held up makes its call again."""
     by_id = {call.inbox_id: call for call in calls}
-    return work_on(claim, partial(_finish, claim, message_type, by_id), sorted(by_id))
+    return work_on(claim, partial(_finish, claim, message_type, by_id), sorted(by_id), hold_ups=hold_ups)
 
 
 def _finish(claim: Claim, message_type: str, calls: dict[int, Call], jobs: Sequence[LockedJob]) -> list[Outcome]:

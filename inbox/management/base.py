@@ -12,9 +12,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from inbox.db.blockers import refusal_text
 from inbox.db.connection_budget import NoRoom, wait_for_room
-from inbox.db.errors import NoDatabase, wait_for_database
-from inbox.db.storable import error_text, host_name, storable
+from inbox.db.errors import NoDatabase, is_refusal, wait_for_database
+from inbox.db.storable import host_name, storable
 from inbox.monitoring.terminal import say
 from inbox.worker.signals import Stop, StopNow
 
@@ -46,7 +47,12 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(text, returncode=EXIT_NO_DATABASE) from None
         except NoRoom as error:
             raise CommandError(str(error), returncode=EXIT_NO_DATABASE) from None
-        return super().execute(*args, **options)
+        try:
+            return super().execute(*args, **options)
+        except Error as error:
+            if not is_refusal(error):
+                raise
+            raise CommandError(f"the database refused: {refusal_text(error)}; try again later") from None
 
     def report(self, text: str) -> None:
         """Print what was done. If it can't be written, stderr says so, and the work that is done does not fail."""
@@ -88,7 +94,7 @@ def in_batches(report: Callable[[], object]) -> Iterator[Stop]:
             finally:
                 report()
     except Error as error:
-        why = f"the database refused: {error_text(error)}"
+        why = f"the database refused: {refusal_text(error)}"
         raise CommandError(f"{why}; every batch is complete, run it again for the rest") from None
     if stop.is_asked:
         raise CommandError("stopped; run it again for the rest")

@@ -26,6 +26,7 @@ class OpenJobs:
     next_in_s  seconds until the first is due, below 0 if it is overdue; None if that never comes
     oldest_s   seconds since the first became due here, or was claimed
     pause      why the source is paused, if the jobs are due
+    note       why the database refused one of them, if they are held up
     """
 
     source: str
@@ -36,6 +37,7 @@ class OpenJobs:
     next_in_s: float | None = None
     oldest_s: float | None = None
     pause: str | None = None
+    note: str | None = None
 
     @property
     def is_paused(self) -> bool:
@@ -59,7 +61,9 @@ class OpenJobs:
             return f"{self.source} is paused: {self.pause}"
         if self.is_due:
             return "due now"
-        return {"FAILED": "will be retried", "WAITING": "waiting for something"}.get(self.status, "not yet due")
+        return {"FAILED": "will be retried", "WAITING": "waiting for something"}.get(
+            self.status, self.note or "not yet due"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """All fields and properties."""
@@ -71,14 +75,14 @@ def list_open_jobs(limit: int | None = None) -> list[OpenJobs]:
     """All open jobs in groups. With `limit`, of each source only so many unclaimed ones are read, those due first."""
     pauses = dict(SourcePause.objects.values_list("source", "reason"))
     groups = []
-    for source, message_type, status, count, due, next_in_s, oldest_s in _group_unclaimed(limit):
+    for source, message_type, status, count, due, next_in_s, oldest_s, note in _group_unclaimed(limit):
         kind = (source, message_type, status)
         if due:
             oldest_s = finite(oldest_s)
             overdue_s = None if oldest_s is None else -oldest_s
             groups.append(OpenJobs(*kind, due, True, overdue_s, oldest_s, pauses.get(source)))
         if count > due:
-            groups.append(OpenJobs(*kind, count - due, next_in_s=finite(next_in_s)))
+            groups.append(OpenJobs(*kind, count - due, next_in_s=finite(next_in_s), note=note))
     for source, message_type, status, count, oldest_s in _group_claimed():
         groups.append(OpenJobs(source, message_type, status, count, oldest_s=finite(oldest_s)))
     return sorted(groups, key=lambda group: (group.source, group.message_type, group.status, not group.is_due))
@@ -92,11 +96,12 @@ SELECT source, message_type, status, count(*), count(*) FILTER (WHERE next_attem
         - extract(epoch FROM statement_timestamp()))::float8,
        (extract(epoch FROM statement_timestamp())
         - extract(epoch FROM min(greatest(next_attempt_at, created_at))
-                             FILTER (WHERE next_attempt_at <= now())))::float8
+                             FILTER (WHERE next_attempt_at <= now())))::float8,
+       max(note) FILTER (WHERE status = 'NEW' AND next_attempt_at > now())
   FROM ({rows}) AS job GROUP BY source, message_type, status
 """
 UNCLAIMED = """
-SELECT source, message_type, status, next_attempt_at, created_at FROM integration_inbox
+SELECT source, message_type, status, next_attempt_at, created_at, note FROM integration_inbox
  WHERE status IN ('NEW', 'FAILED', 'WAITING')
 """
 # Each source by itself, in the order of the index: a page has no time to read all open jobs.

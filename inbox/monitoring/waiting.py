@@ -17,6 +17,8 @@ def why_waiting(job: InboxJob) -> str | None:
     due_in_s = InboxJob.objects.filter(pk=job.pk).values_list(-Age("next_attempt_at"), flat=True).first()
     if due_in_s is not None and due_in_s > 0:
         what = f"It waits for {job.note}. " if job.status == Status.WAITING and job.note else ""
+        if job.status == Status.NEW and job.note:
+            what = f"It is {job.note}. "
         when = f"in {in_words(due_in_s)}" if finite(due_in_s) is not None else "never"
         return f"{what}The next attempt is {when}."
     if pause := SourcePause.objects.filter(pk=job.source).first():

@@ -14,9 +14,13 @@ from contextlib import suppress
 from queue import SimpleQueue
 from uuid import UUID
 
+from django.db import Error
+
+from inbox.db.errors import is_connection_lost
 from inbox.engine.claim import Claim
 from inbox.engine.give_back import give_back, give_back_and_wait
 from inbox.engine.heartbeat import renew_claims
+from inbox.engine.hold_up import HoldUps
 from inbox.engine.outbound import Call, prepare, write_answers
 from inbox.engine.pause import paused_for_s
 from inbox.engine.reclaim import reclaim_own
@@ -35,6 +39,7 @@ class Calls:
 
     def __init__(self, concurrency: int, *, beat_every_s: float) -> None:
         self.concurrency = concurrency
+        self.hold_ups = HoldUps()
         self.heartbeat = Timer(beat_every_s)
         self._reset()
 
@@ -65,7 +70,7 @@ class Calls:
         if not self:
             # A new claim needs no renewal yet.
             self.heartbeat.restart()
-        calls = prepare(claim)
+        calls = prepare(claim, self.hold_ups)
         self._queue.extend(calls)
         return len(calls)
 
@@ -101,7 +106,7 @@ class Calls:
             self._ended.append(call)
         counts = NO_JOBS
         for calls in _together(self._ended):
-            counts += _write(calls)
+            counts += _write(calls, self.hold_ups)
             self._ended = [call for call in self._ended if call not in calls]
         return counts
 
@@ -168,10 +173,14 @@ def _together(calls: Iterable[Call]) -> list[list[Call]]:
     return list(groups.values())
 
 
-def _write(calls: list[Call]) -> JobCounts:
+def _write(calls: list[Call], hold_ups: HoldUps) -> JobCounts:
     claim = calls[0].claim
     if calls[0].writes == MOST_WRITES:
         return reclaim_own(claim.lease_id, [call.inbox_id for call in calls])
-    for call in calls:
-        call.writes += 1
-    return write_answers(claim, calls[0].message_type, calls)
+    try:
+        return write_answers(claim, calls[0].message_type, calls, hold_ups)
+    except Error as error:
+        if is_connection_lost(error):
+            for call in calls:
+                call.writes += 1
+        raise

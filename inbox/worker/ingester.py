@@ -6,21 +6,27 @@ A sweep goes on step by step between the worker's batches, so that a large table
 from collections.abc import Iterator, Sequence
 
 from django.conf import settings
-from django.db import Error, OperationalError
+from django.db import Error
 
-from inbox.db.errors import is_connection_lost, is_statement_timeout
+from inbox.db.blockers import refusal_text
+from inbox.db.errors import is_refusal, is_statement_timeout
 from inbox.db.storable import error_text
-from inbox.engine.ingest import INGEST_LIMIT, ingest
+from inbox.engine.hold_up import HoldUps
+from inbox.engine.ingest import INGEST_LIMIT, Ingested, ingest
 from inbox.engine.sweep import SweepKind, return_turn, sweep, take_turn
 from inbox.events import Event, emit
 from inbox.registry import Source
+
+# What is left alone for a moment when the database refuses an ingest.
+ROWS = "rows to ingest"
 
 
 class Ingester:
     """Makes jobs of the rows of `sources`."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], hold_ups: HoldUps | None = None) -> None:
         self.sources = sources
+        self._hold_ups = HoldUps() if hold_ups is None else hold_ups
         self._limit = INGEST_LIMIT
         self._may_take_turns = False
         self._overdue_s = 0.0
@@ -28,20 +34,18 @@ class Ingester:
         self._swept: set[tuple[str, SweepKind]] = set()
 
     def ingest(self) -> int | None:
-        """Ingest a batch of each source; returns how many jobs that made, None if the database refused.
+        """Ingest a batch of each source; returns how many jobs that made, None if the database refused one.
 
         Raises OperationalError for a lost connection.
         """
-        try:
-            found = [ingest(source, limit=self._limit) for source in self.sources]
-        except OperationalError as error:
-            if is_connection_lost(error):
-                raise
-            if is_statement_timeout(error):
-                # Rows of many megabytes; a few at a time get through.
-                self._limit = max(self._limit // 8, 1)
-            emit(Event.INGEST_REFUSED, error=error_text(error))
+        open_sources = [source for source in self.sources if self._hold_ups.is_open(source, ROWS)]
+        tried = [self._ingest(source) for source in open_sources]
+        found = [ingested for ingested in tried if ingested is not None]
+        if len(found) < len(tried):
             return None
+        if len(tried) < len(self.sources):
+            # No sweep of what is left alone.
+            return sum(ingested.count for ingested in found)
         self._limit = min(self._limit * 2, INGEST_LIMIT)
         # Rows above the watermark come first, but not for so long that a row behind it slips through.
         self._may_take_turns = not self._sweeps
@@ -50,6 +54,23 @@ class Ingester:
         if is_full:
             self._swept.clear()
         return sum(ingested.count for ingested in found)
+
+    def _ingest(self, source: Source) -> Ingested | None:
+        """A batch of one source; None if the database refused it, which then leaves the source alone for a moment."""
+        try:
+            ingested = ingest(source, limit=self._limit)
+        except Error as error:
+            if not is_refusal(error):
+                raise
+            if is_statement_timeout(error) and self._limit > 1:
+                # Rows of many megabytes; a few at a time get through.
+                self._limit = max(self._limit // 8, 1)
+                emit(Event.INGEST_REFUSED, source=source.name, reason=error_text(error))
+            else:
+                self._hold_ups.begin(source, ROWS, refusal_text(error), Event.INGEST_REFUSED)
+            return None
+        self._hold_ups.end(source, ROWS)
+        return ingested
 
     @property
     def is_sweeping(self) -> bool:

@@ -35,7 +35,7 @@ LAST_TRIES = 5
 # How often a drain begins a sweep that the database has broken off.
 SWEEP_TRIES = 3
 # The events after which a job is no longer in this worker's hands.
-OWN_JOBS = frozenset([Event.FINISHED, Event.FAILED, Event.GIVEN_BACK, Event.RECLAIMED_OWN])
+OWN_JOBS = frozenset([Event.FINISHED, Event.FAILED, Event.GIVEN_BACK, Event.HELD_UP, Event.RECLAIMED_OWN])
 
 
 class Worker:
@@ -69,8 +69,9 @@ class Worker:
         self.schedule = Schedule(poll_interval_s)
         self.hints = Hints()
         self.reclaimer = Reclaimer(batch_size)
-        self.ingester = Ingester(sources)
         self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
+        self.hold_ups = self.calls.hold_ups
+        self.ingester = Ingester(sources, self.hold_ups)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held
         self.lane = OutboundLane(self.calls, self.held, worker_id)
@@ -101,7 +102,7 @@ class Worker:
         """One round: answers, reclaim, ingest, claim, work, finish, sweep. True if there may be more to do at once."""
         if self.lane.write_answers(self.registration.presence_id) or self.lane.probe.is_due():
             self.schedule.poll_now()
-        if self.reclaimer.reclaim_due(self.registration.id, self.counts):
+        if self.reclaimer.reclaim_due(self.registration.id, self.counts) or self.hold_ups.have_opened():
             self.schedule.poll_now()
         if self.schedule.is_time_to_poll(self._has_work):
             self._poll()
@@ -146,9 +147,10 @@ class Worker:
         if source.is_outbound:
             claimed = self.lane.claim_and_call(source, limit, presence_id)
         else:
-            claimed = claim(source, worker_id=self.worker_id, limit=limit, presence_id=presence_id)
+            types = self.hold_ups.open_types(source)
+            claimed = claim(source, worker_id=self.worker_id, limit=limit, presence_id=presence_id, message_types=types)
             with self.held.holding(claimed):
-                work(claimed, is_stopping=lambda: self.stop.is_asked)
+                work(claimed, is_stopping=lambda: self.stop.is_asked, hold_ups=self.hold_ups)
         return claimed
 
     def _limit(self, source: Source) -> int:
@@ -166,10 +168,12 @@ class Worker:
         return self.stop.is_asked or (self.max_jobs is not None and self._used() >= self.max_jobs)
 
     def _is_idle(self, moved: bool) -> bool:
-        return not moved and not self.calls
+        return not moved and not self.calls and not self.hold_ups
 
     def _has_work(self) -> bool:
         sources = [source for source in self.sources if not source.is_outbound or self.calls.room]
+        if self.hold_ups:
+            return True
         found = self.hints.look_for_work(sources)
         self.schedule.set_listening(self.registration.is_seen and self.hints.are_sent)
         return found
@@ -243,4 +247,4 @@ class Worker:
         readers: list[HasFileno] = [self.calls] if self.calls.are_running else []
         if self.registration.presence and self.registration.is_seen:
             readers.append(self.registration.presence)
-        self.stop.wait(min(timer.due_in_s() for timer in timers), *readers)
+        self.stop.wait(min(self.hold_ups.due_in_s(), *(timer.due_in_s() for timer in timers)), *readers)

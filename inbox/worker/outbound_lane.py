@@ -49,7 +49,10 @@ class OutboundLane:
             self.probe.restart(min(pause_s, self.probe.every_s))
             return None
         is_probe = pause_s is not None
-        claim_jobs = claim_probe if is_probe else partial(claim, limit=limit)
+        message_types = self.calls.hold_ups.open_types(source)
+        if not message_types:
+            return None
+        claim_jobs = claim_probe if is_probe else partial(claim, limit=limit, message_types=message_types)
         claimed = claim_jobs(source, worker_id=self._worker_id, presence_id=presence_id)
         if not claimed:
             return claimed

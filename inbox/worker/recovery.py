@@ -1,19 +1,21 @@
 """Recovery: a worker's steps go on after a lost connection, a lost presence or a database that refuses.
 
-Before each step, the claim that an earlier one left in hand is returned, and the registration is renewed. Failure
-modes: both fail again; then the next step tries again, after a pause.
+Before each step, the claim that an earlier one left in hand is returned, and the registration is renewed. An outage is
+told at its begin, now and then, and when it is over (outage.py), not at each try. Failure modes: both fail again; then
+the next step tries again, after a pause.
 """
 
 import random
 import time
 from collections.abc import Callable
 
-from django.db import Error, OperationalError, connection
+from django.db import Error, connection
 
-from inbox.db.errors import is_connection_lost
+from inbox.db.errors import is_connection_lost, is_refusal
 from inbox.db.storable import error_text
-from inbox.events import Event, emit
+from inbox.events import Event
 from inbox.job_counts import JobCounts
+from inbox.outage import Outage
 from inbox.worker.calls import Calls
 from inbox.worker.held_claim import HeldClaim
 from inbox.worker.presence import PresenceLost
@@ -22,6 +24,8 @@ from inbox.worker.schedule import Schedule
 from inbox.worker.signals import Stop
 
 RECONNECT_PAUSE_S = (0.1, 1.0)
+# A server that is there and refuses, such as one whose disk is full, is asked ever less often: at most so many times.
+SLOWER_AFTER = 5
 
 
 class Recovery:
@@ -41,32 +45,44 @@ class Recovery:
         self._calls = calls
         self._stop = stop
         self._counts = counts
+        self._outage = Outage(Event.STILL_AWAY, Event.BACK_AGAIN)
 
     def attempt(self, step: Callable[[], bool]) -> bool | None:
         """One step; None if the database refused it, by a lost connection or a timeout. Raises bugs."""
         try:
             self.held.give_back()
             self._renew_registration()
-            return step()
-        except PresenceLost as error:
-            emit(Event.PRESENCE_LOST, error=error_text(error))
-            self._drop_registration()
+            moved = step()
         except Error as error:
-            if is_connection_lost(error):
-                emit(Event.CONNECTION_LOST, error=error_text(error))
-                connection.close()
-                self.held.connection_lost()
-                # The same cause may have broken the connection of the presence too, without a sign.
-                self._drop_registration()
-            elif not isinstance(error, OperationalError):
+            event = self._event_of(error)
+            if event is None:
                 raise
-            else:
-                emit(Event.DATABASE_REFUSED, error=error_text(error))
+            self._outage.failed(event, error=error_text(error))
+            self._let_go(event)
+        else:
+            self._outage.ended()
+            return moved
         self._schedule.poll_now()
         # A wait ends at once when it should stop, and what is still to be written must not be tried without a pause.
         wait = time.sleep if self._stop.is_asked and self._calls else self._stop.wait
-        wait(jittered_pause_s())
+        wait(jittered_pause_s() * (min(self._outage.count, SLOWER_AFTER) if event is Event.DATABASE_REFUSED else 1))
         return None
+
+    def _event_of(self, error: Error) -> Event | None:
+        """What has happened; None for a bug."""
+        if isinstance(error, PresenceLost):
+            return Event.PRESENCE_LOST
+        if is_connection_lost(error):
+            return Event.CONNECTION_LOST
+        return Event.DATABASE_REFUSED if is_refusal(error) else None
+
+    def _let_go(self, event: Event) -> None:
+        if event is Event.CONNECTION_LOST:
+            connection.close()
+            self.held.connection_lost()
+        if event is not Event.DATABASE_REFUSED:
+            # The same cause may have broken the connection of the presence too, without a sign.
+            self._drop_registration()
 
     def _renew_registration(self) -> None:
         if self._registration.renew(self._counts()):

@@ -85,6 +85,7 @@ def line_of(asked: Run, result: Result, load: float) -> dict:
         "behind_pooler": asked.behind_pooler,
         "load_before": round(load, 1),
         "messages": result.messages,
+        "of_domain": result.of_domain,
         "faults": dict(sorted(result.faults.items())),
         "missing": result.missing,
         "recovery_s": {name: round(one.s, 2) for name, one in sorted(result.recoveries.items())},

@@ -44,9 +44,11 @@ def _table(slices: list[dict]) -> str:
     faults: Counter[str] = Counter()
     longest: dict[str, float] = {}
     harm: Counter[str] = Counter()
+    of_domain: Counter[str] = Counter()
     for one in slices:
         faults.update(one["faults"])
         harm.update(one["harm"])
+        of_domain.update(one["of_domain"])
         for name, s in one["recovery_s"].items():
             longest[name] = max(longest.get(name, 0.0), s)
     hours = sum(one["broke_s"] for one in slices) / 3600
@@ -54,6 +56,7 @@ def _table(slices: list[dict]) -> str:
         ("slices", f"{len(slices):,}, {sum(one['behind_pooler'] for one in slices):,} of them behind PgBouncer"),
         ("time under faults", f"{hours:.1f} h"),
         ("messages", f"{sum(one['messages'] for one in slices):,}"),
+        *((name, f"{count:,}") for name, count in sorted(of_domain.items())),
         ("faults", f"{faults.total():,} of {len(faults)} kinds"),
         *((TITLES[column], f"{harm[column]:,}") for column in [*HARM, OTHER]),
         ("transactions that the server ended as deadlocks", f"{sum(one['deadlocks'] for one in slices):,}"),

@@ -42,6 +42,8 @@ class Result:
 
     broken: dict[str, list[tuple]] = field(default_factory=dict)
     messages: int = 0
+    # Messages of the domain, what people did, and requests to the JSON Generator, each by kind.
+    of_domain: dict[str, int] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     missing: dict[str, str] = field(default_factory=dict)
     recoveries: dict[str, Recovery] = field(default_factory=dict)
@@ -210,6 +212,7 @@ def _report(monkey: Monkey, producers: list[Producer], watch: Watch, result: Res
         for title, query in REPORT.items():
             say(f"{title}: " + ", ".join(" ".join(map(str, row)) for row in connection.execute(query)))
         [[result.messages]] = connection.execute(REPORT["messages"]).fetchall()
+        result.of_domain = domain.counts(connection)
     result.deadlocks = monkey.stage.count_in_logs("deadlock detected")
     result.recoveries = longest_recoveries(monkey.stage.url, monkey.over)
     say(f"deadlocks: {result.deadlocks}")

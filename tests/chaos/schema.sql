@@ -11,7 +11,10 @@ CREATE TABLE chaos_message (
 );
 CREATE INDEX ON chaos_message (created_at, message_id);
 CREATE INDEX ON chaos_message (message_id) WHERE is_beyond_lookback;
-CREATE TRIGGER wakes AFTER INSERT ON chaos_message FOR EACH STATEMENT EXECUTE FUNCTION inbox_notify();
+CREATE CONSTRAINT TRIGGER wakes AFTER INSERT ON chaos_message DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+WHEN (CASE WHEN coalesce(current_setting('inbox.hint', true), '') = ''
+           THEN set_config('inbox.hint', 'due', true) = 'due' ELSE false END)
+EXECUTE FUNCTION inbox_notify();
 
 -- What waiting messages wait for.
 CREATE TABLE chaos_thing (tracking_id uuid PRIMARY KEY);

@@ -122,6 +122,11 @@ def test_a_worker_will_not_start_or_stop(shell):
     assert "workers: none is running" in printed
 
 
+def test_the_notify_queue_is_filling_up(shell):
+    printed = type_all("howto/notify-queue-full.md", shell)
+    assert "NOTIFY queue\n  0% full" in printed
+
+
 def test_a_day_is_replayed(shell):
     PollWatermark.objects.get_or_create(source="integration")
     send({}, tracking_id(7))

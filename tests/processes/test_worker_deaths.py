@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from unittest.mock import patch
 
@@ -13,11 +14,14 @@ from django.db import connection, transaction
 
 from config.embedded_postgres.server import DATABASE, PORT, SERVER_OPTIONS, USER, Server
 from inbox.db.notify import notify
+from inbox.events import Event
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker.presence import LOCK_CLASS
+from inbox.worker.loop import Worker
+from inbox.worker.presence import LOCK_CLASS, Presence
 from tests.support.hanging.gate import Gate
 from tests.support.hanging.handlers import KILLED
-from tests.support.probe import make_witness_table, wait_until, witnesses
+from tests.support.log_lines import lines
+from tests.support.probe import make_witness_table, probe_source, wait_until, witnesses
 from tests.support.project import PROJECT
 from tests.support.rows import tracking_id
 from tests.support.workers import wait_for_the_end_of_grace
@@ -201,10 +205,14 @@ def test_a_frozen_worker_whose_sessions_the_server_has_ended_writes_nothing_at_a
 def small_server(tmp_path_factory):
     """A server of its own, with room for 12 sessions."""
     server = Server(tmp_path_factory.mktemp("small") / ".postgres")
-    with patch.dict(SERVER_OPTIONS, max_connections="12", shared_buffers="16MB"):
-        server.start()
+    start_small(server)
     yield server
     server.stop()
+
+
+def start_small(server):
+    with patch.dict(SERVER_OPTIONS, max_connections="12", shared_buffers="16MB"):
+        server.start()
 
 
 @pytest.fixture
@@ -241,6 +249,44 @@ def test_a_server_that_crashes_while_two_workers_hold_jobs_costs_no_attempt(
         connection.close()
     wait_until(lambda: are_done(keys), timeout_s=START_S)
     assert_each_took_effect_once_at_its_first_attempt()
+
+
+def test_the_log_of_an_outage_has_one_line_at_its_begin_and_one_at_its_end(small_server, on_small_server, monkeypatch):
+    tries: list[int] = []
+    monkeypatch.setattr("inbox.worker.recovery.jittered_pause_s", lambda: tries.append(1) or 0.01)
+    busy = Worker(
+        sources=[probe_source()],
+        worker_id="w",
+        batch_size=9,
+        poll_interval_s=0.05,
+        register=lambda **_: Presence("w", "x"),
+    )
+
+    def run():
+        busy.run()
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    with lines() as written:
+        thread.start()
+        wait_until(lambda: busy.registration.is_seen)
+        small_server.stop()
+        wait_until(lambda: len(tries) > 9)
+        start_small(small_server)
+        connection.close()
+        keys = jobs(range(3), "probe")
+        wait_until(lambda: are_done(keys))
+        busy.stop.ask()
+        thread.join()
+    told = [line for line in written if line["logger"] == "inbox.worker"]
+    registered, began, *again = told
+    assert began["event"] in (Event.PRESENCE_LOST.value[2], Event.CONNECTION_LOST.value[2])
+    assert sorted(line["event"] for line in again) == sorted(
+        event.value[2] for event in (Event.REGISTERED, Event.BACK_AGAIN, Event.STOPPED)
+    )
+    [over] = [line for line in again if line["event"] == Event.BACK_AGAIN.value[2]]
+    assert over["count"] >= len(tries)
+    assert over["lasted_s"] > 0
 
 
 def test_a_worker_waits_while_the_server_is_full_and_works_once_there_is_room(

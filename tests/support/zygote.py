@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from config.early_stop import end_on_signals
 from tests.support.project import PROJECT
 
 
@@ -82,6 +83,8 @@ def _become(*, arguments: list[str], name: str, is_direct: bool, log_path: str) 
     from django.db import connection
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # As manage.py does.
+    end_on_signals()
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     null = os.open(os.devnull, os.O_RDONLY)
     for target, end in ((null, 0), (log, 1), (log, 2)):

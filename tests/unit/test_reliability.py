@@ -11,6 +11,7 @@ SLICE = {
     "broke_s": 1800,
     "behind_pooler": False,
     "messages": 600_000,
+    "of_domain": {"intakes": 70_000},
     "faults": {"worker killed": 900, "failover": 20},
     "recovery_s": {"worker killed": 0.5, "failover": 4.25},
     "deadlocks": 3,
@@ -26,6 +27,7 @@ def test_the_table_adds_messages_and_faults_and_keeps_the_longest_recovery():
     slower = SLICE | {"recovery_s": {"failover": 9.0}}
     table = with_table(DOCUMENT.read_text(), f"{json.dumps(SLICE)}\n{json.dumps(slower)}\n")
     assert "| messages | 1,200,000 |" in table
+    assert "| intakes | 140,000 |" in table
     assert "| faults | 1,840 of 2 kinds |" in table
     assert "| jobs stuck | 2 |" in table
     assert "| 40 | 9.0 s |" in table

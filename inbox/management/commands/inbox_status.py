@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, OperationalError, ProgrammingError, connection
 
+from inbox.db.blockers import refusal_text
 from inbox.db.errors import is_connection_lost
 from inbox.db.storable import error_text
 from inbox.management.base import DatabaseCommand, add_number, positive_seconds
@@ -65,7 +66,7 @@ class Command(DatabaseCommand):
         except ProgrammingError as error:
             raise CommandError(f"{error_text(error)}\nAre the tables there? Type: manage.py migrate") from None
         except Error as error:
-            raise CommandError(f"the database refused: {error_text(error)}") from None
+            raise CommandError(f"the database refused: {refusal_text(error)}") from None
 
     def _show(self, options: dict[str, Any]) -> bool:
         """Print one snapshot; False if nobody reads any more."""

@@ -6,8 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import connection
 
-from inbox.db.errors import meaning_of
-from inbox.db.sqlstates import Meaning
+from inbox.db.errors import is_connection_lost, is_refusal
 from inbox.db.storable import error_text
 from inbox.engine.reclaim import count_stale, reclaim_all_stale
 from inbox.management.base import DatabaseCommand, add_number, positive_int, positive_seconds, stopped_by_signals
@@ -51,10 +50,9 @@ class Command(DatabaseCommand):
                 batch_size=options["batch_size"],
             )
         except Exception as error:
-            meaning = meaning_of(error)
-            if not options["loop"] or meaning is Meaning.MESSAGE:
+            is_lost = is_connection_lost(error)
+            if not options["loop"] or not (is_lost or is_refusal(error)):
                 raise
-            is_lost = meaning is Meaning.CONNECTION
             if is_lost:
                 connection.close()
             what = "connection lost" if is_lost else "the database refused"

@@ -26,6 +26,16 @@ GENERATOR_TIMES = {
     "JSON_GENERATOR_READ_TIMEOUT": "1",
     "JSON_GENERATOR_TOTAL_TIMEOUT": "2",
 }
+# What a slice of a campaign counts, in words for its table.
+COUNT = """
+SELECT CASE WHEN content IS NULL THEN 'broken messages of the domain'
+            ELSE '{"intake": "intakes", "clinical": "clinical answers", "payload": "generated payloads",
+                   "utn": "UTNs and failures"}'::jsonb ->> kind END, count(*)
+  FROM chaos_said GROUP BY 1
+UNION ALL SELECT 'decisions of people, second clicks included', count(*) FROM chaos_click
+UNION ALL SELECT 'requests to the JSON Generator', count(*) FROM chaos_request
+ ORDER BY 1
+"""
 
 
 def set_up(url: str) -> None:
@@ -54,6 +64,11 @@ def traffic(url: str, seed: int) -> list[Producer]:
     """The threads that write; none of them is started."""
     cases = neighbours.Cases()
     return [neighbours.Integration(url, seed, cases), neighbours.ClinicalOps(url, seed + 1, cases)]
+
+
+def counts(connection: psycopg.Connection) -> dict[str, int]:
+    """How many messages of each kind were written, and what people and the JSON Generator had to do."""
+    return dict(connection.execute(COUNT).fetchall())
 
 
 def bring_everything(url: str, seed: int) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
-from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
+from psycopg.errors import DeadlockDetected, DiskFull, LockNotAvailable, QueryCanceled
 
 from decisions.models import PacketDecision
 from inbox.admin_pages.seen import as_seen, seen
@@ -80,9 +80,11 @@ def test_a_change_just_before_the_lock_is_found_under_the_lock():
 
 
 @pytest.mark.parametrize(
-    ("cause", "status"), [(LockNotAvailable, 409), (DeadlockDetected, 409), (QueryCanceled, 500)], ids=lambda v: str(v)
+    ("cause", "status"),
+    [(LockNotAvailable, 409), (DeadlockDetected, 409), (QueryCanceled, 503), (DiskFull, 503)],
+    ids=lambda v: str(v),
 )
-def test_what_is_in_use_is_said_and_what_is_broken_is_an_error(monkeypatch, cause, status):
+def test_what_is_in_use_is_said_and_what_the_database_refuses_may_be_tried_again(monkeypatch, cause, status):
     def fail(*arguments, **named):
         raise OperationalError from cause()
 

@@ -82,7 +82,8 @@ def test_writers_stop_at_their_share_however_many_have_rows_in_flight(here, list
     for raw in in_flight:
         raw.execute("COMMIT")
         raw.close()
-    for _ in range(20):
+    # Two pages of them.
+    for _ in range(700):
         notify()
     assert SHARE <= usage(here) <= SHARE + ONE_PAGE
 
