@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 
 from config.database_url import database
 from config.embedded_postgres.server import Server
@@ -16,10 +16,14 @@ from tests.support.audit.stories import story, tell_story
 from tests.support.pooler import Pooler
 from tests.support.probe import wait_until
 from tests.support.servers.harmful_settings import HARMFUL, TARGETS, harmed, known
+from verification.proof.stage import Stage
+from verification.protections.isolation import READ_COMMITTED
+from verification.rows import isolation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CARRIED = [one.name for one in SESSION_SETTINGS if one.is_carried]
+ISOLATION = "default_transaction_isolation"
 NOT_CARRIED = [one.name for one in SESSION_SETTINGS if not one.is_carried and one.name != "client_encoding"]
 
 
@@ -42,11 +46,20 @@ def through(pooler, options=""):
     connection.close()
     found = database("DATABASE_URL", pooler.url + options)
     address = {name: found[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "OPTIONS")}
-    with patch.dict(connection.settings_dict, address):
+    # This session's, and those of the sessions of a race.
+    with patch.dict(connection.settings_dict, address), patch.dict(connections.settings["default"], address):
         try:
             yield
         finally:
             connection.close()
+
+
+@pytest.fixture
+def stage():
+    """Its watcher reaches the server itself."""
+    opened = Stage()
+    yield opened
+    opened.close()
 
 
 def refusal(pooler, options=""):
@@ -60,6 +73,20 @@ def test_the_same_messages_end_in_the_same_state(pooler):
     for number, target in enumerate(TARGETS, start=2):
         with harmed(target, *CARRIED), through(pooler):
             assert story(tell_story(number)) == expected
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_transaction_that_waited_sees_what_was_committed(pooler, stage, target):
+    with harmed(target, ISOLATION), through(pooler):
+        assert isolation.a_payload_waits_for_an_older_answer(stage) == []
+
+
+def test_without_its_level_it_does_not(pooler, stage):
+    config = pooler.folder / "pgbouncer.ini"
+    config.write_text(config.read_text().replace(f"SET {ISOLATION}=", "SET verify.nothing="))
+    with harmed(TARGETS[0], ISOLATION), through(pooler), READ_COMMITTED.without():
+        broken = isolation.a_payload_waits_for_an_older_answer(stage)
+    assert "round and payload: (1, 'SENT') instead of (2, 'NOT_SENT')" in broken[0]
 
 
 @pytest.mark.parametrize("target", TARGETS)
