@@ -12,9 +12,11 @@ from django.db import OperationalError, connection, connections
 from config.database_url import database
 from config.embedded_postgres.server import Server
 from inbox.db.session_settings import SESSION_SETTINGS
+from inbox.models import InboxJob
 from tests.support.audit.stories import story, tell_story
 from tests.support.pooler import Pooler
 from tests.support.probe import wait_until
+from tests.support.rows import esmd, send, tracking_id
 from tests.support.servers.harmful_settings import HARMFUL, TARGETS, harmed, known
 from verification.proof.stage import Stage
 from verification.protections.isolation import READ_COMMITTED
@@ -105,3 +107,19 @@ def test_a_search_path_that_the_pooler_drops_is_refused(pooler):
     text = refusal(pooler, "?options=-c%20search_path%3Delsewhere")
     assert "search_path = '\"$user\", public'" in text
     assert "SET search_path = elsewhere;" in text
+
+
+def test_a_worker_that_runs_says_what_is_wrong_and_goes_on_once_it_is_put_right(pooler, start_command):
+    send(esmd(), tracking_id(1))
+    running = start_command("run_inbox_worker", DATABASE_URL=pooler.url)
+    wait_until(lambda: InboxJob.objects.filter(status="DONE").count() == 1)
+    with harmed(TARGETS[0], "exit_on_error"):
+        pooler.kill()
+        pooler.start()
+        # Ends with the process, which goes on for ever.
+        assert any("run with exit_on_error = 'on' and not 'off'" in line for line in running.stderr)
+        send(esmd(), tracking_id(2))
+    pooler.kill()
+    pooler.start()
+    wait_until(lambda: InboxJob.objects.filter(status="DONE").count() == 2)
+    assert running.poll() is None
