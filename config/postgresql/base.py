@@ -23,6 +23,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row
 
+from inbox.db.connecting import HURRIED_TIMEOUT_S, connecting, is_hurried
 from inbox.db.session_proof import prove
 
 
@@ -84,18 +85,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
     Database = SimpleNamespace(**vars(psycopg) | {"connect": ImpatientConnection.connect})  # type: ignore[assignment]
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """As Django's, of a session that has proved its settings. Raises psycopg.Error, such as UnfitSession."""
-        raw = super().get_new_connection(conn_params)
-        # Without a name it leads to a database that only serves to make others.
-        if not raw.is_proved and self.alias != NO_DB_ALIAS:
-            try:
-                self._prove(raw, conn_params.get("options") or "")
-            except BaseException:
-                raw.close()
-                if self.pool:
-                    self.pool.putconn(raw)
-                raise
-        return raw
+        """As Django's, of a session that has proved its settings. Raises psycopg.Error, such as UnfitSession.
+
+        A signal that asks to stop cuts it short (inbox/db/connecting.py).
+        """
+        if is_hurried():
+            conn_params["connect_timeout"] = HURRIED_TIMEOUT_S
+        with connecting():
+            raw = super().get_new_connection(conn_params)
+            # Without a name it leads to a database that only serves to make others.
+            if not raw.is_proved and self.alias != NO_DB_ALIAS:
+                try:
+                    self._prove(raw, conn_params.get("options") or "")
+                except BaseException:
+                    raw.close()
+                    if self.pool:
+                        self.pool.putconn(raw)
+                    raise
+            return raw
 
     @staticmethod
     def _prove(raw: ImpatientConnection[Any], options: str) -> None:

@@ -9,6 +9,8 @@ from math import ceil
 from types import FrameType
 from typing import Any, Protocol
 
+from inbox.db.connecting import hurry, take_time
+
 # GNU timeout and some supervisors signal a process and then its whole group: one request that arrives twice. A person's
 # second Ctrl-C comes later than this.
 SAME_REQUEST_S = 0.2
@@ -54,6 +56,7 @@ class Stop:
 
     def uninstall(self) -> None:
         """Give the signals back to whatever had them before."""
+        take_time()
         while self._before:
             signal.signal(*self._before.popitem())
 
@@ -74,5 +77,6 @@ class Stop:
             # Not by logging or sys.stderr: their locks may be held by what the signal has interrupted.
             with suppress(OSError):
                 os.write(2, b"Stopping after the batch in hand; a second signal stops now.\n")
+            hurry()
         elif time.monotonic() - self._asked_at >= SAME_REQUEST_S:
             raise StopNow

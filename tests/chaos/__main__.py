@@ -28,7 +28,7 @@ with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         seed=seed,
         mutant=options.mutant,
         behind_pooler=options.pooler,
-        is_whole=True,
+        has_disks=True,
     )
     result = run(asked)
 sys.exit(1 if result.broken else 0)

@@ -61,12 +61,14 @@ ALWAYS = _queries(OF_JOBS | domain.OF_JOBS, jobs=LAST_JOBS, moves=LAST_MOVES, ve
         SELECT reconcile_finds, (SELECT count(*) FROM chaos_message WHERE is_beyond_lookback) AS beyond
           FROM poll_watermark
          WHERE source = 'chaos'
-           AND reconcile_finds > (SELECT count(*) FROM chaos_message WHERE is_beyond_lookback)""",
+           AND reconcile_finds > (SELECT count(*) FROM chaos_message WHERE is_beyond_lookback)
+           AND NOT EXISTS (SELECT 1 FROM chaos_shift)""",
     "nobody waits for a job that somebody else works on": """
         SELECT application_name, now() - query_start AS waits, left(query, 200) FROM pg_stat_activity
          WHERE wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')
            AND query LIKE '%integration_inbox%' AND query NOT LIKE '%poll_watermark%'
-           AND query_start < clock_timestamp() - interval '1.5 seconds'""",
+           AND query_start < clock_timestamp() - interval '1.5 seconds'
+           AND NOT EXISTS (SELECT 1 FROM chaos_shift)""",
 }
 
 # Asked again and again until they hold, when everybody is left alone.

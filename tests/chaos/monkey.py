@@ -54,10 +54,12 @@ class Monkey:
             self.strike(self.rng.choices(kinds, [kind.weight for kind in kinds])[0]())
 
     def _may(self, kind: type[Fault]) -> bool:
-        return not any(
-            (kind.takes_server and fault.takes_server) or (kind.once_at_a_time and isinstance(fault, kind))
-            for fault in self._going_on
-        )
+        is_server_taken = any(fault.takes_server for fault in self._going_on)
+        return not (kind.takes_server and is_server_taken) and not (kind.once_at_a_time and self.lasts(kind))
+
+    def lasts(self, kind: type[Fault]) -> bool:
+        """True if a fault of this kind is not over."""
+        return any(isinstance(fault, kind) for fault in self._going_on)
 
     def strike(self, fault: Fault) -> None:
         """Begin a fault. It does not count if this stage has not what it needs, or the server is away, or refuses."""

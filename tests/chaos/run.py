@@ -63,7 +63,9 @@ class Run:
     seed: int
     mutant: str | None = None
     behind_pooler: bool = False
-    is_whole: bool = False
+    # What no run of the tests needs: see Stage.
+    has_disks: bool = False
+    has_clocks: bool = False
     # If harm was found, the folder is left with logs and a dump of the database.
     keeps_evidence: bool = False
     plan: tuple = PLAN
@@ -94,7 +96,14 @@ def run(asked: Run) -> Result:
         + (f", without a protection: {asked.mutant}" if asked.mutant else "")
     )
     with ExitStack() as ends:
-        stage = ends.enter_context(Stage(asked.folder, behind_pooler=asked.behind_pooler, is_whole=asked.is_whole))
+        stage = ends.enter_context(
+            Stage(
+                asked.folder,
+                behind_pooler=asked.behind_pooler,
+                has_disks=asked.has_disks,
+                has_clocks=asked.has_clocks,
+            )
+        )
         environment = {
             "DATABASE_URL": stage.their_url,
             "DATABASE_DIRECT_URL": stage.direct_url if stage.pooler else "",
@@ -169,7 +178,9 @@ def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
     planned = [(began + asked.seconds * share, fault) for share, fault in asked.plan]
     next_act = began
     try:
-        while time.monotonic() < began + asked.seconds and not watch.found:
+        while not watch.found and (
+            time.monotonic() < began + asked.seconds or planned or monkey.lasts(StayingStrangers)
+        ):
             if planned and time.monotonic() > planned[0][0]:
                 monkey.strike(planned.pop(0)[1]())
             if time.monotonic() >= next_act:

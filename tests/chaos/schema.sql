@@ -41,3 +41,6 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER chaos_moves AFTER UPDATE ON integration_inbox FOR EACH ROW EXECUTE FUNCTION chaos_record_move();
+
+-- A line for each shift of the server's clock: after one, no time tells how long something took.
+CREATE TABLE chaos_shift (by_s float8 NOT NULL);

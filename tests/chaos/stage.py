@@ -42,12 +42,14 @@ OPTIONS = {
 
 
 class Stage:
-    """The servers of one run, below `folder`; `is_whole`: they can run out of disk, and their clocks can be shifted."""
+    """The servers of one run, below `folder`. Where the machine can, they run out of disk, and have clocks to shift."""
 
-    def __init__(self, folder: Path, *, behind_pooler: bool = False, is_whole: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, behind_pooler: bool = False, has_disks: bool = False, has_clocks: bool = False
+    ) -> None:
         self.folder = folder
-        self.has_disks = is_whole and disk.is_possible()
-        self.has_clocks = is_whole and clock.find() is not None
+        self.has_disks = has_disks and disk.is_possible()
+        self.has_clocks = has_clocks and clock.find() is not None
         self.has_small_notify_queue = _version() >= FIRST_WITH_NOTIFY_QUEUE_PAGES
         self.behind_pooler = behind_pooler
         self.pooler: Pooler | None = None

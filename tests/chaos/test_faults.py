@@ -15,7 +15,7 @@ LARGER_THAN_FREE = "CREATE TABLE large AS SELECT repeat(md5(n::text), 100) FROM 
 @pytest.fixture(scope="module")
 def stage():
     # Not tmp_path: the servers may run as another user, who has to get through.
-    with TemporaryDirectory(prefix="stage-") as folder, Stage(Path(folder), is_whole=True) as stage:
+    with TemporaryDirectory(prefix="stage-") as folder, Stage(Path(folder), has_disks=True) as stage:
         yield stage
 
 

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from config.embedded_postgres.programs import DevDbError
 from config.embedded_postgres.server import Server
+from inbox.monitoring.terminal import say
 
 
 class Command(BaseCommand):
@@ -25,14 +26,14 @@ class Command(BaseCommand):
         server = Server.of_project(settings.BASE_DIR)
         try:
             if action == "url":
-                self.stdout.write(server.url())
+                say(self.stdout, server.url())
             elif action == "start":
                 self.stderr.write("Started." if server.start() else "It was running.", self.style.SUCCESS)
             elif action == "stop":
                 self.stderr.write("Stopped." if server.stop() else "It was not running.", self.style.SUCCESS)
             else:
                 status = server.status()
-                self.stdout.write("\n".join(f"{name:<7}{value}" for name, value in status.items()))
+                say(self.stdout, "\n".join(f"{name:<7}{value}" for name, value in status.items()))
                 if status["state"] != "running":
                     sys.exit(1)
         except DevDbError as error:

@@ -96,7 +96,8 @@ class Case:
             return
         if one["content"] is None and job["status"] != "DEAD":
             yield "garbage is not DEAD", one
-        if one["content"] is not None and job["status"] != "DONE" and not self._contradicts(one):
+        is_excused = self._contradicts(one) or self._is_undated(one)
+        if one["content"] is not None and job["status"] != "DONE" and not is_excused:
             yield "a good message is not DONE", one
 
     def _job(self, one) -> dict[str, Any] | None:
@@ -116,10 +117,17 @@ class Case:
         )
 
     def _excuse(self, one) -> bool:
-        """True if the message can't have counted: its row was deleted, or a person had closed the case."""
+        """True if the message can't have counted: its row is deleted, a person closed the case, or is to date it."""
         job = self._job(one)
         is_closed = job is not None and (job["note"] or "").startswith("the case is closed")
-        return one["is_deleted"] or (is_closed and any(click["verb"] in CLOSING for click in self.clicks))
+        is_closed_by_hand = is_closed and any(click["verb"] in CLOSING for click in self.clicks)
+        return one["is_deleted"] or is_closed_by_hand or self._is_undated(one)
+
+    def _is_undated(self, one) -> bool:
+        """A UTN answer or payload that has no readable time, and was refused for it."""
+        job = self._job(one)
+        has_no_time = one["kind"] in ("utn", "payload") and None in (one["created_at"], one["said_at"])
+        return has_no_time and job is not None and job["status"] == "DEAD"
 
     def _clicks(self):
         """Each request of a person for an answer has given it; a second click of it changes nothing."""

@@ -1,9 +1,16 @@
 """The invariants of the domain, as SQL; account.py has those that need the rules."""
 
+from inbox.fields import READABLE_FROM, READABLE_UNTIL
+
 # More than are written between two looks.
 LAST_VERSIONS = "(SELECT * FROM packet_decision ORDER BY packet_decision_id DESC LIMIT 3000)"
 WRITTEN = "('integration', 'clinical_decision', 'generated_payload')"
 SAID = "(said.source, said.message_id) = (job.source, job.message_id)"
+UNDATED = f"""
+said.kind IN ('utn', 'payload')
+AND (said.created_at NOT BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00'
+     OR said.said_at NOT BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00')
+"""
 # The attempts of the chaos settings.
 MOST_ATTEMPTS = 5
 
@@ -12,11 +19,13 @@ OF_JOBS = {
     "every job of the domain has its message": f"""
         SELECT job.inbox_id, job.source, job.message_id FROM {{jobs}} AS job
          WHERE job.source IN {WRITTEN} AND NOT EXISTS (SELECT 1 FROM chaos_said AS said WHERE {SAID} OFFSET 0)""",
-    "a good message of the domain is DEAD for a contradiction only": f"""
+    # Where one that has no readable time does not count, a person has to say whether it should.
+    "a good message of the domain is DEAD for a contradiction or its time only": f"""
         SELECT job.inbox_id, job.source, job.message_type, job.errors FROM {{jobs}} AS job
          WHERE job.source IN {WRITTEN} AND job.status = 'DEAD'
            AND (job.error_kind <> 'Contradiction' OR job.source <> 'generated_payload')
-           AND NOT EXISTS (SELECT 1 FROM chaos_said AS said WHERE {SAID} AND said.content IS NULL OFFSET 0)""",
+           AND NOT EXISTS (SELECT 1 FROM chaos_said AS said
+                            WHERE {SAID} AND (said.content IS NULL OR {UNDATED}) OFFSET 0)""",
     "garbage of the domain has no effect": f"""
         SELECT job.inbox_id, job.source, job.message_type FROM {{jobs}} AS job
          WHERE job.source IN {WRITTEN} AND job.status = 'DONE' AND job.note IS NULL

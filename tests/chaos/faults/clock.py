@@ -15,10 +15,13 @@ class ShiftClock(Fault):
 
     @classmethod
     def missing(cls, stage):
-        return None if stage.has_clocks else "libfaketime, and a campaign"
+        return None if stage.has_clocks else "libfaketime, and a slice with an even seed"
 
     def begin(self, monkey):
-        self._server = monkey.stage.shift_clock(monkey.rng.choice(SHIFTS_S))
+        by_s = monkey.rng.choice(SHIFTS_S)
+        with monkey.stage.connect() as connection:
+            connection.execute("INSERT INTO chaos_shift VALUES (%s)", [by_s])
+        self._server = monkey.stage.shift_clock(by_s)
 
     def end(self, monkey):
         self._server.shift(0)

@@ -16,7 +16,7 @@ class DiskFull(Fault):
 
     @classmethod
     def missing(cls, stage):
-        return None if stage.has_disks else "root, leave to mount, and a campaign"
+        return None if stage.has_disks else "root and leave to mount, and no run of the tests"
 
     def begin(self, monkey):
         self._disk = monkey.stage.fill_disk()

@@ -1,11 +1,13 @@
 """Other programs take every connection that the server has, and each that becomes free, until they let go."""
 
 import threading
+import time
 from contextlib import ExitStack
 
 import psycopg
 
 from tests.chaos.faults.fault import Fault
+from tests.chaos.stage import CONNECTIONS
 
 TRY_AGAIN_S = 0.005
 # All sessions are ended, or every process would sit out the time on the one it has.
@@ -71,6 +73,11 @@ class BringStrangers(Fault):
 
 
 class StayingStrangers(BringStrangers):
-    """So long that a planned crash strikes while they are there."""
+    """So long that a planned crash strikes while they are there, and until they have had all connections."""
 
     lasts_s = (10.0, 10.0)
+    longest_s = 60.0
+
+    def is_over(self, monkey):
+        is_full = self._strangers.most >= CONNECTIONS or time.monotonic() >= self.until + self.longest_s
+        return is_full and super().is_over(monkey)

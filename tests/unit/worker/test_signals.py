@@ -10,13 +10,19 @@ from inbox.worker.signals import Stop, StopNow
 @pytest.fixture
 def asked_once():
     """A Stop of this process that has had its first signal."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     stop = Stop()
     stop.install()
     signal.raise_signal(signal.SIGTERM)
     yield stop
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    stop.uninstall()
+
+
+def test_the_handlers_of_before_are_back_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    stop = Stop()
+    stop.install()
+    stop.uninstall()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_one_request_that_arrives_twice_is_one_signal(asked_once, monkeypatch):
