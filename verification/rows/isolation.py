@@ -10,7 +10,6 @@ B   reads the messages of the case: at READ COMMITTED with that of A, else as th
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import product
 
 from django.db import connection
 
@@ -21,9 +20,14 @@ from verification.proof.stage import Stage
 from verification.protections.isolation import READ_COMMITTED
 from verification.row import Proof, Row
 
-LEVELS = ("read committed", "repeatable read", "serializable")
 SETTING = "default_transaction_isolation"
-SET_FOR = ("DATABASE", "ROLE CURRENT_USER IN DATABASE")
+DATABASE, ROLE = "DATABASE", "ROLE CURRENT_USER IN DATABASE"
+LEVELS = (
+    ("read committed", DATABASE),
+    ("repeatable read", DATABASE),
+    ("repeatable read", ROLE),
+    ("serializable", ROLE),
+)
 
 
 @cases.tidy
@@ -40,7 +44,7 @@ def two_people_decide(stage: Stage) -> list[str]:
 
 def _at_each_level(race: Callable[[], list[str]]) -> list[str]:
     broken = []
-    for level, whose in product(LEVELS, SET_FOR):
+    for level, whose in LEVELS:
         with _default(level, whose):
             broken += [f"at {level.upper()} of the {whose.split()[0]}, {text}" for text in race()]
     return broken

@@ -89,7 +89,6 @@ def test_without_its_level_a_person_meets_an_error_of_the_database(stage):
     assert [text.partition(":")[0] for text in broken] == [
         "at REPEATABLE READ of the DATABASE, OperationalError",
         "at REPEATABLE READ of the ROLE, OperationalError",
-        "at SERIALIZABLE of the DATABASE, OperationalError",
         "at SERIALIZABLE of the ROLE, OperationalError",
     ]
 
