@@ -57,7 +57,8 @@ def main() -> None:
     from inbox import registry
     from inbox.engine.has_work import has_work
     from inbox.engine.ingest import ingest
-    from inbox.engine.sweep import SweepKind, sweep
+    from inbox.engine.sweeps.sweep import sweep
+    from inbox.engine.sweeps.turn import SweepKind
     from inbox.job_counts import NO_JOBS
     from inbox.worker.liveness import find_gone
     from inbox.worker.presence import LOCK_CLASS

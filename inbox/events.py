@@ -22,8 +22,17 @@ class Event(Enum):
 
     INGESTED = "inbox.engine.ingest", "debug", "rows ingested"
     INGEST_REFUSED = "inbox.engine.ingest", "warning", "the database refused an ingest; trying again"
-    LATE_ROWS_FOUND = "inbox.engine.sweep", "info", "the lookback found rows that committed late"
-    MISSED_ROWS_FOUND = "inbox.engine.sweep", "error", "incident: the reconcile found rows that every other look missed"
+    WATERMARK_SET_BACK = (
+        "inbox.engine.ingest",
+        "warning",
+        "the database's clock has gone back: the watermark is set back to it, and the sweeps begin",
+    )
+    LATE_ROWS_FOUND = "inbox.engine.sweeps", "info", "the lookback found rows that committed late"
+    MISSED_ROWS_FOUND = (
+        "inbox.engine.sweeps",
+        "error",
+        "incident: the reconcile found rows that every other look missed",
+    )
     CLAIMED = "inbox.engine.claim", "debug", "jobs claimed"
     FINISHED = "inbox.engine.work", "debug", "batch finished"
     FAILED = "inbox.engine.work", "warning", "job failed"
@@ -56,6 +65,7 @@ class Event(Enum):
     PRESENCE_LOST = "inbox.worker", "warning", "presence lost; registering again"
     CONNECTION_LOST = "inbox.worker", "warning", "connection lost; connecting again"
     DATABASE_REFUSED = "inbox.worker", "warning", "the database refused; going on"
+    TIMES_MOVED = "inbox.worker", "warning", "the database's clock has gone back: jobs made due as they were by it"
     STILL_AWAY = "inbox.worker", "warning", "the database still does not serve this worker"
     BACK_AGAIN = "inbox.worker", "info", "the database serves this worker again"
     STOPPED = "inbox.worker", "info", "worker stopped"

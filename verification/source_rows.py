@@ -11,6 +11,7 @@ from django.db import connection
 
 from inbox.engine.ingest import ingest
 from inbox.models import InboxJob, PollWatermark
+from verification.patches import without_text
 from verification.proof.stage import Stage
 from verification.row import Race
 from verification.scenes import SOURCE, end_jobs
@@ -20,6 +21,22 @@ INSERT INTO integration_send_serviceops (message_id, payload, created_at) VALUES
 """
 # One poll of the source.
 poll = partial(ingest, SOURCE)
+
+
+# Polls whose effect is seen in time also on a machine that stands still now and then.
+
+
+def poll_ahead() -> None:
+    """One poll that reads a minute ahead of now, not a second."""
+    with without_text("inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK", "'1 second'", "'1 minute'"):
+        poll()
+
+
+def poll_behind() -> None:
+    """One poll of one row that reads the last hour again, not half a second."""
+    with without_text("inbox.engine.ingest:SELECT_ROWS_ABOVE_WATERMARK", "'0.5 seconds'", "'1 hour'"):
+        poll(limit=1)
+
 
 # Out of the way of the ids that the database gives.
 _numbers = count(10**9)

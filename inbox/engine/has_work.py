@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import connection
 
-from inbox.engine.ingest import SELECT_ROWS_ABOVE_WATERMARK, SELECT_WATERMARK
+from inbox.engine.ingest import IS_AHEAD, LOWEST_ID, SELECT_ROWS_ABOVE_WATERMARK, SELECT_WATERMARK
 from inbox.engine.pause import IS_DUE_FOR_PROBE
+from inbox.engine.sweeps.turn import SweepKind, is_due
 from inbox.registry import ByFlag, ByWatermark, Source
 
 # Not EXISTS, which has no order: while statistics say that many are due, the planner reads the whole table for one.
@@ -24,9 +25,15 @@ HAS_DUE_CALLS = f"""
 ({HAS_DUE_JOBS} AND NOT EXISTS (SELECT 1 FROM inbox_pause AS pause
                      WHERE pause.source = %(source)s AND NOT ({IS_DUE_FOR_PROBE})))
 """
+# Also if the mark has to move, past rows that have a job or back to the clock: else each look would read more.
 HAS_NEW_ROWS = f"""
 EXISTS (WITH mark AS ({SELECT_WATERMARK}) {SELECT_ROWS_ABOVE_WATERMARK})
-OR coalesce((SELECT least(next_lookback_at, next_reconcile_at) <= now()
+OR EXISTS (SELECT 1 FROM {{table}} AS s
+            WHERE (s.created_at, s.message_id)
+                  > ((SELECT greatest(last_created_at, 'epoch') FROM poll_watermark WHERE source = %(source)s),
+                     (SELECT coalesce(last_message_id, {LOWEST_ID}) FROM poll_watermark WHERE source = %(source)s))
+              AND s.created_at <= now())
+OR coalesce((SELECT {IS_AHEAD} OR {{turns}}
                FROM poll_watermark WHERE source = %(source)s), true)
 """
 HAS_LOWERED_FLAGS = "EXISTS (SELECT 1 FROM {table} AS s WHERE NOT s.{flag} AND {eligible} AND NOT s.is_deleted)"
@@ -57,7 +64,8 @@ def _parts(source: Source) -> list[str]:
     quote = connection.ops.quote_name
     match source.reads:
         case ByWatermark(table=table):
-            return [HAS_NEW_ROWS.format(table=quote(table))]
+            turns = " OR ".join(map(is_due, SweepKind))
+            return [HAS_NEW_ROWS.format(table=quote(table), turns=turns)]
         case ByFlag() as rows:
             flag = quote(rows.flag)
             return [HAS_LOWERED_FLAGS.format(table=quote(rows.table), flag=flag, eligible=rows.eligible_sql)]

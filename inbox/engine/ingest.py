@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from inbox.engine.ingest_by_flag import ingest_flagged
-from inbox.events import Event, emit
+from inbox.events import Event, emit, emit_on_commit
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
 from inbox.models import PollWatermark
 from inbox.registry import ByFlag, ByWatermark, Source
@@ -25,8 +25,9 @@ INGEST_LIMIT = 2000
 # Every poll reads this much again: most late commits are late by milliseconds, and need not wait for the lookback.
 # At 5,000 rows a second it is 2,500 look-ups by key, 5 ms.
 OVERLAP = "interval '0.5 seconds'"
-# Rows from further in the future than clocks differ are left to the lookback: each poll would read them all again.
-SOON = "now() + interval '1 minute'"
+# Rows from further in the future than clocks differ are left to the lookback, as each poll reads them all again: a
+# clock that has gone back leaves many.
+SOON = "now() + interval '1 second'"
 
 # OFFSET 0 keeps the planner from turning the anti-join into a loop over all jobs, which it does while its statistics
 # say that there are none: 2,000 rows then took 1.2 s instead of 30 ms. Only keys are sorted, never payloads.
@@ -69,8 +70,18 @@ SELECT_NAMED_ROWS = f"""
 
 # A server crash that forgets jobs forgets the watermark with them, so they are made again: nothing waits for the disk
 # here (docs/adr/0004).
-LOCK_WATERMARK = """
-SELECT set_config('synchronous_commit', 'off', true) FROM poll_watermark WHERE source = %s FOR UPDATE
+IS_AHEAD = f"last_created_at > clock_timestamp() + {OVERLAP}"
+LOCK_WATERMARK = f"""
+SELECT set_config('synchronous_commit', 'off', true), coalesce({IS_AHEAD}, false)
+  FROM poll_watermark WHERE source = %s FOR UPDATE
+"""
+# No watermark moves ahead of the clock, so the clock has gone back. Since then rows may have come below the mark and
+# above: the sweeps look for them at once.
+SET_WATERMARK_BACK = f"""
+UPDATE poll_watermark
+   SET last_created_at = now(), last_message_id = {LOWEST_ID}, updated_at = now(),
+       next_lookback_at = now(), next_reconcile_at = now()
+ WHERE source = %s
 """
 
 # One statement in SQL: through the ORM every row would travel to Python and back.
@@ -91,11 +102,7 @@ WITH mark AS MATERIALIZED (
      ORDER BY s.created_at, s.message_id
         ON CONFLICT DO NOTHING
     RETURNING 1
-), passed AS (
-    -- A row from the future, or from before anything was sent, must not drag the mark along.
-    SELECT created_at, message_id FROM fresh
-     WHERE created_at BETWEEN 'epoch' AND now()
-     ORDER BY created_at DESC, message_id DESC LIMIT 1
+), passed AS ({{passed}}
 ), moved AS (
     UPDATE poll_watermark AS mark
        SET last_created_at = passed.created_at, last_message_id = passed.message_id, updated_at = now()
@@ -106,6 +113,19 @@ WITH mark AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM fresh), (SELECT count(*) FROM born)
 """
+# A row from the future, or from before anything was sent, must not drag the mark along. Once nothing fresh is left, the
+# mark moves to the newest row, whose job is there: else each poll would read all such rows again.
+PASSED_BY_POLL = """
+    SELECT created_at, message_id
+      FROM (SELECT created_at, message_id FROM fresh
+             UNION ALL
+            (SELECT created_at, message_id FROM {table}
+              WHERE created_at <= now() AND (SELECT count(*) FROM fresh) < %(limit)s
+              ORDER BY created_at DESC, message_id DESC LIMIT 1)) AS seen
+     WHERE created_at BETWEEN 'epoch' AND now()
+     ORDER BY created_at DESC, message_id DESC LIMIT 1
+"""
+PASSED_BY_NONE = "SELECT created_at, message_id FROM fresh LIMIT 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +140,7 @@ def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
     """Make jobs of at most `limit` rows of `source` that have none yet, oldest first. Locks the watermark first."""
     match source.reads:
         case ByWatermark() as table:
-            found, count = _ingest(source, table, SELECT_ROWS_ABOVE_WATERMARK, {"limit": limit})
+            found, count = _ingest(source, table, (SELECT_ROWS_ABOVE_WATERMARK, PASSED_BY_POLL), {"limit": limit})
         case ByFlag() as table:
             found = count = ingest_flagged(source, table, limit)
         case None:
@@ -131,16 +151,16 @@ def ingest(source: Source, *, limit: int = INGEST_LIMIT) -> Ingested:
 
 
 def ingest_named(source: Source, table: ByWatermark, message_ids: Sequence[int]) -> int:
-    """Make jobs of those of these rows that have none yet; returns how many. Locks the watermark first."""
-    return _ingest(source, table, SELECT_NAMED_ROWS, {"message_ids": list(message_ids)})[1]
+    """Make jobs of those of these rows that have none yet; returns how many. Locks the watermark, never moves it on."""
+    return _ingest(source, table, (SELECT_NAMED_ROWS, PASSED_BY_NONE), {"message_ids": list(message_ids)})[1]
 
 
-def _ingest(source: Source, table: ByWatermark, fresh: str, values: dict) -> tuple[int, int]:
+def _ingest(source: Source, table: ByWatermark, parts: tuple[str, str], values: dict) -> tuple[int, int]:
     """How many rows were found, and how many jobs were made."""
     with transaction.atomic():
         lock_watermark(source)
         with connection.cursor() as cursor:
-            cursor.execute(statement(table, fresh), {"source": source.name, **values})
+            cursor.execute(statement(table, *parts), {"source": source.name, **values})
             return cursor.fetchone()
 
 
@@ -148,15 +168,21 @@ def lock_watermark(source: Source) -> None:
     """Wait for the lock: else two ingests read the same rows, and the second tells of jobs that it did not make.
 
     No row depends on it: the unique key decides whose job it is, and a sweep finds what a watermark has passed.
+    Sets a watermark back that lies ahead of the clock.
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK_WATERMARK, [source.name])
         if not cursor.rowcount:
             PollWatermark.objects.get_or_create(source=source.name)
             cursor.execute(LOCK_WATERMARK, [source.name])
+        _, is_ahead = cursor.fetchone()
+        if is_ahead:
+            cursor.execute(SET_WATERMARK_BACK, [source.name])
+            emit_on_commit(Event.WATERMARK_SET_BACK, source=source.name)
 
 
-def statement(table: ByWatermark, fresh: str = SELECT_ROWS_ABOVE_WATERMARK) -> str:
-    """The SQL that makes jobs of the rows that `fresh` selects."""
+def statement(table: ByWatermark, fresh: str = SELECT_ROWS_ABOVE_WATERMARK, passed: str = PASSED_BY_POLL) -> str:
+    """The SQL that makes jobs of the rows that `fresh` selects, and moves the watermark to what `passed` selects."""
     name = connection.ops.quote_name(table.table)
-    return INSERT_JOBS.format(fresh=fresh.format(table=name), table=name, message_type=table.message_type_sql)
+    parts = {"fresh": fresh.format(table=name), "passed": passed.format(table=name)}
+    return INSERT_JOBS.format(**parts, table=name, message_type=table.message_type_sql)

@@ -21,9 +21,10 @@ LONGEST_PAUSE_S = 60
 # 1, 2, 4, 8, … seconds and at most 60, up to a fifth less so that many sources don't try at the same moment.
 NEXT_TRY_DELAY = f"least({LONGEST_PAUSE_S}, 2 ^ least(%s, 10)) * (0.8 + 0.2 * random()) * interval '1 second'"
 
-# The process with the turn has a job under the lease of the probe; without such a job the turn is free.
-IS_DUE_FOR_PROBE = """
-pause.next_try_at <= now() AND NOT EXISTS (
+# The process with the turn has a job under the lease of the probe; without such a job the turn is free. A time that
+# lies further ahead than any pause is due: the clock has gone back.
+IS_DUE_FOR_PROBE = f"""
+(pause.next_try_at <= now() OR pause.next_try_at > now() + interval '{LONGEST_PAUSE_S} seconds') AND NOT EXISTS (
     SELECT 1 FROM integration_inbox AS job WHERE job.status = 'PROCESSING' AND job.lease_id = pause.probe_lease_id)
 """
 # The time moves too: a second process that waited for the row sees that, but not the job claimed meanwhile.
@@ -72,7 +73,10 @@ def paused_for_s(source: Source) -> float | None:
     with connection.cursor() as cursor:
         cursor.execute(SELECT_PAUSED_FOR, [source.name])
         row = cursor.fetchone()
-    return None if row is None else max(row[0], 0.0)
+    if row is None:
+        return None
+    # Further ahead than any pause: the clock has gone back, and the probe is due.
+    return row[0] if 0 < row[0] <= LONGEST_PAUSE_S else 0.0
 
 
 def claim_probe(source: Source, *, worker_id: str, presence_id: int | None = None) -> Claim | None:

@@ -40,7 +40,10 @@ UPDATE integration_inbox AS job
        locked_by = NULL,
        locked_at = NULL,
        updated_at = now()
-  FROM (SELECT inbox_id, runs_alone AND locked_at >= pg_postmaster_start_time() AS is_blamed
+  FROM (SELECT inbox_id,
+               -- A start that is still to come, by a clock that has gone back, tells nothing of the claim.
+               runs_alone AND (locked_at >= pg_postmaster_start_time() OR pg_postmaster_start_time() > now())
+               AS is_blamed
           FROM integration_inbox WHERE inbox_id = ANY(%(inbox_ids)s)) AS taken
  WHERE job.inbox_id = taken.inbox_id
 RETURNING job.status

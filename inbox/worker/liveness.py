@@ -3,6 +3,8 @@
 Every worker asks that each second, with one cheap query, and notes on the way that it is alive itself.
 """
 
+from collections.abc import Callable
+
 from django.db import connection
 from django.db.models.functions import Now
 
@@ -15,7 +17,8 @@ from inbox.statuses import Status
 from inbox.worker.presence import INSTALLATION_CLASS, LOCK_CLASS, LOCK_IDS
 from inbox.worker.throughput import record_throughput
 
-# Right after a server start nobody has its lock yet, though all are alive and on their way back.
+# Right after a server start nobody has its lock yet, though all are alive and on their way back. Times that are still
+# to come are those of a clock that has gone back: they hold up nothing.
 GRACE_S = 10
 # A process without presence shows only by its row that it is alive; it writes that every SEEN_EVERY_S.
 SILENT_FOR_S = 60
@@ -41,17 +44,20 @@ SELECT_GONE = f"""
 SELECT id, false FROM inbox_worker
  WHERE state = 'RUNNING' AND id IS DISTINCT FROM %(own_id)s
    AND CASE WHEN has_presence THEN mod(id, {LOCK_IDS}) NOT IN (SELECT id FROM held)
-                               AND pg_postmaster_start_time() < now() - interval '{GRACE_S} seconds'
-            ELSE last_seen_at < now() - interval '{SILENT_FOR_S} seconds' END
+                               AND pg_postmaster_start_time()
+                                   NOT BETWEEN now() - interval '{GRACE_S} seconds' AND now()
+            ELSE last_seen_at NOT BETWEEN now() - interval '{SILENT_FOR_S} seconds'
+                                      AND now() + interval '{SILENT_FOR_S} seconds' END
 """
 NOTE_SEEN_AND_SELECT_GONE = f"""
 WITH seen AS (
     UPDATE inbox_worker
        SET last_seen_at = now(), state = 'RUNNING',
            done_count = %(done)s, failed_count = %(failed)s, dead_count = %(dead)s
-     WHERE id = %(own_id)s AND last_seen_at < now() - interval '{SEEN_EVERY_S} seconds'
+     WHERE id = %(own_id)s AND last_seen_at NOT BETWEEN now() - interval '{SEEN_EVERY_S} seconds' AND now()
  RETURNING id
 ), {SELECT_HELD_LOCKS} {SELECT_GONE} UNION ALL SELECT id, true FROM seen
+UNION ALL SELECT (1000000 * extract(epoch FROM now()))::bigint, NULL
 """
 # For readers without write access.
 LIST_GONE = f"WITH {SELECT_HELD_LOCKS} {SELECT_GONE}"
@@ -64,18 +70,22 @@ def list_gone() -> list[int]:
         return [worker_id for worker_id, _ in cursor.fetchall()]
 
 
-def find_gone(own_id: int | None, counts: JobCounts) -> list[int]:
+def find_gone(
+    own_id: int | None, counts: JobCounts, *, tell_time: Callable[[float], None] = lambda s: None
+) -> list[int]:
     """The ids of other worker processes that are gone.
 
-    Notes every SEEN_EVERY_S seconds that the process `own_id` is alive, with the `counts` of what it did so far.
+    Notes every SEEN_EVERY_S seconds that the process `own_id` is alive, with the `counts` of what it did so far. Calls
+    `tell_time` with the database's time, in seconds.
     """
     values = {"own_id": own_id, "done": counts.done, "failed": counts.failed, "dead": counts.dead}
     with connection.cursor() as cursor:
         cursor.execute(NOTE_SEEN_AND_SELECT_GONE, values)
         rows = cursor.fetchall()
+    tell_time(next(microseconds / 1e6 for microseconds, is_own in rows if is_own is None))
     if own_id is not None and any(is_own for _, is_own in rows):
         record_throughput(own_id, counts)
-    return [worker_id for worker_id, is_own in rows if not is_own]
+    return [worker_id for worker_id, is_own in rows if is_own is False]
 
 
 def reclaim_from_gone(gone: list[int], *, max_attempts: int, batch_size: int) -> JobCounts:

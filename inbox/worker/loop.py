@@ -68,10 +68,10 @@ class Worker:
         self.registration = Registration(worker_id, register)
         self.schedule = Schedule(poll_interval_s)
         self.hints = Hints()
-        self.reclaimer = Reclaimer(batch_size)
         self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
         self.hold_ups = self.calls.hold_ups
         self.ingester = Ingester(sources, self.hold_ups)
+        self.reclaimer = Reclaimer(batch_size, on_jump=self.ingester.clock_has_jumped)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held
         self.lane = OutboundLane(self.calls, self.held, worker_id)
@@ -106,7 +106,7 @@ class Worker:
             self.schedule.poll_now()
         if self.schedule.is_time_to_poll(self._has_work):
             self._poll()
-        if self.ingester.sweep_on():
+        if self.ingester.sweep_on(has_backlog=self.schedule.has_backlog):
             self.schedule.poll_now()
         return self.ingester.is_sweeping or not self.schedule.is_idle
 

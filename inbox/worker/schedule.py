@@ -66,6 +66,11 @@ class Schedule:
         self._may_have_work = has_more
 
     @property
+    def has_backlog(self) -> bool:
+        """The claims of the last poll were all full."""
+        return self._has_backlog
+
+    @property
     def is_idle(self) -> bool:
         """No work is known of."""
         return not self._may_have_work

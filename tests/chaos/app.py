@@ -34,15 +34,15 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self):
-        from inbox.engine import sweep
         from inbox.registry import ByWatermark, Source, register_source
         from inbox.worker import ingester as ingester
         from inbox.worker import loop as worker
+        from inbox.worker import sweeping
         from tests.chaos.handlers import HANDLERS
         from tests.chaos.mutants import take_out
 
         worker.work = after_a_while(worker.work)
-        sweep.LOOKBACK_EVERY_S = 1.0
+        sweeping.LOOKBACK_EVERY_S = 1.0
         # Many cuts through rows of equal time.
         ingester.INGEST_LIMIT = 100
         source = Source("chaos", command="run_inbox_worker", reads=ByWatermark("chaos_message", MESSAGE_TYPE))

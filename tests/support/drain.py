@@ -3,7 +3,8 @@
 from inbox import registry
 from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest
-from inbox.engine.sweep import SweepKind, sweep
+from inbox.engine.sweeps.sweep import sweep
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.engine.work import work
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob

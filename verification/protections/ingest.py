@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.turn import SweepKind, Turn
 from verification.patches import patched, without_text
 from verification.row import Protection
 
+TakeTurn = Callable[..., Turn | None]
 
-def _only(kind: SweepKind) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-    def make(take_turn: Callable[..., bool]) -> Callable[..., bool]:
-        return lambda source, asked, **options: asked is kind and take_turn(source, asked, **options)
+
+def _only(kind: SweepKind) -> Callable[[TakeTurn], TakeTurn]:
+    def make(take_turn: TakeTurn) -> TakeTurn:
+        return lambda source, asked, **options: take_turn(source, asked, **options) if asked is kind else None
 
     return make
 
@@ -57,7 +59,7 @@ OLDEST_FIRST = Protection(
 STAYS_BEHIND_NOW = Protection(
     "stays-behind-now",
     "the watermark moves to no row from the future",
-    lambda: without_text("inbox.engine.ingest:INSERT_JOBS", "BETWEEN 'epoch' AND now()\n", "> 'epoch'\n"),
+    lambda: without_text("inbox.engine.ingest:PASSED_BY_POLL", "BETWEEN 'epoch' AND now()\n", "> 'epoch'\n"),
 )
 OVERLAP = Protection(
     "overlap",
@@ -77,5 +79,5 @@ RECONCILE_OFF = Protection(
 TURN_IS_GUARDED = Protection(
     "turn-is-guarded",
     "a process takes a turn only if it still finds it due under the row's lock",
-    lambda: without_text("inbox.engine.sweep:TAKE_TURN", "{turn} <= now() -", "now() >= now() -"),
+    lambda: without_text("inbox.engine.sweeps.turn:TAKE_TURN", "{turn} <= now() -", "now() >= now() -"),
 )

@@ -60,6 +60,7 @@ GRACE = Protection(
     f"for {GRACE_S} s after a start of the server nobody counts as gone",
     lambda: without_text(
         "inbox.worker.liveness:NOTE_SEEN_AND_SELECT_GONE",
-        f"AND pg_postmaster_start_time() < now() - interval '{GRACE_S} seconds'",
+        f"""AND pg_postmaster_start_time()
+                                   NOT BETWEEN now() - interval '{GRACE_S} seconds' AND now()""",
     ),
 )

@@ -16,14 +16,14 @@ Leave    A        sends three rows                | W ingests one at a time, the
 from functools import partial
 
 from inbox.engine.ingest import lock_watermark
-from inbox.engine.sweep import SweepKind, take_turn
+from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.models import PollWatermark
 from inbox.worker.ingester import Ingester
 from verification.proof.stage import Stage
 from verification.protections.ingest import LOOKBACK_OFF, OLDEST_FIRST, RECONCILE_OFF, STAYS_BEHIND_NOW, TURN_IS_GUARDED
 from verification.row import Proof, Row
 from verification.scenes import SOURCE
-from verification.source_rows import ago, lost, new_message_ids, on_empty_tables, poll, send, watermark
+from verification.source_rows import ago, lost, new_message_ids, on_empty_tables, poll, poll_ahead, send, watermark
 from verification.steps import begin, commit
 
 
@@ -53,9 +53,8 @@ def rows_that_commit_late(stage: Stage) -> list[str]:
     ingester = Ingester([SOURCE])
     stage.do("W", ingester.ingest)
     stage.do("W", ingester.sweep_to_end)
-    broken = lost(late, very_late)
     mark = PollWatermark.objects.get(source=SOURCE.name)
-    if not broken and (mark.lookback_finds, mark.reconcile_finds) != (1, 1):
+    if not (broken := lost(late, very_late)) and (mark.lookback_finds, mark.reconcile_finds) != (1, 1):
         broken.append(f"the lookback counts {mark.lookback_finds} finds, the reconcile {mark.reconcile_finds}")
     return broken
 
@@ -76,19 +75,21 @@ def a_row_from_the_future(stage: Stage) -> list[str]:
     """A clock of another program is ahead: the mark does not follow it, and a row of now is read by the next poll."""
     early, now = new_message_ids(2)
     send(early, at=ago(seconds=-30))
-    stage.do("W", poll)
+    stage.do("W", poll_ahead)
+    is_ahead = (watermark()[0] or ago()) > ago()
     send(now)
     stage.do("W", poll)
-    return lost(early, now) + (["the mark is ahead of the clock"] if (watermark()[0] or ago()) > ago() else [])
+    return lost(early, now) + (["the mark is ahead of the clock"] if is_ahead else [])
 
 
+SWEEPS = "inbox.engine.sweeps"
 ROW = Row(
     key="sweep",
     number="P3",
     title="Sweep",
     promise="One process at a time sweeps, and every row gets its job, however late or early its time is.",
     mechanism="A guarded UPDATE of the next turn; two scans behind a mark that stays behind now; their ranges meet.",
-    code=("inbox.engine.sweep:take_turn", "inbox.engine.sweep:SELECT_STEP", "inbox.engine.ingest:INSERT_JOBS"),
+    code=(f"{SWEEPS}.turn:take_turn", f"{SWEEPS}.sweep:SELECT_STEP", "inbox.engine.ingest:INSERT_JOBS"),
     objects=("index integration_send_order",),
     proofs=[
         Proof(eight_ask_for_the_turn, without=[TURN_IS_GUARDED]),

@@ -23,7 +23,7 @@ from decisions.staff.dismiss import dismiss
 from decisions.staff.update_clinical_decision import update_clinical_decision
 from decisions.staff.update_operational_decision import update_operational_decision
 from inbox import registry
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxJob
 from packets.models import Packet, PacketDocument
 from packets.move_packet import MoveRefused, move_packet

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from decisions.models import DecisionMessage, SendIntegration
 from inbox import registry
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.sweep import SweepKind
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from tests.support.cases import active, approved, utn, utn_fail

@@ -11,7 +11,7 @@ from inbox import registry
 from inbox.engine.has_work import has_work
 from inbox.engine.ingest import ingest, ingest_named
 from inbox.engine.prune import Batch, count_late, count_prunable, old_jobs, prune
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxAudit, InboxJob, PollWatermark
 from inbox.monitoring.snapshot import take_snapshot
 from packets.models import Packet
@@ -74,7 +74,8 @@ def execute(sql, *values):
 
 def nothing_is_new():
     """No sweep of any kind finds a row to ingest."""
-    PollWatermark.objects.update(next_lookback_at=days_ago(-1), next_reconcile_at=days_ago(-1))
+    soon = days_ago(-0.002)
+    PollWatermark.objects.update(next_lookback_at=soon, next_reconcile_at=soon)
     assert not has_work([integration()])
     assert ingest(integration()).count == 0
     assert [swept(integration(), kind) for kind in SweepKind] == [0, 0]

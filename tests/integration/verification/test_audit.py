@@ -7,7 +7,7 @@ from django.db import connection
 
 from inbox import registry
 from inbox.engine.prune import old_jobs, prune
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxJob
 from tests.support.audit.stories import found, tell_stories, tell_story
 from tests.support.clinical import write_decision

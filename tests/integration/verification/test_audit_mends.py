@@ -11,7 +11,7 @@ from decisions.staff.approve import approve
 from inbox import registry
 from inbox.db.identities import fix, identities_behind
 from inbox.engine.reclaim import reclaim_all_stale
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxJob
 from packets.models import IntegrationMessage
 from tests.support.audit.damage import damage

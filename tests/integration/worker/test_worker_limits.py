@@ -7,9 +7,9 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from inbox import events
-from inbox.engine.sweep import SweepKind
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import InboxJob, InboxWorker
-from inbox.worker import ingester
+from inbox.worker import ingester, sweeping
 from inbox.worker.loop import Worker
 from inbox.worker.presence import Presence
 from inbox.worker.signals import StopNow
@@ -51,8 +51,10 @@ def test_a_refused_ingest_is_not_tried_again_before_the_interval_is_over(monkeyp
 
 def test_a_drain_does_each_sweep_once_whether_it_is_due_or_not(monkeypatch):
     swept = []
-    plain_sweep = ingester.sweep
-    monkeypatch.setattr(ingester, "sweep", lambda source, kind: swept.append(kind) or plain_sweep(source, kind))
+    plain_sweep = sweeping.sweep
+    monkeypatch.setattr(
+        sweeping, "sweep", lambda source, kind, **options: swept.append(kind) or plain_sweep(source, kind, **options)
+    )
     send({})
     worker().drain()
     assert swept == [SweepKind.LOOKBACK, SweepKind.RECONCILE]
@@ -72,15 +74,15 @@ def test_a_sweep_that_the_database_breaks_off_is_done_again_by_the_drain(monkeyp
     send({})
     worker().drain()
     late = send({}, created_at="2021-01-01")
-    plain_sweep, broken = ingester.sweep, []
+    plain_sweep, broken = sweeping.sweep, []
 
-    def break_the_first(source, kind):
+    def break_the_first(source, kind, **options):
         if kind is SweepKind.RECONCILE and not broken:
             broken.append(kind)
             raise OperationalError("canceling statement due to statement timeout")
-        yield from plain_sweep(source, kind)
+        yield from plain_sweep(source, kind, **options)
 
-    monkeypatch.setattr(ingester, "sweep", break_the_first)
+    monkeypatch.setattr(sweeping, "sweep", break_the_first)
     worker().drain()
     assert broken
     assert InboxJob.objects.filter(message_id=late, status="DONE").exists()

@@ -4,52 +4,33 @@ LOOKBACK reads the INBOX_LOOKBACK seconds behind the watermark, every few second
 RECONCILE reads what lies further back, from pruned_before on, every INBOX_RECONCILE_EVERY seconds. Every other look has
 missed what it finds, so that is an incident, counted and logged.
 
-One process at a time does each, in turns by the database's clock; if that process dies, the next turn does it all.
+One process at a time does each (turn.py); if that process dies, the next turn does it all.
 
 A step reads keys only and holds no lock; only a row without a job is worth the watermark's lock.
 """
 
-import time
 from collections.abc import Iterator
-from datetime import timedelta
-from enum import Enum
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
-from django.db.models.functions import Now
 
 from inbox.engine.ingest import IS_NEW, SOON, ingest_named
+from inbox.engine.sweeps.turn import SweepKind
 from inbox.events import Event, emit
 from inbox.models import PollWatermark
 from inbox.registry import ByWatermark, Source
 
 # Rows per step: about 100 ms, so that a worker that sweeps a large table still works in between.
 STEP = 50_000
-# Commits that are late by more than a few seconds are rare, so this wide look may be rare too.
-LOOKBACK_EVERY_S = 10.0
-# At high rates the lookback reads many rows; it may take a tenth of one process.
-LONGEST_SHARE = 0.1
 
-
-class SweepKind(Enum):
-    """The two sweeps. Their ranges meet and don't overlap, so that only what the lookback has missed is an incident."""
-
-    LOOKBACK = "lookback"
-    RECONCILE = "reconcile"
-
-    @property
-    def turn(self) -> str:
-        """The column of poll_watermark that says when it is due."""
-        return f"next_{self.value}_at"
-
-
-BEHIND = "last_created_at - %(lookback_s)s * interval '1 second'"
+# No look begins ahead of the clock: it may have gone back. NULL, and so no look, without a mark.
+BEHIND = "CASE WHEN last_created_at > now() THEN now() ELSE last_created_at END - %(lookback_s)s * interval '1 second'"
 STARTS = {SweepKind.LOOKBACK: f"greatest({BEHIND}, pruned_before)", SweepKind.RECONCILE: "pruned_before"}
 # Rows above the mark are the next poll's, but for those from the future, which no poll reads.
 RANGES = {
-    SweepKind.LOOKBACK: f"((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
+    SweepKind.LOOKBACK: "((s.created_at, s.message_id) <= (SELECT last_created_at, last_message_id FROM mark)"
     f" OR s.created_at > {SOON})",
     SweepKind.RECONCILE: f"s.created_at < (SELECT {BEHIND} FROM mark)",
 }
@@ -70,68 +51,40 @@ SELECT ARRAY(SELECT message_id FROM step AS s WHERE NOT is_deleted AND {IS_NEW})
   FROM (SELECT created_at, message_id FROM step ORDER BY created_at DESC, message_id DESC LIMIT 1) AS last
 """
 
-# In SQL because the ORM takes 0.4 ms to build it, and a worker asks this after each ingest.
-TAKE_TURN = """
-UPDATE poll_watermark SET {turn} = now() + %s * interval '1 second'
- WHERE source = %s AND {turn} <= now() - %s * interval '1 second'
-"""
 
+def sweep(source: Source, kind: SweepKind, *, lookback_s: float | None = None, step: int = STEP) -> Iterator[int]:
+    """Make jobs of rows behind the watermark that have none; yields after each step how many that step made.
 
-def take_turn(source: Source, kind: SweepKind, *, overdue_s: float = 0) -> bool:
-    """True if a sweep of `source` is due, by `overdue_s` seconds or more of the database's clock; then it is ours."""
-    every_s = LOOKBACK_EVERY_S if kind is SweepKind.LOOKBACK else settings.INBOX_RECONCILE_EVERY
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE_TURN.format(turn=kind.turn), [every_s, source.name, overdue_s])
-        return bool(cursor.rowcount)
-
-
-def sweep(source: Source, kind: SweepKind, *, step: int = STEP) -> Iterator[int]:
-    """Make jobs of rows behind the watermark that have none; yields after each step how many that step made."""
+    `lookback_s` is INBOX_LOOKBACK, unless the clock has jumped.
+    """
     table = source.reads
     if not isinstance(table, ByWatermark):
         return
-    took_s = 0.0
-    at: tuple[str, int] | None = _start(source, kind)
+    values = {"source": source.name, "lookback_s": lookback_s or settings.INBOX_LOOKBACK, "step": step}
+    at: tuple[str, int] | None = _start(kind, values)
     while at is not None:
-        began = time.monotonic()
-        message_ids, at = _read(source, table, kind, at, step)
-        count = _take(source, table, kind, message_ids) if message_ids else 0
-        took_s += time.monotonic() - began
-        yield count
-    if kind is SweepKind.LOOKBACK:
-        _mark(source).update(**_in_s(kind, _pause_s(took_s)))
+        message_ids, at = _read(table, kind, at, values)
+        yield _take(source, table, kind, message_ids) if message_ids else 0
 
 
-def _pause_s(took_s: float) -> float:
-    """Seconds until the next lookback: longer after a long one, and never so long that a row slips through between."""
-    return min(max(took_s / LONGEST_SHARE, LOOKBACK_EVERY_S), settings.INBOX_LOOKBACK / 4)
-
-
-def return_turn(source: Source, kind: SweepKind) -> None:
-    """Let another process do the sweep that this one won't finish."""
-    _mark(source).update(**_in_s(kind, 0))
-
-
-def _start(source: Source, kind: SweepKind) -> tuple[str, int]:
+def _start(kind: SweepKind, values: dict[str, Any]) -> tuple[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s",
-            {"source": source.name, "lookback_s": settings.INBOX_LOOKBACK},
+            f"SELECT coalesce({STARTS[kind]}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s", values
         )
         row = cursor.fetchone()
     return (row[0] if row else "-infinity", -(2**63))
 
 
 def _read(
-    source: Source, table: ByWatermark, kind: SweepKind, at: tuple[str, int], step: int
+    table: ByWatermark, kind: SweepKind, at: tuple[str, int], values: dict[str, Any]
 ) -> tuple[list[int], tuple[str, int] | None]:
     """The rows of this step that have no job, and where the next step begins; None at the end."""
     sql = SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=RANGES[kind])
-    values: dict[str, Any] = {"source": source.name, "step": step, "lookback_s": settings.INBOX_LOOKBACK}
     with connection.cursor() as cursor:
         cursor.execute(sql, values | {"created_at": at[0], "message_id": at[1]})
         message_ids, *last, count = cursor.fetchone() or ([], 0)
-    return message_ids, (last[0], last[1]) if count == step else None
+    return message_ids, (last[0], last[1]) if count == values["step"] else None
 
 
 def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list[int]) -> int:
@@ -149,7 +102,3 @@ def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list
 
 def _mark(source: Source) -> QuerySet[PollWatermark]:
     return PollWatermark.objects.filter(source=source.name)
-
-
-def _in_s(kind: SweepKind, s: float) -> dict[str, Any]:
-    return {kind.turn: Now() + timedelta(seconds=s)}

@@ -1,0 +1,1 @@
+"""Sweeps: they look behind the watermark for rows without a job, one process at a time."""
