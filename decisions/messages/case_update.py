@@ -88,12 +88,15 @@ def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage
     return fresh
 
 
-def _without_undated(fresh: Sequence[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:
+def _without_undated(fresh: list[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:
     """Those that count, say what counts already, or have a time that says why they don't; the others are refused."""
+    undated = [item for item in fresh if is_undated(item.message)]
+    if not undated:
+        return fresh
     counts = counting_messages(known + [item.message for item in fresh])
-    for item in fresh:
+    for item in undated:
         counted = counts.get(item.message.kind)
-        if is_undated(item.message) and (counted is None or counted.content != item.message.content):
+        if counted is None or counted.content != item.message.content:
             item.why_ignored, item.is_refused = UNDATED, True
     return [item for item in fresh if not item.is_refused]
 

@@ -1,8 +1,8 @@
 """Stall: tells whether the inbox is stalled, why, and what to do about it.
 
 It is stalled if work is due and nothing runs that does it, if a claim is older than any reclaimer would leave it, if
-work has long been due and nothing finishes, if a service that jobs need has long been unavailable, if rows have long
-waited to be ingested, or if a job is due that nothing here can handle.
+work has long been due and nothing finishes, if the database has long refused jobs, if a service that jobs need has long
+been unavailable, if rows have long waited to be ingested, or if a job is due that nothing here can handle.
 Failure modes: one check looks at one moment, so right after an outage it still reports the outage.
 Settings: INBOX_STALE_AFTER.
 """
@@ -39,6 +39,7 @@ def find_stalls(snapshot: Snapshot, *, stalled_after_s: float = STALLED_AFTER_S)
     return [
         *(_no_worker(snapshot) or _nothing_finishes(snapshot, stalled_after_s)),
         *_old_claims(),
+        *_held_up(snapshot, stalled_after_s),
         *_paused_services(snapshot, stalled_after_s),
         *(_old_rows(source) for source in snapshot.sources if _waits_too_long(source, stalled_after_s)),
         *_no_handler(snapshot),
@@ -100,6 +101,15 @@ def _nothing_finishes(snapshot: Snapshot, stalled_after_s: float) -> list[Stall]
         return []
     why = f"jobs have been due for {in_words(oldest_s)}, and none has finished for {in_words(stalled_after_s)}"
     return [Stall(why, "check the logs of the workers, and the warnings of manage.py inbox_status")]
+
+
+def _held_up(snapshot: Snapshot, stalled_after_s: float) -> list[Stall]:
+    do = "remove the cause that it names: a session that holds a lock, a full disk; workers resume by themselves"
+    return [
+        Stall(f"{_count(snapshot, [group])} {group.note}, for {in_words(group.held_up_s)}", do)
+        for group in snapshot.open
+        if group.note and (group.held_up_s or 0.0) > stalled_after_s
+    ]
 
 
 def _has_finished_within(snapshot: Snapshot, age_s: float) -> bool:

@@ -79,7 +79,7 @@ class Case:
             elif one["kind"] in KINDS:
                 if is_kept and not self._is_same(one, kept[key]):
                     yield "a message is kept with another content than was sent", one
-                if is_kept or self._contradicts(one):
+                if is_kept or self._is_refused(one):
                     counting.append(self._message(one, kept.get(key)))
                 elif last[one["source"], one["message_id"]] is one and not self._excuse(one):
                     yield "a message does not count", [one, self._job(one), self.clicks]
@@ -96,8 +96,7 @@ class Case:
             return
         if one["content"] is None and job["status"] != "DEAD":
             yield "garbage is not DEAD", one
-        is_excused = self._contradicts(one) or self._is_undated(one)
-        if one["content"] is not None and job["status"] != "DONE" and not is_excused:
+        if one["content"] is not None and job["status"] != "DONE" and not self._is_refused(one):
             yield "a good message is not DONE", one
 
     def _job(self, one) -> dict[str, Any] | None:
@@ -105,29 +104,28 @@ class Case:
         jobs = self.jobs.get((one["source"], one["message_id"]), [])
         return max(jobs, key=lambda job: job["revision"], default=None)
 
-    def _contradicts(self, one) -> bool:
-        """A payload for another answer than the one that counts may be DEAD; it would not count either."""
+    def _is_refused(self, one) -> bool:
+        """True if its job is DEAD because it can't count: a person has to look at it.
+
+        So ends a payload for another answer than the one that counts, and a payload or UTN that nobody can date.
+        """
         job = self._job(one)
+        if job is None or job["status"] != "DEAD" or one["kind"] not in ("payload", "utn"):
+            return False
+        if job["error_kind"] == "BadMessage":
+            return None in (one["created_at"], one["said_at"])
+        answer = one["content"].get("answer")
         return (
-            one["kind"] == "payload"
-            and job is not None
-            and (job["status"], job["error_kind"]) == ("DEAD", "Contradiction")
-            and one["content"].get("answer") is not None
-            and (self.version is None or one["content"]["answer"] != self.version.clinical_decision)
+            job["error_kind"] == "Contradiction"
+            and answer is not None
+            and (self.version is None or answer != self.version.clinical_decision)
         )
 
     def _excuse(self, one) -> bool:
-        """True if the message can't have counted: its row is deleted, a person closed the case, or is to date it."""
+        """True if the message can't have counted: its row was deleted, or a person had closed the case."""
         job = self._job(one)
         is_closed = job is not None and (job["note"] or "").startswith("the case is closed")
-        is_closed_by_hand = is_closed and any(click["verb"] in CLOSING for click in self.clicks)
-        return one["is_deleted"] or is_closed_by_hand or self._is_undated(one)
-
-    def _is_undated(self, one) -> bool:
-        """A UTN answer or payload that has no readable time, and was refused for it."""
-        job = self._job(one)
-        has_no_time = one["kind"] in ("utn", "payload") and None in (one["created_at"], one["said_at"])
-        return has_no_time and job is not None and job["status"] == "DEAD"
+        return one["is_deleted"] or (is_closed and any(click["verb"] in CLOSING for click in self.clicks))
 
     def _clicks(self):
         """Each request of a person for an answer has given it; a second click of it changes nothing."""

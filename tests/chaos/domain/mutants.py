@@ -3,7 +3,7 @@
 from math import inf
 
 from verification.patches import patched
-from verification.protections.clinical_ops import HANDLES_ITS_REVISION, LOCKS_ROWS_OF_FLAGS
+from verification.protections.clinical_ops import HANDLES_ITS_REVISION
 from verification.protections.decisions import LOCKS_THE_PACKET
 from verification.protections.packets import LOCKS_WHAT_IT_COMPARES
 from verification.row import Protection
@@ -18,5 +18,4 @@ MUTANTS = (
     LOCKS_THE_PACKET,
     LOCKS_WHAT_IT_COMPARES,
     HANDLES_ITS_REVISION,
-    LOCKS_ROWS_OF_FLAGS,
 )
