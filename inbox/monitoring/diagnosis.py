@@ -19,7 +19,7 @@ from inbox.models import InboxJob
 from inbox.monitoring.age import in_words
 from inbox.monitoring.open_jobs import OpenJobs
 from inbox.monitoring.snapshot import Snapshot
-from inbox.monitoring.sources import Pause, SourceState
+from inbox.monitoring.sources import CLOCKS_DIFFER_S, Pause, SourceState
 
 STALLED_AFTER_S = 300.0
 # Times INBOX_STALE_AFTER. Reclaimers look every quarter of it; nothing reclaims a claim that is older by half.
@@ -123,7 +123,8 @@ def _has_finished_within(snapshot: Snapshot, age_s: float) -> bool:
     if not snapshot.ended.is_partial:
         return False
     if snapshot.by_status is None:
-        return InboxJob.objects.filter(finished_at__gt=Now() - timedelta(seconds=age_s)).exists()
+        since = Now() - timedelta(seconds=age_s)
+        return InboxJob.objects.filter(finished_at__gt=since, finished_at__lte=Now()).exists()
     # finished_at has no index, and a page has no time to read all jobs. Tallies tell it to the minute.
     with connection.cursor() as cursor:
         cursor.execute(HAS_FINISHED_WITHIN, {"age_s": age_s})
@@ -134,7 +135,8 @@ def _has_finished_within(snapshot: Snapshot, age_s: float) -> bool:
 HAS_FINISHED_WITHIN = """
 SELECT EXISTS (
     SELECT 1 FROM (SELECT worker_id, max(done_count + failed_count + dead_count) AS after FROM inbox_tally
-                    WHERE minute >= now() - %(age_s)s * interval '1 second' GROUP BY worker_id) AS late
+                    WHERE minute BETWEEN now() - %(age_s)s * interval '1 second' AND now()
+                    GROUP BY worker_id) AS late
      WHERE after > coalesce((SELECT done_count + failed_count + dead_count FROM inbox_tally
                               WHERE worker_id = late.worker_id AND minute < now() - %(age_s)s * interval '1 second'
                                 AND minute > now() - interval '2 days'
@@ -144,7 +146,7 @@ SELECT EXISTS (
 
 def _waits_too_long(source: SourceState, limit_s: float) -> bool:
     """Rows wait, and it is no backlog that is being ingested, which moves the watermark."""
-    has_moved = source.moved_s is not None and source.moved_s <= limit_s
+    has_moved = source.moved_s is not None and -CLOCKS_DIFFER_S <= source.moved_s <= limit_s
     return source.rows_to_take_in > 0 and (source.rows_wait_s or 0.0) > limit_s and not has_moved
 
 
