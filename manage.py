@@ -6,14 +6,16 @@ import sys
 
 from config import process
 from config.early_stop import end_on_signals
-from config.standard_streams import open_standard_streams
 
 
 def main() -> None:
-    open_standard_streams()
     process.kind = process.kind_of(sys.argv)
     if process.is_background():
         end_on_signals()
+    # Only now, because each import takes time in which PID 1 takes no notice of a signal.
+    from config.standard_streams import open_standard_streams
+
+    open_standard_streams()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         from django.conf import settings

@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection
 from inbox.engine.claim import Claim, claim
 from inbox.engine.give_back import give_back
 from inbox.engine.heartbeat import renew_claims
+from inbox.engine.hold_up import hold_up
 from inbox.engine.reclaim import reclaim_own
 from inbox.engine.work import work
 from inbox.job_counts import NO_JOBS, JobCounts
@@ -32,6 +33,7 @@ UPDATE integration_inbox
 # The steps of a worker on its claim besides the work.
 LATE_VERBS: dict[str, Callable[..., object]] = {
     "give back": give_back,
+    "hold up": partial(hold_up, why="late", pause_s=0, alone=()),
     "renew": partial(renew_claims, presence_id=None),
     "reclaim": reclaim_own,
 }

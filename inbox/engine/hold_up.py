@@ -29,6 +29,8 @@ LONGEST_PAUSE_ALONE_S = 30.0
 # Up to a fifth less, so that many workers don't try at the same moment.
 JITTER = 0.2
 NEVER_S = 1e9
+# The note of a held-up job begins with it.
+HELD_UP = "held up: "
 
 # Jobs wait since the first time, so the pause of a job alone grows without a count of its own.
 HOLD_UP = """
@@ -49,7 +51,7 @@ def hold_up(lease_id: UUID, inbox_ids: Sequence[int], why: str, *, pause_s: floa
     Those of `alone` were refused by themselves: from now on each is claimed alone, and its pause grows with its wait.
     """
     values: dict[str, Any] = {
-        "why": storable(f"held up: {why}"),
+        "why": storable(HELD_UP + why),
         "pause_s": pause_s,
         "longest_s": LONGEST_PAUSE_ALONE_S,
     }

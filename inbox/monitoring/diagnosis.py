@@ -1,8 +1,8 @@
 """Stall: tells whether the inbox is stalled, why, and what to do about it.
 
 It is stalled if work is due and nothing runs that does it, if a claim is older than any reclaimer would leave it, if
-work has long been due and nothing finishes, if a service that jobs need has long been unavailable, if rows have long
-waited to be ingested, or if a job is due that nothing here can handle.
+work has long been due and nothing finishes, if the database has long refused jobs, if a service that jobs need has long
+been unavailable, if rows have long waited to be ingested, or if a job is due that nothing here can handle.
 Failure modes: one check looks at one moment, so right after an outage it still reports the outage.
 Settings: INBOX_STALE_AFTER.
 """
@@ -19,7 +19,7 @@ from inbox.models import InboxJob
 from inbox.monitoring.age import in_words
 from inbox.monitoring.open_jobs import OpenJobs
 from inbox.monitoring.snapshot import Snapshot
-from inbox.monitoring.sources import Pause, SourceState
+from inbox.monitoring.sources import CLOCKS_DIFFER_S, Pause, SourceState
 
 STALLED_AFTER_S = 300.0
 # Times INBOX_STALE_AFTER. Reclaimers look every quarter of it; nothing reclaims a claim that is older by half.
@@ -39,6 +39,7 @@ def find_stalls(snapshot: Snapshot, *, stalled_after_s: float = STALLED_AFTER_S)
     return [
         *(_no_worker(snapshot) or _nothing_finishes(snapshot, stalled_after_s)),
         *_old_claims(),
+        *_held_up(snapshot, stalled_after_s),
         *_paused_services(snapshot, stalled_after_s),
         *(_old_rows(source) for source in snapshot.sources if _waits_too_long(source, stalled_after_s)),
         *_no_handler(snapshot),
@@ -102,6 +103,15 @@ def _nothing_finishes(snapshot: Snapshot, stalled_after_s: float) -> list[Stall]
     return [Stall(why, "check the logs of the workers, and the warnings of manage.py inbox_status")]
 
 
+def _held_up(snapshot: Snapshot, stalled_after_s: float) -> list[Stall]:
+    do = "remove the cause that it names: a session that holds a lock, a full disk; workers resume by themselves"
+    return [
+        Stall(f"{_count(snapshot, [group])} {group.note}, for {in_words(group.held_up_s)}", do)
+        for group in snapshot.open
+        if group.note and (group.held_up_s or 0.0) > stalled_after_s
+    ]
+
+
 def _has_finished_within(snapshot: Snapshot, age_s: float) -> bool:
     """The newest jobs may tell; if not, the whole table does, which is read only when something looks wrong."""
     last_s = snapshot.ended.last_finished_s
@@ -110,7 +120,8 @@ def _has_finished_within(snapshot: Snapshot, age_s: float) -> bool:
     if not snapshot.ended.is_partial:
         return False
     if snapshot.by_status is None:
-        return InboxJob.objects.filter(finished_at__gt=Now() - timedelta(seconds=age_s)).exists()
+        since = Now() - timedelta(seconds=age_s)
+        return InboxJob.objects.filter(finished_at__gt=since, finished_at__lte=Now()).exists()
     # finished_at has no index, and a page has no time to read all jobs. Tallies tell it to the minute.
     with connection.cursor() as cursor:
         cursor.execute(HAS_FINISHED_WITHIN, {"age_s": age_s})
@@ -121,7 +132,8 @@ def _has_finished_within(snapshot: Snapshot, age_s: float) -> bool:
 HAS_FINISHED_WITHIN = """
 SELECT EXISTS (
     SELECT 1 FROM (SELECT worker_id, max(done_count + failed_count + dead_count) AS after FROM inbox_tally
-                    WHERE minute >= now() - %(age_s)s * interval '1 second' GROUP BY worker_id) AS late
+                    WHERE minute BETWEEN now() - %(age_s)s * interval '1 second' AND now()
+                    GROUP BY worker_id) AS late
      WHERE after > coalesce((SELECT done_count + failed_count + dead_count FROM inbox_tally
                               WHERE worker_id = late.worker_id AND minute < now() - %(age_s)s * interval '1 second'
                                 AND minute > now() - interval '2 days'
@@ -131,7 +143,7 @@ SELECT EXISTS (
 
 def _waits_too_long(source: SourceState, limit_s: float) -> bool:
     """Rows wait, and it is no backlog that is being ingested, which moves the watermark."""
-    has_moved = source.moved_s is not None and source.moved_s <= limit_s
+    has_moved = source.moved_s is not None and -CLOCKS_DIFFER_S <= source.moved_s <= limit_s
     return source.rows_to_take_in > 0 and (source.rows_wait_s or 0.0) > limit_s and not has_moved
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import Count, Max, Min, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
 from inbox.db.planner import by_index
 from inbox.models import InboxJob
@@ -43,7 +43,8 @@ def count_ended(newest: int | None = NEWEST) -> Ended:
         since=Min("inbox_id"),
         done=Count("inbox_id", filter=Q(status=Status.DONE)),
         dead=Count("inbox_id", filter=Q(status=Status.DEAD)),
-        last_s=Age(Max("finished_at")),
+        # What ended in the future ended before the clock went back.
+        last_s=Age(Max("finished_at", filter=Q(finished_at__lte=Now()))),
     )
     counts = {str(Status.DONE): seen["done"], str(Status.DEAD): seen["dead"]}
     return Ended(counts, seen["since"] if seen["count"] == newest else None, finite(seen["last_s"]))

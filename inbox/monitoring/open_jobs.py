@@ -11,6 +11,7 @@ from django.db.models.functions import Left
 from inbox import registry
 from inbox.db.distinct_values import sources_seen
 from inbox.db.planner import by_index
+from inbox.engine.hold_up import HELD_UP
 from inbox.models import InboxJob, SourcePause
 from inbox.monitoring.age import Age, finite
 from inbox.statuses import Status
@@ -27,6 +28,7 @@ class OpenJobs:
     oldest_s   seconds since the first became due here, or was claimed
     pause      why the source is paused, if the jobs are due
     note       why the database refused one of them, if they are held up
+    held_up_s  seconds since the first of them began to wait
     """
 
     source: str
@@ -38,6 +40,7 @@ class OpenJobs:
     oldest_s: float | None = None
     pause: str | None = None
     note: str | None = None
+    held_up_s: float | None = None
 
     @property
     def is_paused(self) -> bool:
@@ -75,19 +78,20 @@ def list_open_jobs(limit: int | None = None) -> list[OpenJobs]:
     """All open jobs in groups. With `limit`, of each source only so many unclaimed ones are read, those due first."""
     pauses = dict(SourcePause.objects.values_list("source", "reason"))
     groups = []
-    for source, message_type, status, count, due, next_in_s, oldest_s, note in _group_unclaimed(limit):
+    for source, message_type, status, count, due, next_in_s, oldest_s, *held_up in _group_unclaimed(limit):
         kind = (source, message_type, status)
         if due:
             oldest_s = finite(oldest_s)
             overdue_s = None if oldest_s is None else -oldest_s
             groups.append(OpenJobs(*kind, due, True, overdue_s, oldest_s, pauses.get(source)))
         if count > due:
-            groups.append(OpenJobs(*kind, count - due, next_in_s=finite(next_in_s), note=note))
+            groups.append(OpenJobs(*kind, count - due, False, finite(next_in_s), None, None, *held_up))
     for source, message_type, status, count, oldest_s in _group_claimed():
         groups.append(OpenJobs(source, message_type, status, count, oldest_s=finite(oldest_s)))
     return sorted(groups, key=lambda group: (group.source, group.message_type, group.status, not group.is_due))
 
 
+IS_HELD_UP = f"status = 'NEW' AND next_attempt_at > now() AND starts_with(note, '{HELD_UP}')"
 # By the index inbox_due. FILTER, because a fourth column to group by costs half as much again with a million open jobs.
 # A message can be much older than its job, which is due here only since it was made.
 GROUP_UNCLAIMED = """
@@ -97,11 +101,12 @@ SELECT source, message_type, status, count(*), count(*) FILTER (WHERE next_attem
        (extract(epoch FROM statement_timestamp())
         - extract(epoch FROM min(greatest(next_attempt_at, created_at))
                              FILTER (WHERE next_attempt_at <= now())))::float8,
-       max(note) FILTER (WHERE status = 'NEW' AND next_attempt_at > now())
+       max(note) FILTER (WHERE {held_up}),
+       extract(epoch FROM now() - min(waiting_since) FILTER (WHERE {held_up}))::float8
   FROM ({rows}) AS job GROUP BY source, message_type, status
 """
 UNCLAIMED = """
-SELECT source, message_type, status, next_attempt_at, created_at, note FROM integration_inbox
+SELECT source, message_type, status, next_attempt_at, created_at, note, waiting_since FROM integration_inbox
  WHERE status IN ('NEW', 'FAILED', 'WAITING')
 """
 # Each source by itself, in the order of the index: a page has no time to read all open jobs.
@@ -111,14 +116,17 @@ FIRST_OF_SOURCE = f"({UNCLAIMED} AND source = %s ORDER BY next_attempt_at, inbox
 def _group_unclaimed(limit: int | None) -> list[Any]:
     with connection.cursor() as cursor:
         if limit is None:
-            cursor.execute(GROUP_UNCLAIMED.format(rows=UNCLAIMED))
+            cursor.execute(GROUP_UNCLAIMED.format(rows=UNCLAIMED, held_up=IS_HELD_UP))
             return cursor.fetchall()
         sources = sources_seen()
         if not sources:
             return []
         rows = " UNION ALL ".join([FIRST_OF_SOURCE] * len(sources))
         with by_index():
-            cursor.execute(GROUP_UNCLAIMED.format(rows=rows), [value for name in sources for value in (name, limit)])
+            cursor.execute(
+                GROUP_UNCLAIMED.format(rows=rows, held_up=IS_HELD_UP),
+                [value for name in sources for value in (name, limit)],
+            )
             return cursor.fetchall()
 
 

@@ -71,7 +71,8 @@ class Snapshot:
     @property
     def warnings(self) -> list[tuple[str, str]]:
         """Each problem of the server in words, and the SQL to type."""
-        return [*warnings(self.transactions), *self.notify_queue.warnings]
+        marks = [source.warning for source in self.sources if source.warning]
+        return [*marks, *warnings(self.transactions), *self.notify_queue.warnings]
 
     @property
     def oldest_due_s(self) -> float | None:

@@ -1,6 +1,7 @@
 """Why one open job is not being worked on right now, as a sentence for its page."""
 
 from inbox import registry
+from inbox.engine.hold_up import HELD_UP
 from inbox.models import InboxJob, InboxWorker, SourcePause
 from inbox.monitoring.age import Age, finite, in_words
 from inbox.statuses import DUE_STATUSES, Status
@@ -17,7 +18,7 @@ def why_waiting(job: InboxJob) -> str | None:
     due_in_s = InboxJob.objects.filter(pk=job.pk).values_list(-Age("next_attempt_at"), flat=True).first()
     if due_in_s is not None and due_in_s > 0:
         what = f"It waits for {job.note}. " if job.status == Status.WAITING and job.note else ""
-        if job.status == Status.NEW and job.note:
+        if job.status == Status.NEW and job.note and job.note.startswith(HELD_UP):
             what = f"It is {job.note}. "
         when = f"in {in_words(due_in_s)}" if finite(due_in_s) is not None else "never"
         return f"{what}The next attempt is {when}."

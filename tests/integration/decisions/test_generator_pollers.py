@@ -68,12 +68,13 @@ def test_pollers_killed_during_their_calls_cost_nothing(generator, start_poller)
     wait_for_the_end_of_grace()
     served = generator(otherwise=lambda: Behaviour.LATE, late_s=0.3)
     jobs(60)
-    survivor = start_poller("survivor", served.url, "--concurrency", "3")
     for number in range(3):
         doomed = start_poller(f"doomed {number}", served.url, "--concurrency", "4")
         wait_until(lambda name=f"doomed {number}": InboxJob.objects.filter(locked_by=name).count() >= 4)
         os.kill(doomed.pid, signal.SIGKILL)
         doomed.wait()
+    # Last, as it could be done with everything before the others have begun.
+    survivor = start_poller("survivor", served.url, "--concurrency", "3")
     wait_until(all_are_done, timeout_s=120)
     ends_well(survivor)
     assert served.counts()["accepted"] == 60

@@ -7,9 +7,17 @@ from inbox.db.sqlstates import KNOWN, Meaning, known
 from inbox.engine.hold_up import HoldUps
 from inbox.engine.work import work
 from inbox.models import InboxJob
+from inbox.monitoring.diagnosis import find_stalls
+from inbox.monitoring.open_jobs import list_open_jobs
+from inbox.monitoring.snapshot import take_snapshot
+from inbox.monitoring.waiting import why_waiting
+from inbox.worker.ingester import ROWS
+from inbox.worker.loop import Worker
 from tests.support.log_lines import lines
+from tests.support.outbound import Service, outbound_source, outbound_worker
 from tests.support.probe import claim_all, leave_witnesses, many_jobs, probe_source, witnesses
-from tests.support.rows import seconds_ago
+from tests.support.rows import job, seconds_ago, send
+from tests.support.workers import worker as worker_row
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("witness_table")]
 
@@ -151,3 +159,68 @@ def test_a_pause_is_told_once_and_its_end_too():
     assert written[0]["reason"] == "the disk of the database is full"
     assert written[1]["count"] == 4
     assert not hold_ups
+
+
+def test_a_worker_leaves_alone_what_was_refused_and_goes_on_with_the_rest():
+    job(), job(message_type="other")
+    send({})
+    source = probe_source()
+    source.handles("other")(leave_witnesses)
+    worker = Worker(sources=[source], worker_id="w", batch_size=9, poll_interval_s=1)
+    for what in ("probe", ROWS):
+        worker.hold_ups.begin(source, what, "a lock was not given in time")
+    # A pause of this test lasts until it is ended here.
+    worker.hold_ups.have_opened = lambda: False
+    worker.hold_ups.is_open = lambda source, what: what == "other"
+    assert worker.once().done == 1
+    assert list(InboxJob.objects.values_list("message_type", "status")) == [("probe", "NEW"), ("other", "DONE")]
+    del worker.hold_ups.is_open
+    for what in ("probe", ROWS):
+        worker.hold_ups.end(source, what)
+    assert worker.drain().done == 3
+
+
+@pytest.mark.parametrize("half", ["prepare", "finish"])
+def test_an_outbound_job_that_is_refused_before_or_after_its_call_is_done_later(half):
+    keys = many_jobs(6)
+    refusals = []
+
+    def refuse_three_times():
+        if len(refusals) < 3:
+            refusals.append(1)
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE 'MARKED' USING ERRCODE = '53100'; END $$")
+
+    def prepare(jobs):
+        if half == "prepare":
+            refuse_three_times()
+        return [held.message_id for held in jobs]
+
+    def finish(jobs, answers):
+        leave_witnesses(jobs)
+        if half == "finish":
+            refuse_three_times()
+        return answers
+
+    source = outbound_source(Service(is_open=True), prepare, finish)
+    while InboxJob.objects.exclude(status="DONE").exists():
+        # A job that is held up alone is left, as it is not due.
+        make_due()
+        outbound_worker(source).drain()
+    assert len(refusals) == 3
+    assert witnesses() == keys
+    assert set(InboxJob.objects.values_list("attempt_count", "last_error")) == {(1, None)}
+
+
+def test_people_are_told_why_a_job_is_held_up():
+    intake = {"source": "integration", "message_type": "intake"}
+    note = "held up: the disk of the database is full (SQLSTATE 53100)"
+    held = job(**intake, note=note, next_attempt_at=seconds_ago(-60))
+    job(**intake)
+    assert [(group.count, group.why) for group in list_open_jobs() if not group.is_due] == [(1, note)]
+    assert why_waiting(held).startswith(f"It is {note}. The next attempt is in ")
+    worker_row(command="run_inbox_worker", last_seen_at=seconds_ago(0))
+    assert find_stalls(take_snapshot(None)) == []
+    InboxJob.objects.filter(pk=held.pk).update(waiting_since=seconds_ago(365))
+    [stall] = find_stalls(take_snapshot(None))
+    assert stall.why == f"1 job is {note}, for 6 min"

@@ -12,8 +12,11 @@ from inbox import registry
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.models import InboxJob
+from inbox.worker.calls import MOST_WRITES
 from inbox.worker.loop import Worker
 from packets.models import Packet
+from tests.support.outbound import Service, outbound_source, outbound_worker
+from tests.support.outbound import running as outbound_running
 from tests.support.probe import claim_all, many_jobs, probe_source, wait_until
 from tests.support.rows import esmd, send, tracking_id
 
@@ -35,14 +38,14 @@ def short_wait(monkeypatch):
 
 
 @contextmanager
-def running(told):
-    """A worker of all sources of `run_inbox_worker` in a thread, until the end of the block; `told` hears refusals."""
+def running(hear):
+    """A worker of the sources of `run_inbox_worker` in a thread, during the block; `hear` hears its events."""
     worker = Worker(
         sources=registry.sources_of("run_inbox_worker"), worker_id="worker A", batch_size=200, poll_interval_s=0.05
     )
 
     def run():
-        with listening(lambda event, counts: told.append(event)):
+        with listening(hear):
             worker.run()
         connection.close()
 
@@ -54,6 +57,10 @@ def running(told):
         worker.stop.ask()
         thread.join(60)
     assert not thread.is_alive()
+
+
+def noting(told):
+    return lambda event, counts: told.append(event)
 
 
 def refused(told):
@@ -75,7 +82,7 @@ def test_a_locked_table_costs_no_attempt_and_work_goes_on_when_it_is_free(table)
         send(esmd(), tracking_id(number))
     with other_session() as other:
         other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        with running(told):
+        with running(noting(told)):
             wait_until(lambda: refused(told))
             if table.startswith("packet"):
                 notes = set(InboxJob.objects.values_list("note", flat=True))
@@ -87,9 +94,46 @@ def test_a_locked_table_costs_no_attempt_and_work_goes_on_when_it_is_free(table)
     assert Packet.objects.count() == MESSAGES
 
 
+def test_an_inbox_that_is_locked_while_a_claim_is_in_hand_costs_no_attempt():
+    told: list[Event] = []
+    for number in range(MESSAGES):
+        send(esmd(), tracking_id(number))
+    with other_session() as other:
+
+        def lock_after_the_claim(event, counts):
+            if event is Event.CLAIMED and event not in told:
+                other.execute("LOCK TABLE integration_inbox IN ACCESS EXCLUSIVE MODE")
+            told.append(event)
+
+        with running(lock_after_the_claim):
+            wait_until(lambda: Event.DATABASE_REFUSED in told)
+            other.rollback()
+            wait_until(is_done(MESSAGES))
+    assert Event.GIVEN_BACK in told
+    assert set(InboxJob.objects.values_list("attempt_count", "last_error", "runs_alone")) == {(1, None, False)}
+
+
+def test_the_answer_of_a_call_is_kept_while_the_inbox_is_locked(monkeypatch):
+    refusals: list[int] = []
+    monkeypatch.setattr("inbox.worker.recovery.jittered_pause_s", lambda: refusals.append(1) or 0.01)
+    many_jobs(1)
+    # It would be blamed if its answer counted as one that breaks the connection.
+    InboxJob.objects.update(runs_alone=True)
+    service = Service()
+    with other_session() as other, outbound_running(outbound_worker(outbound_source(service)), service=service):
+        service.wait_for(1)
+        other.execute("LOCK TABLE integration_inbox IN ACCESS EXCLUSIVE MODE")
+        service.open()
+        wait_until(lambda: len(refusals) > MOST_WRITES + 2)
+        other.rollback()
+        wait_until(is_done(1))
+    assert list(InboxJob.objects.values_list("attempt_count", "errors")) == [(1, [])]
+    assert service.calls == {1: 1}
+
+
 def test_rows_of_a_locked_table_are_ingested_when_it_is_free():
     told: list[Event] = []
-    with other_session() as other, running(told):
+    with other_session() as other, running(noting(told)):
         other.execute("LOCK TABLE integration_send_serviceops IN ACCESS EXCLUSIVE MODE")
         wait_until(lambda: refused(told))
         other.rollback()
@@ -100,14 +144,14 @@ def test_rows_of_a_locked_table_are_ingested_when_it_is_free():
 
 def test_a_row_that_somebody_has_locked_holds_up_its_own_message_only():
     send(esmd(), tracking_id(1))
-    with running([]):
+    with running(noting([])):
         wait_until(is_done(1))
     again = send(esmd(), tracking_id(1))
     for number in range(2, 2 + MESSAGES):
         send(esmd(), tracking_id(number))
     with other_session() as other:
         other.execute("SELECT 1 FROM packet FOR UPDATE")
-        with running([]):
+        with running(noting([])):
             wait_until(is_done(1 + MESSAGES))
             wait_until(InboxJob.objects.filter(message_id=again, runs_alone=True, status="NEW").exists)
             other.rollback()
