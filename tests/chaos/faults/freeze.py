@@ -25,7 +25,7 @@ SELECT pid, array_agg(inbox_id)
 class Freeze(Fault):
     name = "workers frozen"
     does = f"SIGSTOP to some for {FREEZE_S[0]:g} or {FREEZE_S[1]:g} s, longer than their claims last"
-    weight = 4
+    weight = 8
     once_at_a_time = False
 
     def begin(self, monkey):
