@@ -45,6 +45,7 @@ class Monkey:
         self.frozen: set[int] = set()
         self._going_on: list[Fault] = []
         self._last_move = 0
+        self._eye: psycopg.Connection | None = None
         self.missing = {kind.name: why for kind in KINDS if (why := kind.missing(stage))}
 
     def act(self) -> None:
@@ -75,6 +76,19 @@ class Monkey:
         fault.until = time.monotonic() + self.rng.uniform(*fault.lasts_s)
         self._going_on.append(fault)
         self.look_after()
+
+    def see(self, query: str) -> list[tuple]:
+        """What a query finds, by a session that is kept for it; nothing while the server is away, or a table locked."""
+        try:
+            if self._eye is None:
+                self._eye = self.stage.connect()
+                self._eye.execute("SET lock_timeout = '200ms'")
+            return self._eye.execute(query).fetchall()
+        except psycopg.Error:
+            if self._eye is not None:
+                self._eye.close()
+            self._eye = None
+            return []
 
     def look_after(self) -> None:
         """End what has lasted long enough."""
