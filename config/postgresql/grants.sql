@@ -48,7 +48,8 @@ GRANT SELECT, UPDATE (message_status_id, attempt_count, is_deleted, is_picked, e
 
 -- Workers, the poller, the reclaimer, and the commands of operators.
 GRANT SELECT ON integration_send_serviceops TO serviceops_worker, serviceops_web;
-GRANT SELECT, UPDATE (is_decision_ingested, is_payload_ingested, clinical_decision_applied_at)
+GRANT SELECT, UPDATE (is_decision_ingested, is_payload_ingested, decision_revision, payload_revision,
+                      clinical_decision_applied_at)
    ON service_ops_send_serviceops TO serviceops_worker;
 GRANT SELECT ON service_ops_send_serviceops TO serviceops_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON integration_inbox, inbox_pause, inbox_tally TO serviceops_worker;

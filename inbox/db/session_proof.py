@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 import psycopg
-from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import Identifier
 
 from inbox.db import session_settings
 from inbox.db.session_settings import SessionSetting
@@ -64,7 +64,7 @@ def prove(raw: psycopg.Connection[Any], options: str = "") -> None:
         raise UnfitSession(WRONG_ENCODING.format(database=raw.info.dbname, encoding=encoding))
     wanted = session_settings.SESSION_SETTINGS
     names = [*(setting.name for setting in wanted), "search_path"]
-    backend, *values = _row(raw, SQL("pg_backend_pid()"), *(SQL("current_setting({}, true)").format(n) for n in names))
+    backend, *values = _row(raw, "pg_backend_pid()", *(f"current_setting('{name}', true)" for name in names))
     wrong = {setting: value for setting, value in zip(wanted, values, strict=False) if not setting.is_fine(value)}
     if backend != raw.info.backend_pid:
         # A pooler answers with a backend number of its own making.
@@ -77,8 +77,8 @@ def prove(raw: psycopg.Connection[Any], options: str = "") -> None:
         _mend(raw, wrong)
 
 
-def _row(raw: psycopg.Connection[Any], *columns: Composable) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = raw.execute(SQL("SELECT {}").format(SQL(", ").join(columns))).fetchone()
+def _row(raw: psycopg.Connection[Any], *columns: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = raw.execute(f"SELECT {', '.join(columns)}".encode()).fetchone()
     if row is None:
         raise psycopg.OperationalError("the database gave no answer")
     return row
@@ -94,7 +94,7 @@ def _not_respected(raw: psycopg.Connection[Any], wrong: Wrong) -> Wrong:
 
 def _mend(raw: psycopg.Connection[Any], wrong: Wrong) -> None:
     try:
-        _row(raw, *(SQL("set_config({}, {}, false)").format(one.name, one.value) for one in wrong))
+        _row(raw, *(f"set_config('{one.name}', '{one.value}', false)" for one in wrong))
     except psycopg.errors.InsufficientPrivilege:
         raise _may_not_set(raw, wrong) from None
 

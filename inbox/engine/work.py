@@ -78,7 +78,8 @@ def work_on(
             return _fail(claim, inbox_ids[0], error)
         if len(inbox_ids) == 1 or is_deadlock(error):
             return _hold_up(claim, inbox_ids, why or "", hold_ups)
-        emit(Event.ROLLED_BACK, jobs=len(inbox_ids), source=claim.source.name, kind=type(error).__name__)
+        if why is None:
+            emit(Event.ROLLED_BACK, jobs=len(inbox_ids), source=claim.source.name, kind=type(error).__name__)
     else:
         hold_ups.end(claim.source, message_type)
         emit(Event.FINISHED, counts, source=claim.source.name, jobs=len(inbox_ids))

@@ -105,10 +105,13 @@ def _nothing_finishes(snapshot: Snapshot, stalled_after_s: float) -> list[Stall]
 
 def _held_up(snapshot: Snapshot, stalled_after_s: float) -> list[Stall]:
     do = "remove the cause that it names: a session that holds a lock, a full disk; workers resume by themselves"
+    kinds: dict[tuple[str, str], list[OpenJobs]] = {}
+    for group in snapshot.open:
+        if (group.held_up_s or 0.0) > stalled_after_s:
+            kinds.setdefault((group.source, group.message_type), []).append(group)
     return [
-        Stall(f"{_count(snapshot, [group])} {group.note}, for {in_words(group.held_up_s)}", do)
-        for group in snapshot.open
-        if group.note and (group.held_up_s or 0.0) > stalled_after_s
+        Stall(f"{_count(snapshot, groups)} {groups[0].note}, for {in_words(groups[0].held_up_s)}", do)
+        for groups in kinds.values()
     ]
 
 

@@ -85,10 +85,13 @@ class Monkey:
                 self._eye.execute("SET lock_timeout = '200ms'")
             return self._eye.execute(query).fetchall()
         except psycopg.Error:
-            if self._eye is not None:
-                self._eye.close()
-            self._eye = None
+            self._close_eye()
             return []
+
+    def _close_eye(self) -> None:
+        if self._eye is not None:
+            self._eye.close()
+        self._eye = None
 
     def look_after(self) -> None:
         """End what has lasted long enough."""
@@ -96,6 +99,11 @@ class Monkey:
 
     def end_all(self) -> None:
         self._end(list(self._going_on))
+
+    def end(self) -> None:
+        """End all, and see no more."""
+        self.end_all()
+        self._close_eye()
 
     def _end(self, faults: Iterable[Fault]) -> None:
         for fault in faults:

@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def run(asked: Run) -> Result:
         processes = Processes(environment, log, rng, behind_pooler=asked.behind_pooler, commands=commands)
         ends.callback(processes.end)
         monkey = Monkey(stage, processes, MessageIds(rng), rng)
-        ends.callback(monkey.end_all)
+        ends.callback(monkey.end)
         result = _run(monkey, asked)
         if result.broken and asked.keeps_evidence:
             stage.keep(asked.folder)
@@ -195,14 +195,14 @@ def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
 
 def _settle(processes: Processes, watch: Watch, stuck_after_s: float) -> dict[str, list[tuple]]:
     """No more harm: everything must end by itself. Returns what is stuck: nothing at all has ended for a while."""
-    still_open, ended, deadline = watch.what_is_open(), -1, 0.0
-    while still_open and not watch.found:
+    still_open: dict[str, list[tuple]] = {"the server answers": [()]}
+    ended, deadline = -1, time.monotonic() + stuck_after_s
+    while still_open and not watch.found and time.monotonic() < deadline:
         began = time.monotonic()
-        if (now_ended := watch.count_ended()) > ended:
-            ended, deadline = now_ended, time.monotonic() + stuck_after_s
-        elif time.monotonic() > deadline:
-            break
-        still_open = watch.what_is_open()
+        with suppress(psycopg.OperationalError):  # the server is on its way up
+            still_open = watch.what_is_open()
+            if (now_ended := watch.count_ended()) > ended:
+                ended, deadline = now_ended, time.monotonic() + stuck_after_s
         processes.keep()
         time.sleep(max(0.2, 2 * (time.monotonic() - began)))
     return still_open

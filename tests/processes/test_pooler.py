@@ -71,8 +71,9 @@ def test_the_sessions_behind_it_have_our_limits_and_statements_need_no_session(p
     assert code == 0, err
     made.refresh_from_db()
     assert made.status == "NEW"
-    InboxJob.objects.update(finished_at=seconds_ago(9 * 86400), source_created_at=seconds_ago(9 * 86400))
-    IntegrationMessage.objects.update(created_at=seconds_ago(9 * 86400))
+    then = seconds_ago(9 * 86400)
+    InboxJob.objects.update(finished_at=then, source_created_at=then)
+    IntegrationMessage.objects.update(created_at=then)
     assert run_command("prune_inbox", "--older-than", "7", DATABASE_URL=pooler.url)[1].startswith("5 pruned")
 
 

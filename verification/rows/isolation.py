@@ -1,6 +1,6 @@
 """Row 10, transaction isolation: a transaction that has waited for a lock sees what its holder wrote.
 
-    a case is affirmed; the database's default level is changed, and A and B connect anew
+    a case is affirmed; the default level of the database, or of the role, is changed, and A and B connect anew
 A   applies an older, contrary answer: it ends what was said before the newer one    | held before it commits
 B   has a payload that was said in between: begins, and waits for the lock of the packet
 A   commits
@@ -20,8 +20,14 @@ from verification.proof.stage import Stage
 from verification.protections.isolation import READ_COMMITTED
 from verification.row import Proof, Row
 
-LEVELS = ("read committed", "repeatable read", "serializable")
 SETTING = "default_transaction_isolation"
+DATABASE, ROLE = "DATABASE", "ROLE CURRENT_USER IN DATABASE"
+LEVELS = (
+    ("read committed", DATABASE),
+    ("repeatable read", DATABASE),
+    ("repeatable read", ROLE),
+    ("serializable", ROLE),
+)
 
 
 @cases.tidy
@@ -38,9 +44,9 @@ def two_people_decide(stage: Stage) -> list[str]:
 
 def _at_each_level(race: Callable[[], list[str]]) -> list[str]:
     broken = []
-    for level in LEVELS:
-        with _default(level):
-            broken += [f"at {level.upper()}, {text}" for text in race()]
+    for level, whose in LEVELS:
+        with _default(level, whose):
+            broken += [f"at {level.upper()} of the {whose.split()[0]}, {text}" for text in race()]
     return broken
 
 
@@ -64,9 +70,9 @@ def _two_people(stage: Stage) -> list[str]:
 
 
 @contextmanager
-def _default(level: str) -> Iterator[None]:
-    """The scratch database runs at this level by default, for sessions that connect from now on."""
-    alter = f"ALTER DATABASE {connection.ops.quote_name(connection.settings_dict['NAME'])}"
+def _default(level: str, whose: str) -> Iterator[None]:
+    """Sessions of the scratch database that connect from now on run at this level by default."""
+    alter = f"ALTER {whose} {connection.ops.quote_name(connection.settings_dict['NAME'])}"
     with connection.cursor() as cursor:
         cursor.execute(f"{alter} SET {SETTING} = '{level}'")
         try:

@@ -7,19 +7,25 @@ from unittest.mock import patch
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 
 from config.database_url import database
 from config.embedded_postgres.server import Server
 from inbox.db.session_settings import SESSION_SETTINGS
+from inbox.models import InboxJob
 from tests.support.audit.stories import story, tell_story
 from tests.support.pooler import Pooler
 from tests.support.probe import wait_until
+from tests.support.rows import esmd, send, tracking_id
 from tests.support.servers.harmful_settings import HARMFUL, TARGETS, harmed, known
+from verification.proof.stage import Stage
+from verification.protections.isolation import READ_COMMITTED
+from verification.rows import isolation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CARRIED = [one.name for one in SESSION_SETTINGS if one.is_carried]
+ISOLATION = "default_transaction_isolation"
 NOT_CARRIED = [one.name for one in SESSION_SETTINGS if not one.is_carried and one.name != "client_encoding"]
 
 
@@ -42,11 +48,20 @@ def through(pooler, options=""):
     connection.close()
     found = database("DATABASE_URL", pooler.url + options)
     address = {name: found[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "OPTIONS")}
-    with patch.dict(connection.settings_dict, address):
+    # This session's, and those of the sessions of a race.
+    with patch.dict(connection.settings_dict, address), patch.dict(connections.settings["default"], address):
         try:
             yield
         finally:
             connection.close()
+
+
+@pytest.fixture
+def stage():
+    """Its watcher reaches the server itself."""
+    opened = Stage()
+    yield opened
+    opened.close()
 
 
 def refusal(pooler, options=""):
@@ -60,6 +75,20 @@ def test_the_same_messages_end_in_the_same_state(pooler):
     for number, target in enumerate(TARGETS, start=2):
         with harmed(target, *CARRIED), through(pooler):
             assert story(tell_story(number)) == expected
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_transaction_that_waited_sees_what_was_committed(pooler, stage, target):
+    with harmed(target, ISOLATION), through(pooler):
+        assert isolation.a_payload_waits_for_an_older_answer(stage) == []
+
+
+def test_without_its_level_it_does_not(pooler, stage):
+    config = pooler.folder / "pgbouncer.ini"
+    config.write_text(config.read_text().replace(f"SET {ISOLATION}=", "SET verify.nothing="))
+    with harmed(TARGETS[0], ISOLATION), through(pooler), READ_COMMITTED.without():
+        broken = isolation.a_payload_waits_for_an_older_answer(stage)
+    assert "round and payload: (1, 'SENT') instead of (2, 'NOT_SENT')" in broken[0]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -78,3 +107,19 @@ def test_a_search_path_that_the_pooler_drops_is_refused(pooler):
     text = refusal(pooler, "?options=-c%20search_path%3Delsewhere")
     assert "search_path = '\"$user\", public'" in text
     assert "SET search_path = elsewhere;" in text
+
+
+def test_a_worker_that_runs_says_what_is_wrong_and_goes_on_once_it_is_put_right(pooler, start_command):
+    send(esmd(), tracking_id(1))
+    running = start_command("run_inbox_worker", DATABASE_URL=pooler.url)
+    wait_until(lambda: InboxJob.objects.filter(status="DONE").count() == 1)
+    with harmed(TARGETS[0], "exit_on_error"):
+        pooler.kill()
+        pooler.start()
+        # Ends with the process, which goes on for ever.
+        assert any("run with exit_on_error = 'on' and not 'off'" in line for line in running.stderr)
+        send(esmd(), tracking_id(2))
+    pooler.kill()
+    pooler.start()
+    wait_until(lambda: InboxJob.objects.filter(status="DONE").count() == 2)
+    assert running.poll() is None

@@ -217,10 +217,10 @@ def test_people_are_told_why_a_job_is_held_up():
     note = "held up: the disk of the database is full (SQLSTATE 53100)"
     held = job(**intake, note=note, next_attempt_at=seconds_ago(-60))
     job(**intake)
-    assert [(group.count, group.why) for group in list_open_jobs() if not group.is_due] == [(1, note)]
+    assert [(group.is_due, group.why) for group in list_open_jobs()] == [(True, note), (False, note)]
     assert why_waiting(held).startswith(f"It is {note}. The next attempt is in ")
     worker_row(command="run_inbox_worker", last_seen_at=seconds_ago(0))
     assert find_stalls(take_snapshot(None)) == []
     InboxJob.objects.filter(pk=held.pk).update(waiting_since=seconds_ago(365))
     [stall] = find_stalls(take_snapshot(None))
-    assert stall.why == f"1 job is {note}, for 6 min"
+    assert stall.why == f"2 jobs are {note}, for 6 min"

@@ -77,15 +77,19 @@ def test_a_race_whose_steps_fail_proves_nothing_and_does_not_disturb_the_next(ro
 def test_without_its_level_a_session_reads_stale_data_at_repeatable_read(stage):
     with READ_COMMITTED.without():
         broken = isolation.a_payload_waits_for_an_older_answer(stage)
-    assert broken == ["at REPEATABLE READ, round and payload: (1, 'SENT') instead of (2, 'NOT_SENT')"]
+    assert broken == [
+        f"at REPEATABLE READ of the {whose}, round and payload: (1, 'SENT') instead of (2, 'NOT_SENT')"
+        for whose in ("DATABASE", "ROLE")
+    ]
 
 
 def test_without_its_level_a_person_meets_an_error_of_the_database(stage):
     with READ_COMMITTED.without():
         broken = isolation.two_people_decide(stage)
     assert [text.partition(":")[0] for text in broken] == [
-        "at REPEATABLE READ, OperationalError",
-        "at SERIALIZABLE, OperationalError",
+        "at REPEATABLE READ of the DATABASE, OperationalError",
+        "at REPEATABLE READ of the ROLE, OperationalError",
+        "at SERIALIZABLE of the ROLE, OperationalError",
     ]
 
 

@@ -51,13 +51,15 @@ def start_with_many(command_environment):
 
 def test_a_worker_idles_works_and_stops(start_with_many):
     worker = start_with_many("run_inbox_worker", "--poll-interval", "600")
-    wait_until(lambda: InboxWorker.objects.filter(state="RUNNING", has_presence=True).exists())
+    wait_until(lambda: InboxWorker.objects.filter(state="RUNNING", has_presence=True).exists(), timeout_s=60)
     for number in (1, 2):
         # The second comes while it waits for a notification.
         message = send(esmd(), tracking_id(number))
-        wait_until(lambda message=message: InboxJob.objects.filter(message_id=message, status="DONE").exists())
+        wait_until(
+            lambda message=message: InboxJob.objects.filter(message_id=message, status="DONE").exists(), timeout_s=60
+        )
     worker.send_signal(signal.SIGTERM)
-    _, err = worker.communicate(timeout=20)
+    _, err = worker.communicate(timeout=60)
     assert worker.returncode == 0, err
 
 
@@ -71,6 +73,6 @@ def test_a_poller_waits_for_a_call_that_is_on_its_way_when_it_should_stop(start_
             poller.send_signal(signal.SIGTERM)
             while "Stopping after the batch in hand" not in (line := poller.stderr.readline()):
                 assert line, "it ended"
-        _, err = poller.communicate(timeout=20)
+        _, err = poller.communicate(timeout=60)
     assert poller.returncode == 0, err
     assert [one.status for one in InboxJob.objects.all()] == ["FAILED"]

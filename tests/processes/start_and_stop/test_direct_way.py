@@ -19,9 +19,9 @@ def test_a_worker_works_while_the_direct_way_does_not_answer(start_command):
         url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none?connect_timeout=600"
         worker = start_command("run_inbox_worker", DATABASE_DIRECT_URL=url)
         with silent.accept()[0]:
-            wait_until(lambda: InboxJob.objects.filter(message_id=message, status="DONE").exists())
+            wait_until(lambda: InboxJob.objects.filter(message_id=message, status="DONE").exists(), timeout_s=60)
             worker.send_signal(signal.SIGTERM)
-            _, err = worker.communicate(timeout=20)
+            _, err = worker.communicate(timeout=60)
             assert worker.returncode == 0, err
             assert "no connection for presence; going on without" in err
     assert [(row.state, row.has_presence) for row in InboxWorker.objects.all()] == [("STOPPED", False)]

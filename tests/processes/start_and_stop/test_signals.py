@@ -97,12 +97,12 @@ def test_a_hangup_ends_a_worker_as_sigterm_does_and_nohup_prevents_it(start_comm
         kept = start_command("run_inbox_worker", "--worker-id", "kept")
     finally:
         signal.signal(signal.SIGHUP, before)
-    wait_until(lambda: InboxWorker.objects.filter(state="RUNNING").count() == 2)
+    wait_until(lambda: InboxWorker.objects.filter(state="RUNNING").count() == 2, timeout_s=60)
     for worker in (kept, plain):
         worker.send_signal(signal.SIGHUP)
-    assert plain.wait(20) == 0
+    assert plain.wait(60) == 0
     assert kept.poll() is None
     kept.send_signal(signal.SIGTERM)
-    assert kept.wait(20) == 0
+    assert kept.wait(60) == 0
     assert "Stopping" in kept.stderr.read()
     assert set(InboxWorker.objects.values_list("worker_id", "state")) == {("plain", "STOPPED"), ("kept", "STOPPED")}

@@ -38,11 +38,11 @@ def start_in_shell(command_environment):
 
 def end_by_signal(worker):
     """SIGTERM an idle worker; returns its exit code."""
-    wait_until(lambda: InboxWorker.objects.filter(state="RUNNING").exists())
+    wait_until(lambda: InboxWorker.objects.filter(state="RUNNING").exists(), timeout_s=60)
     message = send(esmd(), tracking_id(1))
-    wait_until(lambda: InboxJob.objects.filter(message_id=message, status="DONE").exists())
+    wait_until(lambda: InboxJob.objects.filter(message_id=message, status="DONE").exists(), timeout_s=60)
     worker.send_signal(signal.SIGTERM)
-    return worker.wait(20)
+    return worker.wait(60)
 
 
 @pytest.mark.parametrize("redirections", REDIRECTIONS)
