@@ -61,11 +61,17 @@ def test_a_worker_works_while_it_is_full(here, listener, stranger, start):
     assert is_full(stranger)
 
 
-def test_what_is_prepared_for_two_phases_sends_no_hint_and_so_is_not_refused(here):
+@pytest.mark.parametrize("strings", ["on", "off"])
+def test_what_is_prepared_for_two_phases_sends_no_hint_and_so_is_not_refused(here, strings):
+    """Whatever the writer's literals mean, which decides how the trigger's are read; and without a warning."""
+    here.execute(f"SET standard_conforming_strings = {strings}")
+    notices = []
+    here.add_notice_handler(lambda notice: notices.append(notice.message_primary))
     here.execute("BEGIN")
     here.execute(INSERT, [1])
     here.execute("PREPARE TRANSACTION 'of a writer'")
     here.execute("COMMIT PREPARED 'of a writer'")
+    assert not notices
 
 
 def test_writers_stop_at_their_share_however_many_have_rows_in_flight(here, listener, server):
