@@ -5,6 +5,7 @@ from django.db import Error, connection
 
 from inbox.db.sqlstates import KNOWN, Meaning, known
 from inbox.engine.hold_up import HoldUps
+from inbox.engine.outbound import prepare, write_answers
 from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.monitoring.diagnosis import find_stalls
@@ -210,6 +211,19 @@ def test_an_outbound_job_that_is_refused_before_or_after_its_call_is_done_later(
     assert len(refusals) == 3
     assert witnesses() == keys
     assert set(InboxJob.objects.values_list("attempt_count", "last_error")) == {(1, None)}
+
+
+def test_a_hold_up_of_answers_is_not_over_when_the_next_calls_are_prepared():
+    many_jobs(2)
+    source = outbound_source(Service(is_open=True), finish=lambda jobs, answers: raises("55P03")(jobs))
+    hold_ups = HoldUps()
+    with lines() as written:
+        for _ in range(2):
+            make_due()
+            claimed = claim_all(source)
+            calls = prepare(claimed, hold_ups)
+            assert write_answers(claimed, "probe", calls, hold_ups).given_back == len(calls) > 0
+    assert [line["level"] for line in written if line["level"] != "debug"] == ["warning"]
 
 
 def test_people_are_told_why_a_job_is_held_up():
