@@ -20,7 +20,7 @@ from inbox.db.storable import OwnText, error_text
 from inbox.engine.claim import Claim
 from inbox.engine.finish import finish
 from inbox.engine.give_back import give_back
-from inbox.engine.hold_up import HoldUps, hold_up
+from inbox.engine.hold_up import FIRST_PAUSE_ALONE_S, HoldUps, hold_up
 from inbox.events import Event, emit
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models.job import HELD_BY_LEASE
@@ -31,7 +31,6 @@ from inbox.registry import Handler, LockedJob
 DEADLOCK_TRIES = 5
 # For a job whose batch was refused, and for one that was claimed alone. Locks of ours are held for less.
 LOCK_WAIT_ALONE_S = 1.0
-FIRST_PAUSE_ALONE_S = 1.0
 
 # In SQL because the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
 LOCK_LEASED_JOBS = f"""
