@@ -45,6 +45,7 @@ class Monkey:
         self.frozen: set[int] = set()
         self._going_on: list[Fault] = []
         self._last_move = 0
+        self._eye: psycopg.Connection | None = None
         self.missing = {kind.name: why for kind in KINDS if (why := kind.missing(stage))}
 
     def act(self) -> None:
@@ -76,12 +77,33 @@ class Monkey:
         self._going_on.append(fault)
         self.look_after()
 
+    def see(self, query: str) -> list[tuple]:
+        """What a query finds, by a session that is kept for it; nothing while the server is away, or a table locked."""
+        try:
+            if self._eye is None:
+                self._eye = self.stage.connect()
+                self._eye.execute("SET lock_timeout = '200ms'")
+            return self._eye.execute(query).fetchall()
+        except psycopg.Error:
+            self._close_eye()
+            return []
+
+    def _close_eye(self) -> None:
+        if self._eye is not None:
+            self._eye.close()
+        self._eye = None
+
     def look_after(self) -> None:
         """End what has lasted long enough."""
         self._end([fault for fault in self._going_on if fault.is_over(self)])
 
     def end_all(self) -> None:
         self._end(list(self._going_on))
+
+    def end(self) -> None:
+        """End all, and see no more."""
+        self.end_all()
+        self._close_eye()
 
     def _end(self, faults: Iterable[Fault]) -> None:
         for fault in faults:

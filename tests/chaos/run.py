@@ -117,7 +117,7 @@ def run(asked: Run) -> Result:
         processes = Processes(environment, log, rng, behind_pooler=asked.behind_pooler, commands=commands)
         ends.callback(processes.end)
         monkey = Monkey(stage, processes, MessageIds(rng), rng)
-        ends.callback(monkey.end_all)
+        ends.callback(monkey.end)
         result = _run(monkey, asked)
         if result.broken and asked.keeps_evidence:
             stage.keep(asked.folder)

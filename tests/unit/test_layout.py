@@ -66,6 +66,17 @@ def imported_by(path):
             yield from (f"{node.module or ''}.{alias.name}" for alias in node.names)
 
 
+def test_sessions_that_work_on_our_tables_prove_their_settings():
+    """They come from Django's backend (config/postgresql); these only look at a server, or make a database."""
+    found = {str(path) for path in OURS if "psycopg.connect(" in (PROJECT / path).read_text()}
+    assert found == {
+        "config/embedded_postgres/server.py",
+        "verification/proof/pooler.py",
+        "verification/proof/scratch.py",
+        "verification/set_up/in_force.py",
+    }
+
+
 def test_nothing_is_imported_from_a_test():
     """What tests share is in tests/support. (The wildcards of import-linter can't say `test_*`.)"""
     for path in TESTS:

@@ -2,9 +2,6 @@
 
 import signal
 import time
-from contextlib import suppress
-
-import psycopg
 
 from tests.chaos.faults.fault import Fault
 from tests.support.zygote import send_signal
@@ -25,7 +22,7 @@ SELECT pid, array_agg(inbox_id)
 class Freeze(Fault):
     name = "workers frozen"
     does = f"SIGSTOP to some for {FREEZE_S[0]:g} or {FREEZE_S[1]:g} s, longer than their claims last"
-    weight = 4
+    weight = 8
     once_at_a_time = False
 
     def begin(self, monkey):
@@ -62,9 +59,4 @@ class Freeze(Fault):
 
 def _held_by_lease_only(monkey):
     """By worker, those with the most jobs first."""
-    with suppress(psycopg.Error), psycopg.connect(monkey.stage.url) as connection:
-        # Where somebody has locked the table, there is nothing to see.
-        connection.execute("SET lock_timeout = '200ms'")
-        holders = connection.execute(HOLD_BY_LEASE_ONLY).fetchall()
-        return {pid: set(jobs) for pid, jobs in holders if pid in monkey.processes.workers}
-    return {}
+    return {pid: set(jobs) for pid, jobs in monkey.see(HOLD_BY_LEASE_ONLY) if pid in monkey.processes.workers}

@@ -9,7 +9,7 @@ from tests.support.zygote import send_signal
 class Kill(Fault):
     name = "worker killed"
     does = "SIGKILL, as by the kernel when memory runs out"
-    weight = 4
+    weight = 5
 
     def begin(self, monkey):
         send_signal(monkey.rng.choice(monkey.processes.workers), signal.SIGKILL)

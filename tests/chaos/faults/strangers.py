@@ -62,6 +62,8 @@ class BringStrangers(Fault):
     does = "other programs take all connections of the server, and each that becomes free, for 3 to 6 s"
     weight = 0.3
     lasts_s = (3.0, 6.0)
+    # No failover gets through: the new primary can't be told of its standby meanwhile.
+    takes_server = True
 
     def begin(self, monkey):
         self._strangers = Strangers(monkey.stage.url)

@@ -1,12 +1,14 @@
 """Whatever a role or a database is set to, the same messages end in the same state."""
 
 import json
+from contextlib import closing
 from unittest.mock import patch
 
 import pytest
 from django.db import connection
 
 from inbox.db.session_settings import SESSION_SETTINGS
+from inbox.worker.presence import Presence
 from tests.support.audit.stories import story, tell_story
 from tests.support.rows import esmd, send, tracking_id
 from tests.support.servers.harmful_settings import HARMFUL, TARGETS, harmed, known
@@ -43,6 +45,14 @@ def test_the_same_messages_end_in_the_same_state(target):
         if found != expected:
             broken[name] = {key: value for key, value in found.items() if value != expected.get(key)}
     assert broken == {}
+
+
+def test_the_connection_of_presence_has_them(transactional_db):
+    with harmed(TARGETS[1], *known(NAMES)), closing(Presence("worker A", "test")) as presence:
+        rows = presence._connection.execute(
+            "SELECT name, current_setting(name, true) FROM unnest(%s::text[]) AS name", [NAMES]
+        ).fetchall()
+    assert [(name, value) for name, value in rows if not BY_NAME[name].is_fine(value)] == []
 
 
 def test_commands_read_times_whatever_their_style(run_command):

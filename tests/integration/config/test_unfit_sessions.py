@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from config.database_url import database
+from tests.support.probe import wait_until
 from tests.support.servers.harmful_settings import TARGETS, harmed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +78,33 @@ def test_what_a_role_may_not_put_right_is_refused_with_who_set_it(login, target,
 
 def test_a_session_that_is_read_only_on_purpose_remains_so():
     with connected(**asking_for("default_transaction_read_only%3Don")) as other, other.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        assert cursor.fetchone() == ("on",)
+
+
+@pytest.fixture
+def server_of_read_only(db):
+    """Somebody keeps writes away from the server."""
+
+    def are(value):
+        with connected() as other, other.cursor() as cursor:
+            cursor.execute("SHOW default_transaction_read_only")
+            return cursor.fetchone() == (value,)
+
+    with connected() as admin, admin.cursor() as cursor:
+        cursor.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        try:
+            cursor.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: are("on"))
+            yield
+        finally:
+            cursor.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            cursor.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: are("off"))
+
+
+def test_so_does_one_of_a_server_that_is_read_only(server_of_read_only):
+    with connected() as other, other.cursor() as cursor:
         cursor.execute("SHOW transaction_read_only")
         assert cursor.fetchone() == ("on",)
 

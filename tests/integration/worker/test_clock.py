@@ -4,14 +4,15 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from inbox.engine.has_work import has_work
 from inbox.engine.ingest import ingest
+from inbox.engine.reclaim import reclaim_claimed_by
 from inbox.engine.sweeps.turn import SweepKind, take_turn
-from inbox.job_counts import NO_JOBS
+from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models import InboxJob, InboxWorker, PollWatermark
 from inbox.worker import clock
 from inbox.worker.clock import ClockWatch, move_times
@@ -225,3 +226,21 @@ def test_after_a_jump_ahead_the_lookback_reaches_as_much_further_back():
     assert late in messages_with_a_job()
     mark = PollWatermark.objects.get()
     assert (mark.lookback_finds, mark.reconcile_finds) == (1, 0)
+
+
+STARTED_IN_20_MINUTES = """
+CREATE SCHEMA ahead;
+CREATE FUNCTION ahead.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE
+       AS $$ SELECT now() + interval '20 minutes' $$;
+SELECT set_config('search_path', 'ahead, pg_catalog, ' || current_setting('search_path'), true)
+"""
+
+
+def test_a_job_that_kills_its_worker_is_blamed_though_the_start_of_the_server_lies_ahead():
+    killer = job(status="PROCESSING", runs_alone=True, presence_id=7)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(STARTED_IN_20_MINUTES)
+        assert reclaim_claimed_by([7], max_attempts=5, limit=10) == JobCounts(failed=1)
+        transaction.set_rollback(True)
+    assert InboxJob.objects.get(pk=killer.pk).status == "PROCESSING"
