@@ -10,16 +10,18 @@ from django.db import connection
 
 from inbox.api import LockedJob, Outcome, dead, ignored
 from inbox.engine.corrections import newest_corrections
+from inbox.engine.ingest import READABLE_TIME
 from packets.values import BadMessage, require_same_tracking_id, required
 
 T = TypeVar("T")
 
 # In SQL, as the ORM takes 0.3 ms to build it, which counts when messages arrive one by one.
 # Messages are read as text, so that each is decoded by itself.
-SELECT_MESSAGES = """
-SELECT message_id, is_deleted, payload::text, message_type_id
-  FROM integration_send_serviceops WHERE message_id = ANY(%s)
+SELECT_MESSAGES = f"""
+SELECT message_id, is_deleted, payload::text, message_type_id, decision_tracking_id, {READABLE_TIME} AS created_at
+  FROM integration_send_serviceops AS s WHERE message_id = ANY(%s)
 """
+REPLACED = "the source row is gone; its number has another message now"
 
 
 class NoMessage(Exception):
@@ -38,6 +40,11 @@ class Message:
     columns: Mapping[str, Any] = field(default_factory=dict)
     corrected_at: datetime | None = None
 
+    @property
+    def is_of_another_case(self) -> bool:
+        """True if the row, whose column decision_tracking_id was read, is of another case than the job."""
+        return self.columns["decision_tracking_id"] != self.job.decision_tracking_id
+
     def as_object(self) -> dict[str, Any]:
         """The message, if it is an object of the row's case. Raises BadMessage."""
         if self.job.decision_tracking_id is None:
@@ -50,9 +57,16 @@ class Message:
 def read_each(jobs: Sequence[LockedJob], parse: Callable[[Message], T]) -> tuple[dict[int, T], dict[int, Outcome]]:
     """Parse Integration's message of each job; returns what was parsed, and the outcomes of the others, by inbox_id.
 
-    A BadMessage is dead with its reason; a source row that is gone or deleted is ignored.
+    A BadMessage is dead with its reason; a source row that is gone, deleted or replaced is ignored.
     """
-    return read_rows(jobs, SELECT_MESSAGES, parse)
+
+    def parse_own(message: Message) -> T:
+        # The message of another time has a job of its own (HAS_NO_JOB in ingest.py). Here it must not act on this case.
+        if message.is_of_another_case and message.columns["created_at"] != message.job.source_created_at:
+            raise NoMessage(REPLACED)
+        return parse(message)
+
+    return read_rows(jobs, SELECT_MESSAGES, parse_own)
 
 
 def read_rows(

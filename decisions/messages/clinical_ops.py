@@ -7,10 +7,11 @@ from decisions.messages.handler import DecisionHandler, Parsed
 from decisions.models import DecisionMessage
 from inbox.api import LockedJob
 from inbox.fields import READABLE_FROM, READABLE_UNTIL
-from packets.messages import Message, NoMessage, read_rows
+from packets.messages import REPLACED, Message, NoMessage, read_rows
 
 SELECT_ROWS = f"""
 SELECT message_id, is_deleted, {{content}}::text, {{prefix}}_revision AS revision, json_sent_to_integration,
+       decision_tracking_id,
        CASE WHEN written.at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN written.at END AS written_at
   FROM service_ops_send_serviceops
        -- Null in rows that are older than that column.
@@ -29,9 +30,14 @@ class ClinicalOpsHandler(DecisionHandler):
         return read_rows(jobs, SELECT_ROWS.format(content=self.content, prefix=self.prefix), self.to_message)
 
     def to_message(self, row: Message) -> DecisionMessage:
-        """As in the base. Raises NoMessage for another revision: the correction of a row has a job of its own."""
+        """As in the base. Raises NoMessage for another revision: the correction of a row has a job of its own.
+
+        A row that has come again with a number of before begins with revision 1, until ingest gives it the next.
+        """
         if row.columns["revision"] != row.job.revision:
             raise NoMessage("the row has been corrected since")
+        if row.is_of_another_case:
+            raise NoMessage(REPLACED)
         return super().to_message(row)
 
     def said_at(self, row: Message) -> datetime | None:

@@ -1,14 +1,19 @@
 """Rows that come again under a number that already has a job, as after a restore of a source table from a backup."""
 
+import json
+
 import pytest
 from django.db import connection
 
-from decisions.models import ClinicalOpsMessage
+from decisions.models import ClinicalOpsMessage, PacketDecision
+from inbox.engine.claim import claim
 from inbox.engine.ingest import ingest
+from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.registry import source
+from packets.messages import REPLACED
 from packets.models import IntegrationMessage, Packet
-from tests.support.drain import drain
+from tests.support.drain import drain, drain_all, ingest_all
 from tests.support.rows import esmd, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,10 +23,13 @@ def jobs():
     return list(InboxJob.objects.order_by("message_id", "revision").values_list("message_id", "revision"))
 
 
-def write(message_id, decision="{}", **columns):
+def write(message_id, decision="{}", case=1, **columns):
     """Insert a row of ClinicalOps under a number of the writer's choice."""
     ClinicalOpsMessage.objects.create(
-        message_id=message_id, decision_tracking_id=tracking_id(1), clinical_ops_decision_json=decision, **columns
+        message_id=message_id,
+        decision_tracking_id=tracking_id(case),
+        clinical_ops_decision_json=json.loads(decision),
+        **columns,
     )
 
 
@@ -62,6 +70,21 @@ class TestByFlag:
         row = ClinicalOpsMessage.objects.get()
         assert (row.decision_revision, row.is_decision_ingested) == (3, True)
 
+    def test_an_open_job_does_not_act_on_the_row_of_another_case(self):
+        """The row begins with revision 1, as the job has, and its message names no case."""
+        write(1, '{"decision_indicator": "A"}')
+        ingest_to_end()
+        ClinicalOpsMessage.objects.all().delete()
+        write(1, '{"decision_indicator": "N"}', case=2)
+        for number in (1, 2):
+            send(esmd(), tracking_id(number))
+        drain()
+        work(claim(source("clinical_decision"), worker_id="test", limit=1))
+        assert not PacketDecision.objects.exists()
+        assert InboxJob.objects.get(source="clinical_decision").note == REPLACED
+        drain_all()
+        assert [one.packet.decision_tracking_id for one in PacketDecision.objects.all()] == [tracking_id(2)]
+
     def test_other_rows_of_the_batch_are_not_held_up(self):
         write(1)
         ingest_to_end()
@@ -85,6 +108,16 @@ class TestByWatermark:
         assert jobs() == [(1, 1), (1, 2)]
         cases = Packet.objects.order_by("decision_tracking_id").values_list("decision_tracking_id", flat=True)
         assert list(cases) == [tracking_id(1), tracking_id(2)]
+
+    def test_an_open_job_does_not_act_on_the_row_of_another_case(self):
+        """The message names no case."""
+        send(esmd(), tracking_id(1), message_id=1, created_at=seconds_ago(60))
+        ingest_all()
+        IntegrationMessage.objects.all().delete()
+        send(esmd(), tracking_id(2), message_id=1)
+        drain()
+        assert [packet.decision_tracking_id for packet in Packet.objects.all()] == [tracking_id(2)]
+        assert InboxJob.objects.get(revision=1).note == REPLACED
 
     def test_so_has_one_that_commits_late(self):
         send(esmd(), tracking_id(1), message_id=1, created_at=seconds_ago(100))
