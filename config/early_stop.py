@@ -5,6 +5,7 @@ while it imports, waits for its database, or waits for a free connection.
 """
 
 import os
+import select
 import signal
 from contextlib import suppress
 from types import FrameType
@@ -20,8 +21,11 @@ def end_on_signals() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # Not by sys.stderr, whose lock may be held by what the signal has interrupted.
+    # Not by sys.stderr, whose lock may be held by what the signal has interrupted, and not into a pipe that is full.
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
     with suppress(OSError):
-        os.write(2, b"Stopped; no work was in hand.\n")
+        if poll.poll(0):
+            os.write(2, b"Stopped; no work was in hand.\n")
     # An exception could be caught by whatever has been interrupted.
     os._exit(0)

@@ -4,6 +4,7 @@ For people only. A row that somebody has locked does not show here: the server t
 """
 
 from contextlib import suppress
+from typing import NamedTuple
 
 from django.db import Error, connection
 
@@ -45,10 +46,22 @@ def find_blocker() -> str | None:
     return f"{session} waits{since} to lock table {table}, behind pid {others}"
 
 
-def refusal_text(error: BaseException) -> str:
-    """What may be told of an error of the database, and which session is in the way, if that can be seen now."""
+class Refusal(NamedTuple):
+    """What may be told of an error of the database; `is_by_lock` if a session that has a table locked is in the way."""
+
+    text: str
+    is_by_lock: bool
+
+
+def refusal(error: BaseException) -> Refusal:
+    """Tells of an error, and looks which session is in the way if it may be one that waited for a lock."""
     blocker = None
     if is_lock_timeout(error):
         with suppress(Error):
             blocker = find_blocker()
-    return f"{error_text(error)}; {blocker}" if blocker else error_text(error)
+    return Refusal(f"{error_text(error)}; {blocker}" if blocker else error_text(error), blocker is not None)
+
+
+def refusal_text(error: BaseException) -> str:
+    """The text of the refusal."""
+    return refusal(error).text

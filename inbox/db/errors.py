@@ -11,7 +11,7 @@ from inbox.db.storable import error_text
 
 
 def meaning_of(error: BaseException) -> Meaning:
-    """What is to be done about it; CONNECTION also if the connection is gone without a word.
+    """What is to be done about it; CONNECTION for every lost connection, also one that is gone without a word.
 
     MESSAGE for all that is no error of the database, or has no SQLSTATE.
     """
@@ -46,12 +46,17 @@ def is_connection_lost(error: BaseException) -> bool:
     if not isinstance(error, Error):
         return False
     # By code first: "read-only transaction", of a primary that has become a standby, comes as an InternalError.
-    if known(_sqlstate(error)).meaning is Meaning.CONNECTION:
+    if known(_sqlstate(error)).meaning in (Meaning.CONNECTION, Meaning.AWAY):
         return True
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     raw = connection.connection
     return raw is None or raw.closed or raw.broken
+
+
+def is_server_away(error: BaseException) -> bool:
+    """True if the connection is lost and the server said why: it stops, is read-only, or somebody ended the session."""
+    return known(_sqlstate(error)).meaning is Meaning.AWAY
 
 
 def _sqlstate(error: BaseException) -> str | None:

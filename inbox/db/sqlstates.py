@@ -12,6 +12,7 @@ class Meaning(Enum):
     """What is done about an error."""
 
     CONNECTION = "connect again; the claim is reclaimed as after any lost connection"
+    AWAY = "as CONNECTION, but the server says that it is about itself: the first time in a row blames no job"
     COLLISION = "try again at once under the same lease; after some tries give back with the attempt, and pause"
     SERVER = "it says nothing of the message: give back with the attempt, and pause"
     DOUBT = "as SERVER, but it costs the attempt of a job that runs alone already"
@@ -40,7 +41,7 @@ KNOWN = {
     "23503": Known(Meaning.MESSAGE, "a row refers to one that is not there"),
     "23505": Known(Meaning.MESSAGE, "a row with this key is there already"),
     "23514": Known(Meaning.MESSAGE, "a check or a guard trigger refused it"),
-    "25006": Known(Meaning.CONNECTION, "the database is read-only"),
+    "25006": Known(Meaning.AWAY, "the database is read-only"),
     "25P02": Known(Meaning.MESSAGE, "an earlier statement of the transaction failed"),
     "25P03": Known(Meaning.CONNECTION, "the transaction was idle for too long"),
     "25P04": Known(Meaning.CONNECTION, "the transaction took too long"),
@@ -59,7 +60,7 @@ KNOWN = {
     "53": Known(Meaning.SERVER, "the database is out of resources"),
     "53100": Known(Meaning.SERVER, "the disk of the database is full"),
     "53200": Known(Meaning.SERVER, "the database is out of memory"),
-    "53300": Known(Meaning.CONNECTION, "the database has no connection left"),
+    "53300": Known(Meaning.AWAY, "the database has no connection left"),
     "53400": Known(Meaning.SERVER, "a limit in the settings of the database is reached"),
     # A message can be too large; but a full queue of notifications gives 54000 too.
     "54": Known(Meaning.DOUBT, "it is too large for the database, or a queue of the database is full"),
@@ -68,9 +69,9 @@ KNOWN = {
     "55P03": Known(Meaning.SERVER, "a lock was not given in time"),
     "57": Known(Meaning.SERVER, "somebody intervened in the database"),
     "57014": Known(Meaning.DOUBT, "a statement took too long, or somebody cancelled it"),
-    "57P01": Known(Meaning.CONNECTION, "the database is shutting down, or somebody ended the connection"),
-    "57P02": Known(Meaning.CONNECTION, "the database has crashed"),
-    "57P03": Known(Meaning.CONNECTION, "the database is starting or shutting down"),
+    "57P01": Known(Meaning.AWAY, "the database is shutting down, or somebody ended the connection"),
+    "57P02": Known(Meaning.AWAY, "the database has crashed"),
+    "57P03": Known(Meaning.AWAY, "the database is starting or shutting down"),
     "57P04": Known(Meaning.CONNECTION, "the database was dropped"),
     "57P05": Known(Meaning.CONNECTION, "the connection was idle for too long"),
     "58": Known(Meaning.SERVER, "the database cannot read or write its files"),

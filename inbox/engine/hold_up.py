@@ -29,6 +29,7 @@ LONGEST_PAUSE_ALONE_S = 30.0
 # Up to a fifth less, so that many workers don't try at the same moment.
 JITTER = 0.2
 NEVER_S = 1e9
+FIRST_PAUSE_ALONE_S = 1.0
 # The note of a held-up job begins with it.
 HELD_UP = "held up: "
 
@@ -62,6 +63,11 @@ def hold_up(lease_id: UUID, inbox_ids: Sequence[int], why: str, *, pause_s: floa
     if held:
         emit(Event.HELD_UP, JobCounts(given_back=len(held)), reason=why)
     return len(held)
+
+
+def is_held_up(inbox_ids: Sequence[int], why: str) -> bool:
+    """True if one of the jobs was last held up for this very reason."""
+    return InboxJob.objects.filter(inbox_id__any_of=inbox_ids, note=storable(HELD_UP + why)).exists()
 
 
 @dataclass(slots=True)

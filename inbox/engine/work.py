@@ -13,14 +13,14 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from inbox.db.blockers import find_blocker, refusal_text
-from inbox.db.errors import is_deadlock, is_lock_timeout, meaning_of
+from inbox.db.blockers import Refusal, refusal
+from inbox.db.errors import is_deadlock, meaning_of
 from inbox.db.sqlstates import Meaning
 from inbox.db.storable import OwnText, error_text
 from inbox.engine.claim import Claim
 from inbox.engine.finish import finish
 from inbox.engine.give_back import give_back
-from inbox.engine.hold_up import HoldUps, hold_up
+from inbox.engine.hold_up import FIRST_PAUSE_ALONE_S, HoldUps, hold_up
 from inbox.events import Event, emit
 from inbox.job_counts import NO_JOBS, JobCounts
 from inbox.models.job import HELD_BY_LEASE
@@ -31,7 +31,6 @@ from inbox.registry import Handler, LockedJob
 DEADLOCK_TRIES = 5
 # For a job whose batch was refused, and for one that was claimed alone. Locks of ours are held for less.
 LOCK_WAIT_ALONE_S = 1.0
-FIRST_PAUSE_ALONE_S = 1.0
 
 # In SQL because the ORM takes 0.4 ms to build it, a tenth of what a message needs when it comes alone.
 LOCK_LEASED_JOBS = f"""
@@ -77,11 +76,13 @@ def work_on(
         if len(inbox_ids) == 1 and why is None:
             return _fail(claim, inbox_ids[0], error)
         if len(inbox_ids) == 1 or is_deadlock(error):
-            return _hold_up(claim, inbox_ids, why or "", hold_ups)
+            return _hold_up(claim, inbox_ids, why or refusal(error), hold_ups)
         if why is None:
             emit(Event.ROLLED_BACK, jobs=len(inbox_ids), source=claim.source.name, kind=type(error).__name__)
     else:
-        hold_ups.end(claim.source, message_type)
+        if counts:
+            # Jobs that were only prepared for their calls are yet to be written.
+            hold_ups.end(claim.source, message_type)
         emit(Event.FINISHED, counts, source=claim.source.name, jobs=len(inbox_ids))
         return counts
     return _each_alone(claim, handler, inbox_ids, is_stopping, hold_ups, is_refused=why is not None)
@@ -110,40 +111,43 @@ def _each_alone(
             elif is_refused:
                 return counts + _hold_up(claim, inbox_ids[position:], why, hold_ups)
             else:
-                held = hold_up(claim.lease_id, [inbox_id], why, pause_s=FIRST_PAUSE_ALONE_S, alone=[inbox_id])
+                held = hold_up(claim.lease_id, [inbox_id], why.text, pause_s=FIRST_PAUSE_ALONE_S, alone=[inbox_id])
                 counts += JobCounts(given_back=held)
             is_refused = why is not None
         else:
             is_refused = False
-            hold_ups.end(claim.source, claim.type_of(inbox_id))
+            if ended:
+                hold_ups.end(claim.source, claim.type_of(inbox_id))
             emit(Event.FINISHED, ended, source=claim.source.name, jobs=1)
             counts += ended
     return counts
 
 
-def _why_refused(claim: Claim, error: Exception) -> str | None:
+def _why_refused(claim: Claim, error: Exception) -> Refusal | None:
     """Why the database refused, if that says nothing of the message; None if it does. Raises a lost connection."""
     meaning = meaning_of(error)
     if meaning is Meaning.CONNECTION:
         raise error
     if meaning is Meaning.MESSAGE:
         return None
+    why = refusal(error)
     # A statement may take too long by itself, which shows when its job is alone; a wait for a lock is never counted.
-    if meaning is Meaning.DOUBT and claim.runs_alone and not (is_lock_timeout(error) and find_blocker()):
+    if meaning is Meaning.DOUBT and claim.runs_alone and not why.is_by_lock:
         return None
-    return refusal_text(error)
+    return why
 
 
-def _hold_up(claim: Claim, inbox_ids: Sequence[int], why: str, hold_ups: HoldUps) -> JobCounts:
+def _hold_up(claim: Claim, inbox_ids: Sequence[int], why: Refusal, hold_ups: HoldUps) -> JobCounts:
     """Hold up the jobs, and their type with them; the first goes alone from now on, as it may be the one refused.
 
-    A job that is alone already stands for itself, and its type goes on.
+    A job that is alone already stands for itself, and its type goes on: unless a table is locked, as then each of the
+    jobs that are alone by now would wait for the lock, one after another.
     """
     first = inbox_ids[0]
     pause_s = FIRST_PAUSE_ALONE_S
-    if not claim.runs_alone:
-        pause_s = hold_ups.begin(claim.source, claim.type_of(first), why)
-    return JobCounts(given_back=hold_up(claim.lease_id, inbox_ids, why, pause_s=pause_s, alone=[first]))
+    if why.is_by_lock or not claim.runs_alone:
+        pause_s = hold_ups.begin(claim.source, claim.type_of(first), why.text)
+    return JobCounts(given_back=hold_up(claim.lease_id, inbox_ids, why.text, pause_s=pause_s, alone=[first]))
 
 
 def _handle(claim: Claim, handler: Handler, inbox_ids: Sequence[int], *, is_alone: bool) -> JobCounts:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from inbox.engine.claim import Claim
 from inbox.engine.give_back import give_back_and_wait
+from inbox.engine.hold_up import FIRST_PAUSE_ALONE_S, hold_up, is_held_up
 from inbox.engine.reclaim import reclaim_own
 from inbox.events import Event, emit
 
@@ -20,6 +21,7 @@ class HeldClaim:
         self.leaves_jobs = False
         self._claim: Claim | None = None
         self._is_cut_off = False
+        self._why: str | None = None
 
     @contextmanager
     def holding(self, claim: Claim) -> Iterator[None]:
@@ -32,9 +34,10 @@ class HeldClaim:
         yield
         self._claim = None
 
-    def connection_lost(self) -> None:
-        """Note that the connection broke: a message in hand may have broken it."""
+    def connection_lost(self, why: str | None = None) -> None:
+        """Note that the connection broke: a message in hand may have broken it, unless the server said `why`."""
         self._is_cut_off = self._claim is not None
+        self._why = why
 
     def give_back(self) -> None:
         """Return to NEW what the claim in hand still holds; after a lost connection reclaim it, as others would.
@@ -44,7 +47,15 @@ class HeldClaim:
         if self._claim is None:
             return
         if self._is_cut_off:
-            reclaim_own(self._claim.lease_id, self._claim.all_inbox_ids)
+            self._reclaim(self._claim)
         else:
             self.leaves_jobs = give_back_and_wait(self._claim.lease_id, self._claim.all_inbox_ids)
         self._claim, self._is_cut_off = None, False
+
+    def _reclaim(self, claim: Claim) -> None:
+        """A job alone is to blame for what the server said only if that comes again: somebody may end slow sessions."""
+        inbox_ids = claim.all_inbox_ids
+        if self._why and claim.runs_alone and not is_held_up(inbox_ids, self._why):
+            hold_up(claim.lease_id, inbox_ids, self._why, pause_s=FIRST_PAUSE_ALONE_S, alone=inbox_ids)
+        else:
+            reclaim_own(claim.lease_id, inbox_ids)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from django.db import Error, connection
 
-from inbox.db.errors import is_connection_lost, is_refusal
+from inbox.db.errors import is_connection_lost, is_refusal, is_server_away
 from inbox.db.storable import error_text
 from inbox.events import Event
 from inbox.job_counts import JobCounts
@@ -58,7 +58,7 @@ class Recovery:
             if event is None:
                 raise
             self._outage.failed(event, error=error_text(error))
-            self._let_go(event)
+            self._let_go(event, error)
         else:
             self._outage.ended()
             return moved
@@ -76,10 +76,10 @@ class Recovery:
             return Event.CONNECTION_LOST
         return Event.DATABASE_REFUSED if is_refusal(error) else None
 
-    def _let_go(self, event: Event) -> None:
+    def _let_go(self, event: Event, error: Error) -> None:
         if event is Event.CONNECTION_LOST:
             connection.close()
-            self.held.connection_lost()
+            self.held.connection_lost(error_text(error) if is_server_away(error) else None)
         if event is not Event.DATABASE_REFUSED:
             # The same cause may have broken the connection of the presence too, without a sign.
             self._drop_registration()

@@ -74,9 +74,19 @@ class Stop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self.is_asked:
             self.ask()
-            # Not by logging or sys.stderr: their locks may be held by what the signal has interrupted.
-            with suppress(OSError):
-                os.write(2, b"Stopping after the batch in hand; a second signal stops now.\n")
+            _tell(b"Stopping after the batch in hand; a second signal stops now.\n")
             hurry()
         elif time.monotonic() - self._asked_at >= SAME_REQUEST_S:
             raise StopNow
+
+
+def _tell(text: bytes) -> None:
+    """Write a line to stderr from a handler; drops it where nobody reads, as a full pipe would hold the process up.
+
+    Not by logging or sys.stderr: their locks may be held by what the signal has interrupted.
+    """
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    with suppress(OSError):
+        if poll.poll(0):
+            os.write(2, text)

@@ -5,6 +5,7 @@ from django.db import Error, connection
 
 from inbox.db.sqlstates import KNOWN, Meaning, known
 from inbox.engine.hold_up import HoldUps
+from inbox.engine.outbound import prepare, write_answers
 from inbox.engine.work import work
 from inbox.models import InboxJob
 from inbox.monitoring.diagnosis import find_stalls
@@ -57,8 +58,8 @@ def make_due():
 def test_the_table_has_what_a_server_raises_when_it_is_in_trouble():
     trouble = ("53100", "53200", "53400", "55P03", "57014", "40001", "40P01", "58030", "XX000", "57000")
     assert all(known(code).meaning in REFUSALS for code in trouble)
-    lost = ("08006", "25006", "57P01", "57P02", "57P03", "53300")
-    assert all(known(code).meaning is Meaning.CONNECTION for code in lost)
+    assert known("08006").meaning is Meaning.CONNECTION
+    assert all(known(code).meaning is Meaning.AWAY for code in ("25006", "57P01", "57P02", "57P03", "53300"))
     assert known("ZZ999").meaning is known(None).meaning is Meaning.MESSAGE
 
 
@@ -85,11 +86,24 @@ def test_an_error_of_the_message_costs_its_attempt():
 
 
 def test_a_lost_connection_goes_to_the_worker():
-    for sqlstate in by_meaning(Meaning.CONNECTION):
+    for sqlstate in by_meaning(Meaning.CONNECTION, Meaning.AWAY):
         new_jobs(3)
         with pytest.raises(Error):
             work(claim_all(probe_source(raises(sqlstate))))
         assert states() == [("PROCESSING", 1, False)] * 3
+
+
+def test_a_job_alone_is_blamed_for_what_the_server_does_only_if_that_comes_again():
+    for sqlstate, states_after in (("57P01", ["NEW", "FAILED"]), ("25006", ["NEW", "FAILED"]), ("08006", ["FAILED"])):
+        new_jobs(1)
+        InboxJob.objects.update(runs_alone=True)
+        source = probe_source(raises(sqlstate))
+        for status in states_after:
+            make_due()
+            busy = Worker(sources=[source], worker_id="w", batch_size=9, poll_interval_s=0.01)
+            busy.once()
+            assert [state[:2] for state in states()] == [(status, int(status == "FAILED"))]
+            assert busy.counts.attempted == int(status == "FAILED")
 
 
 def test_a_job_that_is_refused_among_others_goes_alone_and_they_are_done():
@@ -210,6 +224,19 @@ def test_an_outbound_job_that_is_refused_before_or_after_its_call_is_done_later(
     assert len(refusals) == 3
     assert witnesses() == keys
     assert set(InboxJob.objects.values_list("attempt_count", "last_error")) == {(1, None)}
+
+
+def test_a_hold_up_of_answers_is_not_over_when_the_next_calls_are_prepared():
+    many_jobs(2)
+    source = outbound_source(Service(is_open=True), finish=lambda jobs, answers: raises("55P03")(jobs))
+    hold_ups = HoldUps()
+    with lines() as written:
+        for _ in range(2):
+            make_due()
+            claimed = claim_all(source)
+            calls = prepare(claimed, hold_ups)
+            assert write_answers(claimed, "probe", calls, hold_ups).given_back == len(calls) > 0
+    assert [line["level"] for line in written if line["level"] != "debug"] == ["warning"]
 
 
 def test_people_are_told_why_a_job_is_held_up():

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from inbox import registry
+from inbox.engine.hold_up import HoldUps
 from inbox.engine.work import work
 from inbox.events import Event, listening
 from inbox.models import InboxJob
@@ -173,6 +174,22 @@ def test_a_statement_that_ran_out_of_time_waiting_for_a_lock_costs_nothing():
     [(attempts, note)] = InboxJob.objects.values_list("attempt_count", "note")
     assert attempts == 0
     assert "(SQLSTATE 57014); table packet is locked by pid " in note
+
+
+def test_jobs_that_are_alone_by_now_do_not_wait_for_a_locked_table_one_after_another():
+    def handler(jobs):
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE packet")
+
+    many_jobs(3)
+    InboxJob.objects.update(runs_alone=True)
+    hold_ups = HoldUps()
+    source = probe_source(handler)
+    with other_session() as other:
+        other.execute("LOCK TABLE packet")
+        assert work(claim_all(source), hold_ups=hold_ups).given_back == 1
+    assert hold_ups.open_types(source) == ()
+    assert InboxJob.objects.filter(note__startswith="held up: ").count() == 1
 
 
 def test_commands_and_pages_say_who_is_in_the_way_and_to_try_again(admin_client):
