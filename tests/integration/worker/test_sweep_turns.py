@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 from django.db import OperationalError
 
-from inbox.engine.sweeps.sweep import sweep
+from inbox.engine.ingest import ingest
+from inbox.engine.sweeps.sweep import RANGES, sweep
 from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.models import InboxJob, PollWatermark
 from inbox.worker import sweeping
@@ -122,6 +123,24 @@ def test_a_sweep_that_broke_off_is_due_soon(monkeypatch):
             ingester.sweep_on()
     assert not ingester.is_sweeping
     assert all(take_turn(SOURCE, kind, overdue_s=-AFTER_A_REFUSAL_S) for kind in SweepKind)
+
+
+@pytest.mark.parametrize("kind", SweepKind)
+def test_a_step_that_takes_too_long_goes_on_with_fewer_rows(monkeypatch, kind):
+    """As a slow disk takes longer for more rows. The server itself ends the step, before its turn is due again."""
+    monkeypatch.setattr(SweepKind, "step_limit_s", 0.1)
+    is_slow = "(SELECT pg_sleep(CASE WHEN %(step)s > 2 THEN 60 ELSE 0 END)) IS NOT NULL"
+    [(start, rows), *others] = RANGES[kind]
+    monkeypatch.setitem(RANGES, kind, [(start, f"{rows} AND {is_slow}"), *others])
+    send({})
+    ingest(SOURCE)
+    age_s = 50 if kind is SweepKind.LOOKBACK else 100_000
+    late = [send({}, created_at=seconds_ago(age_s + number)) for number in range(5)]
+    assert sum(sweep(SOURCE, kind, step=16)) == len(late)
+
+
+def test_a_step_ends_before_the_turn_under_which_it_is_done():
+    assert all(kind.step_limit_s + sweeping.KEEP_AFTER * kind.kept_for_s < kind.kept_for_s for kind in SweepKind)
 
 
 class NoShare:
