@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import transaction
+from django.db import ProgrammingError, transaction
 
 from inbox.db.notify import SHARE, notify, queue_usage
 from inbox.engine.enqueue import enqueue
@@ -61,11 +61,17 @@ def test_a_worker_works_while_it_is_full(here, listener, stranger, start):
     assert is_full(stranger)
 
 
-def test_what_is_prepared_for_two_phases_sends_no_hint_and_so_is_not_refused(here):
+@pytest.mark.parametrize("strings", ["on", "off"])
+def test_what_is_prepared_for_two_phases_sends_no_hint_and_so_is_not_refused(here, strings):
+    """Whatever the writer's literals mean, which decides how the trigger's are read; and without a warning."""
+    here.execute(f"SET standard_conforming_strings = {strings}")
+    notices = []
+    here.add_notice_handler(lambda notice: notices.append(notice.message_primary))
     here.execute("BEGIN")
     here.execute(INSERT, [1])
     here.execute("PREPARE TRANSACTION 'of a writer'")
     here.execute("COMMIT PREPARED 'of a writer'")
+    assert not notices
 
 
 def test_writers_stop_at_their_share_however_many_have_rows_in_flight(here, listener, server):
@@ -107,6 +113,20 @@ def test_a_role_that_may_not_ask_for_the_queue_writes_all_the_same(here):
         sql("RESET ROLE")
         sql("GRANT EXECUTE ON FUNCTION pg_notification_queue_usage() TO PUBLIC")
         sql("DROP OWNED BY writer; DROP ROLE writer")
+
+
+def test_hints_go_on_after_a_right_was_missing_for_a_while(here):
+    sql("CREATE ROLE worker; GRANT SELECT ON ALL TABLES IN SCHEMA public TO worker")
+    hints = Hints()
+    try:
+        sql("REVOKE SELECT ON integration_inbox FROM worker; SET ROLE worker")
+        with pytest.raises(ProgrammingError):
+            hints.look_for_work([probe_source()])
+        sql("RESET ROLE; GRANT SELECT ON integration_inbox TO worker; SET ROLE worker")
+        hints.look_for_work([probe_source()])
+        assert hints.are_sent
+    finally:
+        sql("RESET ROLE; DROP OWNED BY worker; DROP ROLE worker")
 
 
 def commit_hangs(hanging, admin):
