@@ -1,6 +1,7 @@
 """Blockers: which other sessions hold, or wait for, a lock on a table of ours that our statements cannot go beside.
 
-For people only. A row that somebody has locked does not show here: the server tells of that only while we wait.
+A prepared transaction holds its locks without a session. For people only. A row that somebody has locked does not show
+here: the server tells of that only while we wait.
 """
 
 from contextlib import suppress
@@ -14,18 +15,22 @@ from inbox.db.storable import error_text, storable
 # The modes that a plain INSERT, UPDATE or DELETE has to wait for. Asked beside the transaction that waited: at its end
 # the server has forgotten what for. The queue behind a lock that is not granted yet is as closed.
 SELECT_BLOCKERS = """
-SELECT class.relname, held.pid, activity.application_name, held.granted,
-       extract(epoch FROM clock_timestamp() - activity.xact_start)::float8,
+SELECT class.relname, held.pid, coalesce(activity.application_name, prepared.gid), held.granted,
+       extract(epoch FROM clock_timestamp() - coalesce(activity.xact_start, prepared.prepared))::float8,
        CASE WHEN NOT held.granted THEN pg_blocking_pids(held.pid) END
   FROM pg_locks AS held
   JOIN pg_class AS class ON class.oid = held.relation
   LEFT JOIN pg_stat_activity AS activity ON activity.pid = held.pid
- WHERE held.locktype = 'relation' AND held.pid <> pg_backend_pid()
+  LEFT JOIN pg_locks AS own
+    ON held.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
+       AND own.virtualtransaction = held.virtualtransaction
+  LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid
+ WHERE held.locktype = 'relation' AND held.pid IS DISTINCT FROM pg_backend_pid()
    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND held.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
    AND class.relkind IN ('r', 'p') AND pg_table_is_visible(class.oid)
    AND class.relnamespace <> 'pg_catalog'::regnamespace
- ORDER BY activity.xact_start, held.pid, class.relname
+ ORDER BY coalesce(activity.xact_start, prepared.prepared), held.pid, class.relname
  LIMIT 1
 """
 
@@ -39,11 +44,13 @@ def find_blocker() -> str | None:
         return None
     table, pid, name, is_granted, age_s, behind = row
     since = "" if age_s is None else f" for {age_s:.0f} s"
-    session = f"pid {pid} ({storable(name or 'no name', 60)})"
+    named = storable(name or "no name", 60)
+    session = f"pid {pid} ({named})" if pid else f"the prepared transaction {named}"
     if is_granted:
         return f"table {table} is locked by {session}{since}"
-    others = " and ".join(map(str, sorted(set(behind)))) or "nobody any more"
-    return f"{session} waits{since} to lock table {table}, behind pid {others}"
+    # A prepared transaction has no session, and so the number 0.
+    others = [f"pid {other}" if other else "a prepared transaction" for other in sorted(set(behind))]
+    return f"{session} waits{since} to lock table {table}, behind {' and '.join(others) or 'nobody any more'}"
 
 
 class Refusal(NamedTuple):

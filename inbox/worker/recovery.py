@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from django.db import Error, connection
 
+from inbox.db.blockers import refusal_text
 from inbox.db.errors import is_connection_lost, is_refusal, is_server_away
 from inbox.db.storable import error_text
 from inbox.events import Event
@@ -57,7 +58,8 @@ class Recovery:
             event = self._event_of(error)
             if event is None:
                 raise
-            self._outage.failed(event, error=error_text(error))
+            tell = refusal_text if event is Event.DATABASE_REFUSED else error_text
+            self._outage.failed(event, error=tell(error))
             self._let_go(event, error)
         else:
             self._outage.ended()

@@ -16,6 +16,7 @@ from inbox.models import InboxJob
 from inbox.worker.calls import MOST_WRITES
 from inbox.worker.loop import Worker
 from packets.models import Packet
+from tests.support.log_lines import lines
 from tests.support.outbound import Service, outbound_source, outbound_worker
 from tests.support.outbound import running as outbound_running
 from tests.support.probe import claim_all, many_jobs, probe_source, wait_until
@@ -106,11 +107,13 @@ def test_an_inbox_that_is_locked_while_a_claim_is_in_hand_costs_no_attempt():
                 other.execute("LOCK TABLE integration_inbox IN ACCESS EXCLUSIVE MODE")
             told.append(event)
 
-        with running(lock_after_the_claim):
+        with lines() as written, running(lock_after_the_claim):
             wait_until(lambda: Event.DATABASE_REFUSED in told)
             other.rollback()
             wait_until(is_done(MESSAGES))
     assert Event.GIVEN_BACK in told
+    [line] = [line for line in written if line["event"] == Event.DATABASE_REFUSED.value[2]]
+    assert "; table integration_inbox is locked by pid " in line["error"]
     assert set(InboxJob.objects.values_list("attempt_count", "last_error", "runs_alone")) == {(1, None, False)}
 
 
