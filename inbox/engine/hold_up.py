@@ -28,6 +28,8 @@ LONGEST_PAUSE_S = 5.0
 LONGEST_PAUSE_ALONE_S = 30.0
 # Up to a fifth less, so that many workers don't try at the same moment.
 JITTER = 0.2
+# A refusal so long after the last pause has another cause: meanwhile, others did the work that this process left alone.
+FORGET_AFTER_S = 120.0
 NEVER_S = 1e9
 FIRST_PAUSE_ALONE_S = 1.0
 # The note of a held-up job begins with it.
@@ -91,7 +93,9 @@ class HoldUps:
 
     def begin(self, source: Source, what: str, reason: str, event: Event = Event.HOLD_UP_BEGAN) -> float:
         """Leave `what` of the source alone; returns for how many seconds. Tells of it by `event`, and now and then."""
-        held = self._held.setdefault((source.name, what), _Held())
+        held = self._held.get((source.name, what))
+        if held is None or time.monotonic() - held.until > FORGET_AFTER_S:
+            held = self._held[source.name, what] = _Held()
         held.outage.failed(event, source=source.name, message_type=what, reason=reason)
         pause_s = min(2.0 ** min(held.outage.count - 1, 10), LONGEST_PAUSE_S)
         pause_s *= random.uniform(1 - JITTER, 1)  # noqa: S311 not a secret
