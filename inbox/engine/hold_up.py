@@ -35,16 +35,19 @@ FIRST_PAUSE_ALONE_S = 1.0
 # The note of a held-up job begins with it.
 HELD_UP = "held up: "
 
-# Jobs wait since the first time, so the pause of a job alone grows without a count of its own.
+# Jobs wait since the first time, so the pause of a job alone grows without a count of its own. How long it waited for a
+# message before that does not count.
 HOLD_UP = """
 UPDATE integration_inbox AS job
    SET status = 'NEW', locked_by = NULL, locked_at = NULL, attempt_count = greatest(job.attempt_count - 1, 0),
        next_attempt_at = now() + interval '1 second' * CASE WHEN job.inbox_id = ANY(%(alone)s) THEN
-           least(%(longest_s)s, greatest(%(pause_s)s, extract(epoch FROM now() - job.waiting_since) / 4))
+           least(%(longest_s)s, greatest(%(pause_s)s, extract(epoch FROM now() - held.since) / 4))
            ELSE %(pause_s)s END,
-       waiting_since = coalesce(job.waiting_since, now()), note = %(why)s, updated_at = now(),
+       waiting_since = held.since, note = %(why)s, updated_at = now(),
        runs_alone = job.runs_alone OR job.inbox_id = ANY(%(alone)s)
- WHERE job.inbox_id = ANY(%(inbox_ids)s)
+  FROM (SELECT inbox_id, CASE WHEN starts_with(note, %(held_up)s) THEN coalesce(waiting_since, now()) ELSE now() END
+          FROM integration_inbox WHERE inbox_id = ANY(%(inbox_ids)s)) AS held (inbox_id, since)
+ WHERE job.inbox_id = held.inbox_id
 """
 
 
@@ -55,6 +58,7 @@ def hold_up(lease_id: UUID, inbox_ids: Sequence[int], why: str, *, pause_s: floa
     """
     values: dict[str, Any] = {
         "why": storable(HELD_UP + why),
+        "held_up": HELD_UP,
         "pause_s": pause_s,
         "longest_s": LONGEST_PAUSE_ALONE_S,
     }

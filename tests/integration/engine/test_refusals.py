@@ -163,6 +163,15 @@ def test_the_pause_of_a_job_alone_grows_with_its_wait_and_of_a_type_with_its_tri
         assert longest_s * 0.8 <= pause_s <= longest_s
 
 
+def test_what_a_job_has_waited_for_a_message_is_not_taken_for_a_hold_up():
+    [key] = many_jobs(1)
+    InboxJob.objects.update(waiting_since=seconds_ago(86400), note="waits for its packet", runs_alone=True)
+    work(claim_all(probe_source(raises("53100"))))
+    held = InboxJob.objects.get(pk=key)
+    assert held.waiting_since == held.updated_at
+    assert (held.next_attempt_at - held.updated_at).total_seconds() == 1
+
+
 def test_a_pause_is_told_once_and_its_end_too():
     source, hold_ups = probe_source(), HoldUps()
     with lines() as written:
