@@ -1,5 +1,6 @@
 """Decides what follows from new messages of one case: at most one new version. Touches no database."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -10,10 +11,12 @@ from decisions.rules.current_state import Kind, State, counting_messages, curren
 from decisions.rules.inferred_messages import inferred
 from decisions.rules.new_round import starts_round
 from decisions.versions import has_decision, next_version
+from packets.order import BEGINNING
 
 # A change of these alone makes no new version: another message says the same.
 MESSAGE_FIELDS = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
 SAME = "it changes nothing"
+APPLIED = "this message has been applied already"
 ENDS = "but it ends what was said before it"
 UNDATED = (
     "its created_at can't be read, so nobody can tell whether it is for the present round and newer than what counts; "
@@ -76,16 +79,35 @@ def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessa
 
 
 def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage]) -> list[NewMessage]:
-    """Those whose message is not known yet; the others get their reason."""
+    """Those whose message is not known yet; the others get their reason.
+
+    A row that is written anew as it was, as by a restore of its table, has a revision that is not known. It was said
+    when it was said first: no sooner, which would move the beginning of its round.
+    """
     keys = {message.key for message in known}
+    of_row: dict[tuple, list[DecisionMessage]] = defaultdict(list)
+    for message in known:
+        of_row[_row(message)].append(message)
     fresh = []
     for item in new:
-        if item.message.key in keys:
-            item.why_ignored = "this message has been applied already"
+        message = item.message
+        if message.key in keys or any(_is_again(message, other) for other in of_row[_row(message)]):
+            item.why_ignored = APPLIED
         else:
             fresh.append(item)
-            keys.add(item.message.key)
+            keys.add(message.key)
+            of_row[_row(message)].append(message)
     return fresh
+
+
+def _row(message: DecisionMessage) -> tuple:
+    return (message.kind, message.source, message.message_id, message.created_at)
+
+
+def _is_again(message: DecisionMessage, other: DecisionMessage) -> bool:
+    """True if a later revision of a row says what an `other` one said, and claims that it did so then or before."""
+    is_no_later = (message.said_at or BEGINNING) <= (other.said_at or BEGINNING)
+    return message.revision > other.revision and is_no_later and message.content == other.content
 
 
 def _without_undated(fresh: list[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:

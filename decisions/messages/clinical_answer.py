@@ -7,7 +7,7 @@ from django.db import connection
 
 from decisions.case import Case
 from decisions.codes import ClinicalDecision
-from decisions.messages.case_update import SAME, NewMessage
+from decisions.messages.case_update import APPLIED, SAME, NewMessage
 from decisions.messages.clinical_ops import ClinicalOpsHandler
 from decisions.messages.handler import Parsed
 from decisions.models import DecisionMessage
@@ -52,8 +52,8 @@ class ClinicalAnswers(ClinicalOpsHandler):
         return None
 
     def after(self, applied: Sequence[NewMessage]) -> None:
-        """Mark the rows whose answer counts, or says what counts already."""
-        message_ids = [item.message.message_id for item in applied if item.why_ignored in (None, SAME)]
+        """Mark the rows whose answer counts, says what counts already, or was applied before."""
+        message_ids = [item.message.message_id for item in applied if item.why_ignored in (None, SAME, APPLIED)]
         if message_ids:
             with connection.cursor() as cursor:
                 cursor.execute(MARK_APPLIED, [message_ids])
