@@ -5,7 +5,7 @@ that a large table stops no work.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from django.conf import settings
@@ -33,13 +33,20 @@ ROWS = "rows to ingest"
 
 
 class Ingester:
-    """Makes jobs of the rows of `sources`."""
+    """Makes jobs of the rows of `sources`; of a sweep, no more than a step once `is_stopping`."""
 
-    def __init__(self, sources: Sequence[Source], hold_ups: HoldUps | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        hold_ups: HoldUps | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.sources = sources
         self._hold_ups = HoldUps() if hold_ups is None else hold_ups
+        self._is_stopping = is_stopping
         self._limit = INGEST_LIMIT
-        self._may_take_turns = False
+        # Whose turns may be taken: those of the last ingest that was not refused.
+        self._may_sweep: list[Source] = []
         self._overdue_s = 0.0
         self._share = Share()
         # With a turn, at most one of each kind.
@@ -55,20 +62,19 @@ class Ingester:
         Raises OperationalError for a lost connection.
         """
         open_sources = [source for source in self.sources if self._hold_ups.is_open(source, ROWS)]
-        tried = [self._ingest(source) for source in open_sources]
-        found = [ingested for ingested in tried if ingested is not None]
-        if len(found) < len(tried):
-            return None
-        if len(tried) < len(self.sources):
-            # No sweep of what is left alone.
-            return sum(ingested.count for ingested in found)
-        self._limit = min(self._limit * 2, INGEST_LIMIT)
+        tried = [(source, self._ingest(source)) for source in open_sources]
+        found = [ingested for _, ingested in tried if ingested is not None]
+        # No sweep of what is left alone.
+        self._may_sweep = [source for source, ingested in tried if ingested is not None]
         # Rows above the watermark come first, but not for so long that a row behind it slips through.
-        self._may_take_turns = True
         is_full = any(ingested.is_full for ingested in found)
         self._overdue_s = settings.INBOX_LOOKBACK / 4 if is_full else 0.0
         if is_full:
             self._swept.clear()
+        if len(found) < len(tried):
+            return None
+        if len(tried) == len(self.sources):
+            self._limit = min(self._limit * 2, INGEST_LIMIT)
         return sum(ingested.count for ingested in found)
 
     def clock_has_jumped(self, s: float) -> None:
@@ -109,17 +115,18 @@ class Ingester:
         if not has_backlog or any(sweeping.is_urgent for sweeping in self._sweeps):
             return self._step()
         count = 0
-        while self._sweeps and self._share.is_free:
+        while self._sweeps and self._share.is_free and not self._is_stopping():
             count += self._step()
             self._keep_turns()
         return count
 
     def sweep_to_end(self) -> None:
         """Do all sweeps that are due, or in hand, now."""
-        is_more = True
-        while is_more:
-            self._may_take_turns = True
+        sources, is_more = self._may_sweep, True
+        while is_more and not self._is_stopping():
+            self._may_sweep = sources
             self._take_turns()
+            self._keep_turns()
             is_more = bool(self._sweeps)
             self._step()
 
@@ -167,16 +174,16 @@ class Ingester:
 
     def _take_turns(self) -> None:
         """Not in the poll itself: messages that have just come need not wait for the question whose turn it is."""
-        if not self._may_take_turns:
+        sources, self._may_sweep = self._may_sweep, []
+        if not sources:
             return
-        self._may_take_turns = False
         in_hand = {sweeping.kind for sweeping in self._sweeps}
         for kind in SweepKind:
             if kind in in_hand:
                 continue
             is_busy = kind is SweepKind.LOOKBACK and SweepKind.RECONCILE in in_hand
             overdue_s = self._overdue_s + LEAVE_TO_OTHERS_S * is_busy
-            turns = (take_turn(source, kind, overdue_s=overdue_s) for source in self.sources)
+            turns = (take_turn(source, kind, overdue_s=overdue_s) for source in sources)
             if turn := next(filter(None, turns), None):
                 self._sweeps.append(Sweeping(turn.source, kind, turn, self._lookback_s))
 

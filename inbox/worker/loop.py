@@ -70,7 +70,7 @@ class Worker:
         self.hints = Hints()
         self.calls = Calls(concurrency, beat_every_s=settings.INBOX_STALE_AFTER / 4)
         self.hold_ups = self.calls.hold_ups
-        self.ingester = Ingester(sources, self.hold_ups)
+        self.ingester = Ingester(sources, self.hold_ups, is_stopping=lambda: self.stop.is_asked)
         self.reclaimer = Reclaimer(batch_size, on_jump=self.ingester.clock_has_jumped)
         self.recovery = Recovery(self.registration, self.schedule, self.calls, self.stop, lambda: self.counts)
         self.held = self.recovery.held

@@ -37,6 +37,11 @@ class SweepKind(Enum):
         return stale_after_s if self is SweepKind.RECONCILE else min(stale_after_s, LOOKBACK_KEPT_FOR_S)
 
     @property
+    def step_limit_s(self) -> float:
+        """Seconds that a step may read: so few that whoever keeps the turn between steps has it throughout."""
+        return min(self.kept_for_s / 3, LONGEST_STEP_S)
+
+    @property
     def longest_pause_s(self) -> float:
         """Seconds between the end of one sweep and the next at most.
 
@@ -46,6 +51,7 @@ class SweepKind(Enum):
 
 
 LOOKBACK_KEPT_FOR_S = 15.0
+LONGEST_STEP_S = 10.0
 
 # In SQL because the ORM takes 0.4 ms to build it, and a worker asks this after each ingest.
 TAKE_TURN = """

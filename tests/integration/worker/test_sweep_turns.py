@@ -1,16 +1,20 @@
 """One process at a time sweeps, however long it takes, and work goes on meanwhile."""
 
+import dataclasses
 import threading
 from functools import partial
 
 import pytest
 from django.db import OperationalError
 
-from inbox.engine.sweeps.sweep import sweep
+from inbox.engine.hold_up import HoldUps
+from inbox.engine.ingest import ingest
+from inbox.engine.sweeps.sweep import RANGES, sweep
 from inbox.engine.sweeps.turn import SweepKind, take_turn
 from inbox.models import InboxJob, PollWatermark
 from inbox.worker import sweeping
 from inbox.worker.ingester import AFTER_A_REFUSAL_S, Ingester
+from inbox.worker.ingester import ROWS as ROWS_TO_INGEST
 from tests.support.probe import in_threads, probe_source
 from tests.support.rows import seconds_ago, send
 
@@ -122,6 +126,65 @@ def test_a_sweep_that_broke_off_is_due_soon(monkeypatch):
             ingester.sweep_on()
     assert not ingester.is_sweeping
     assert all(take_turn(SOURCE, kind, overdue_s=-AFTER_A_REFUSAL_S) for kind in SweepKind)
+
+
+@pytest.mark.parametrize("kind", SweepKind)
+def test_a_step_that_takes_too_long_goes_on_with_fewer_rows(monkeypatch, kind):
+    """As a slow disk takes longer for more rows. The server itself ends the step, before its turn is due again."""
+    monkeypatch.setattr(SweepKind, "step_limit_s", 0.1)
+    is_slow = "(SELECT pg_sleep(CASE WHEN %(step)s > 2 THEN 60 ELSE 0 END)) IS NOT NULL"
+    [(start, rows), *others] = RANGES[kind]
+    monkeypatch.setitem(RANGES, kind, [(start, f"{rows} AND {is_slow}"), *others])
+    send({})
+    ingest(SOURCE)
+    age_s = 50 if kind is SweepKind.LOOKBACK else 100_000
+    late = [send({}, created_at=seconds_ago(age_s + number)) for number in range(5)]
+    assert sum(sweep(SOURCE, kind, step=16)) == len(late)
+
+
+def test_a_step_ends_before_the_turn_under_which_it_is_done():
+    assert all(kind.step_limit_s + sweeping.KEEP_AFTER * kind.kept_for_s < kind.kept_for_s for kind in SweepKind)
+
+
+def test_who_sweeps_to_the_end_keeps_the_turn_too(monkeypatch):
+    def noting(source, kind, **options):
+        for _ in range(3):
+            turns[kind].add(PollWatermark.objects.values_list(kind.turn, flat=True).get())
+            yield 0
+
+    turns: dict[SweepKind, set] = {kind: set() for kind in SweepKind}
+    monkeypatch.setattr(sweeping, "LOOKBACK_EVERY_S", 10.0)
+    monkeypatch.setattr(sweeping, "KEEP_AFTER", 0)
+    monkeypatch.setattr(sweeping, "sweep", noting)
+    ingester = Ingester([SOURCE])
+    ingester.ingest()
+    ingester.sweep_to_end()
+    assert [len(seen) for seen in turns.values()] == [3, 3]
+
+
+@pytest.mark.parametrize("is_share_free", [False, True])
+def test_a_stop_waits_for_one_step_at_most(monkeypatch, is_share_free):
+    steps = []
+    monkeypatch.setattr(sweeping, "sweep", lambda source, kind, **options: (steps.append(kind) or 0 for _ in range(9)))
+    ingester = Ingester([SOURCE], is_stopping=lambda: bool(steps))
+    ingester.ingest()
+    if is_share_free:
+        ingester.sweep_on(has_backlog=True)
+    else:
+        ingester.sweep_to_end()
+    assert len(steps) == 1
+    ingester.close()
+    assert all(take_turn(SOURCE, kind) for kind in SweepKind)
+
+
+def test_a_source_that_is_left_alone_keeps_no_sweep_of_others_away():
+    other = dataclasses.replace(SOURCE, name="other")
+    hold_ups = HoldUps()
+    ingester = Ingester([other, SOURCE], hold_ups)
+    ingester.ingest()
+    hold_ups.begin(other, ROWS_TO_INGEST, "its table is locked")
+    looking(ingester)
+    assert {one.source.name for one in ingester._sweeps} == {SOURCE.name}
 
 
 class NoShare:
