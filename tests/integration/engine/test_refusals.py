@@ -7,6 +7,7 @@ from inbox.db.sqlstates import KNOWN, Meaning, known
 from inbox.engine.hold_up import HoldUps
 from inbox.engine.outbound import prepare, write_answers
 from inbox.engine.work import work
+from inbox.events import Event
 from inbox.models import InboxJob
 from inbox.monitoring.diagnosis import find_stalls
 from inbox.monitoring.open_jobs import list_open_jobs
@@ -162,6 +163,15 @@ def test_the_pause_of_a_job_alone_grows_with_its_wait_and_of_a_type_with_its_tri
         assert longest_s * 0.8 <= pause_s <= longest_s
 
 
+def test_what_a_job_has_waited_for_a_message_is_not_taken_for_a_hold_up():
+    [key] = many_jobs(1)
+    InboxJob.objects.update(waiting_since=seconds_ago(86400), note="waits for its packet", runs_alone=True)
+    work(claim_all(probe_source(raises("53100"))))
+    held = InboxJob.objects.get(pk=key)
+    assert held.waiting_since == held.updated_at
+    assert (held.next_attempt_at - held.updated_at).total_seconds() == 1
+
+
 def test_a_pause_is_told_once_and_its_end_too():
     source, hold_ups = probe_source(), HoldUps()
     with lines() as written:
@@ -173,6 +183,17 @@ def test_a_pause_is_told_once_and_its_end_too():
     assert written[0]["reason"] == "the disk of the database is full"
     assert written[1]["count"] == 4
     assert not hold_ups
+
+
+def test_a_refusal_long_after_the_last_one_is_told_as_another(monkeypatch):
+    """Other workers did the jobs meanwhile, so this one has not seen that the first was over."""
+    source, hold_ups = probe_source(), HoldUps()
+    with lines() as written:
+        for _ in range(4):
+            hold_ups.begin(source, "probe", "the disk of the database is full")
+        monkeypatch.setattr("inbox.engine.hold_up.FORGET_AFTER_S", -60)
+        assert hold_ups.begin(source, "probe", "a lock was not given in time") <= 1
+    assert [line["event"] for line in written] == [Event.HOLD_UP_BEGAN.value[2]] * 2
 
 
 def test_a_worker_leaves_alone_what_was_refused_and_goes_on_with_the_rest():
