@@ -11,7 +11,6 @@ from decisions.rules.current_state import Kind, State, counting_messages, curren
 from decisions.rules.inferred_messages import inferred
 from decisions.rules.new_round import starts_round
 from decisions.versions import has_decision, next_version
-from packets.order import BEGINNING
 
 # A change of these alone makes no new version: another message says the same.
 MESSAGE_FIELDS = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
@@ -81,8 +80,8 @@ def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessa
 def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage]) -> list[NewMessage]:
     """Those whose message is not known yet; the others get their reason.
 
-    A row that is written anew as it was, as by a restore of its table, has a revision that is not known. It was said
-    when it was said first: no sooner, which would move the beginning of its round.
+    A row that is inserted anew as it was, as by a restore of its table, has a revision that is not known, and has lost
+    the time of its last UPDATE. It would begin its round too early.
     """
     keys = {message.key for message in known}
     of_row: dict[tuple, list[DecisionMessage]] = defaultdict(list)
@@ -105,9 +104,9 @@ def _row(message: DecisionMessage) -> tuple:
 
 
 def _is_again(message: DecisionMessage, other: DecisionMessage) -> bool:
-    """True if a later revision of a row says what an `other` one said, and claims that it did so then or before."""
-    is_no_later = (message.said_at or BEGINNING) <= (other.said_at or BEGINNING)
-    return message.revision > other.revision and is_no_later and message.content == other.content
+    """True if a later revision of a row, inserted and not updated, says what an `other` one said."""
+    is_inserted = message.said_at == message.created_at
+    return message.revision > other.revision and is_inserted and message.content == other.content
 
 
 def _without_undated(fresh: list[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:

@@ -27,6 +27,7 @@ UPDATE integration_inbox AS job
  WHERE job.inbox_id = ANY(%(inbox_ids)s) AND {HELD_BY_LEASE}
 """
 # In SQL because each job has its own status, texts and times; the ORM would need a query per job.
+# The note says what a job has waited for so far: if that is another thing, such as a locked table, it begins anew.
 FINISH_WITH_OUTCOME = f"""
 UPDATE integration_inbox AS job
    SET status = ended.status,
@@ -34,6 +35,8 @@ UPDATE integration_inbox AS job
        locked_at = NULL,
        attempt_count = job.attempt_count - ended.attempts_given_back,
        next_attempt_at = CASE WHEN ended.delay_s IS NULL THEN job.next_attempt_at
+                              WHEN job.note IS DISTINCT FROM ended.note
+                              THEN now() + least(ended.delay_s, ended.first_delay_s) * interval '1 second'
                               ELSE now() + ended.delay_s * interval '1 second' END,
        waiting_since = CASE ended.status WHEN 'WAITING' THEN coalesce(job.waiting_since, now())
                                          WHEN 'NEW' THEN job.waiting_since END,
@@ -50,7 +53,7 @@ UPDATE integration_inbox AS job
        finished_by = CASE WHEN ended.status IN ('DONE', 'DEAD') THEN %(worker_id)s::text END,
        updated_at = now()
   FROM jsonb_to_recordset(%(ended)s::jsonb) AS ended(
-           inbox_id bigint, status text, attempts_given_back int, delay_s float8,
+           inbox_id bigint, status text, attempts_given_back int, delay_s float8, first_delay_s float8,
            note text, error_kind text, error text, said text)
  WHERE job.inbox_id = ended.inbox_id
    AND {HELD_BY_LEASE}
@@ -110,5 +113,8 @@ def _waiting(job: LockedJob, what: str | None) -> dict[str, Any]:
         days = settings.INBOX_WAIT_LIMIT / 86400
         error = f"waited {days:g} days for {what}"
         return {"status": Status.DEAD, "attempts_given_back": 1, "error_kind": WAIT_LIMIT, "error": error}
-    delay_s = delay_while_waiting_s(job.waited_s, settings.INBOX_BACKOFF)
-    return {"status": Status.WAITING, "attempts_given_back": 1, "delay_s": delay_s, "note": what}
+    delays = {
+        "delay_s": delay_while_waiting_s(job.waited_s, settings.INBOX_BACKOFF),
+        "first_delay_s": delay_while_waiting_s(0, settings.INBOX_BACKOFF),
+    }
+    return {"status": Status.WAITING, "attempts_given_back": 1, "note": what, **delays}

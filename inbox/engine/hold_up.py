@@ -28,21 +28,26 @@ LONGEST_PAUSE_S = 5.0
 LONGEST_PAUSE_ALONE_S = 30.0
 # Up to a fifth less, so that many workers don't try at the same moment.
 JITTER = 0.2
+# A refusal so long after the last pause has another cause: meanwhile, others did the work that this process left alone.
+FORGET_AFTER_S = 120.0
 NEVER_S = 1e9
 FIRST_PAUSE_ALONE_S = 1.0
 # The note of a held-up job begins with it.
 HELD_UP = "held up: "
 
-# Jobs wait since the first time, so the pause of a job alone grows without a count of its own.
+# Jobs wait since the first time, so the pause of a job alone grows without a count of its own. How long it waited for a
+# message before that does not count.
 HOLD_UP = """
 UPDATE integration_inbox AS job
    SET status = 'NEW', locked_by = NULL, locked_at = NULL, attempt_count = greatest(job.attempt_count - 1, 0),
        next_attempt_at = now() + interval '1 second' * CASE WHEN job.inbox_id = ANY(%(alone)s) THEN
-           least(%(longest_s)s, greatest(%(pause_s)s, extract(epoch FROM now() - job.waiting_since) / 4))
+           least(%(longest_s)s, greatest(%(pause_s)s, extract(epoch FROM now() - held.since) / 4))
            ELSE %(pause_s)s END,
-       waiting_since = coalesce(job.waiting_since, now()), note = %(why)s, updated_at = now(),
+       waiting_since = held.since, note = %(why)s, updated_at = now(),
        runs_alone = job.runs_alone OR job.inbox_id = ANY(%(alone)s)
- WHERE job.inbox_id = ANY(%(inbox_ids)s)
+  FROM (SELECT inbox_id, CASE WHEN starts_with(note, %(held_up)s) THEN coalesce(waiting_since, now()) ELSE now() END
+          FROM integration_inbox WHERE inbox_id = ANY(%(inbox_ids)s)) AS held (inbox_id, since)
+ WHERE job.inbox_id = held.inbox_id
 """
 
 
@@ -53,6 +58,7 @@ def hold_up(lease_id: UUID, inbox_ids: Sequence[int], why: str, *, pause_s: floa
     """
     values: dict[str, Any] = {
         "why": storable(HELD_UP + why),
+        "held_up": HELD_UP,
         "pause_s": pause_s,
         "longest_s": LONGEST_PAUSE_ALONE_S,
     }
@@ -91,7 +97,9 @@ class HoldUps:
 
     def begin(self, source: Source, what: str, reason: str, event: Event = Event.HOLD_UP_BEGAN) -> float:
         """Leave `what` of the source alone; returns for how many seconds. Tells of it by `event`, and now and then."""
-        held = self._held.setdefault((source.name, what), _Held())
+        held = self._held.get((source.name, what))
+        if held is None or time.monotonic() - held.until > FORGET_AFTER_S:
+            held = self._held[source.name, what] = _Held()
         held.outage.failed(event, source=source.name, message_type=what, reason=reason)
         pause_s = min(2.0 ** min(held.outage.count - 1, 10), LONGEST_PAUSE_S)
         pause_s *= random.uniform(1 - JITTER, 1)  # noqa: S311 not a secret

@@ -68,6 +68,18 @@ def test_an_answer_that_was_corrected_stays_what_it_was_and_so_does_its_round(ba
     assert ClinicalOpsMessage.objects.get().clinical_decision_applied_at
 
 
+def test_an_answer_that_is_given_again_counts_although_the_clock_has_gone_back():
+    case = packet()
+    row = write_decision(created_at=seconds_ago(1000))
+    ClinicalOpsMessage.objects.update(decision_written_at=seconds_ago(-600))
+    drain_all()
+    rewrite(row, clinical_ops_decision_json=decision("N"))
+    drain_all()
+    rewrite(row, clinical_ops_decision_json=decision("A"))
+    drain_all()
+    assert active(case).clinical_decision == "AFFIRM"
+
+
 def test_the_next_correction_counts(back_up):
     case = packet()
     row = write_decision(created_at=seconds_ago(1000))

@@ -7,11 +7,13 @@ from inbox.db.sqlstates import KNOWN, Meaning, known
 from inbox.engine.hold_up import HoldUps
 from inbox.engine.outbound import prepare, write_answers
 from inbox.engine.work import work
+from inbox.events import Event
 from inbox.models import InboxJob
 from inbox.monitoring.diagnosis import find_stalls
 from inbox.monitoring.open_jobs import list_open_jobs
 from inbox.monitoring.snapshot import take_snapshot
 from inbox.monitoring.waiting import why_waiting
+from inbox.worker.held_claim import HeldClaim
 from inbox.worker.ingester import ROWS
 from inbox.worker.loop import Worker
 from tests.support.log_lines import lines
@@ -106,6 +108,19 @@ def test_a_job_alone_is_blamed_for_what_the_server_does_only_if_that_comes_again
             assert busy.counts.attempted == int(status == "FAILED")
 
 
+def test_a_server_that_stays_away_after_it_said_why_is_still_no_jobs_fault():
+    """At a switchover, the next tries to connect fail without a word."""
+    many_jobs(1)
+    InboxJob.objects.update(runs_alone=True)
+    held = HeldClaim()
+    with pytest.raises(KeyboardInterrupt), held.holding(claim_all(probe_source())):
+        raise KeyboardInterrupt
+    held.connection_lost("the database is shutting down")
+    held.connection_lost()
+    held.give_back()
+    assert states() == [("NEW", 0, True)]
+
+
 def test_a_job_that_is_refused_among_others_goes_alone_and_they_are_done():
     keys = many_jobs(5)
     source = probe_source(raises("53400", keys[2]))
@@ -162,6 +177,15 @@ def test_the_pause_of_a_job_alone_grows_with_its_wait_and_of_a_type_with_its_tri
         assert longest_s * 0.8 <= pause_s <= longest_s
 
 
+def test_what_a_job_has_waited_for_a_message_is_not_taken_for_a_hold_up():
+    [key] = many_jobs(1)
+    InboxJob.objects.update(waiting_since=seconds_ago(86400), note="waits for its packet", runs_alone=True)
+    work(claim_all(probe_source(raises("53100"))))
+    held = InboxJob.objects.get(pk=key)
+    assert held.waiting_since == held.updated_at
+    assert (held.next_attempt_at - held.updated_at).total_seconds() == 1
+
+
 def test_a_pause_is_told_once_and_its_end_too():
     source, hold_ups = probe_source(), HoldUps()
     with lines() as written:
@@ -173,6 +197,17 @@ def test_a_pause_is_told_once_and_its_end_too():
     assert written[0]["reason"] == "the disk of the database is full"
     assert written[1]["count"] == 4
     assert not hold_ups
+
+
+def test_a_refusal_long_after_the_last_one_is_told_as_another(monkeypatch):
+    """Other workers did the jobs meanwhile, so this one has not seen that the first was over."""
+    source, hold_ups = probe_source(), HoldUps()
+    with lines() as written:
+        for _ in range(4):
+            hold_ups.begin(source, "probe", "the disk of the database is full")
+        monkeypatch.setattr("inbox.engine.hold_up.FORGET_AFTER_S", -60)
+        assert hold_ups.begin(source, "probe", "a lock was not given in time") <= 1
+    assert [line["event"] for line in written] == [Event.HOLD_UP_BEGAN.value[2]] * 2
 
 
 def test_a_worker_leaves_alone_what_was_refused_and_goes_on_with_the_rest():

@@ -105,6 +105,16 @@ def test_the_clock_heals_a_wake_that_came_a_moment_too_early(settings):
     assert work(claim_all(probe_source(lambda jobs: [not_ready("it")] * len(jobs)))).waiting == 1
 
 
+@pytest.mark.parametrize(("note", "is_early"), [("held up: a lock", True), ("another thing", True), ("it", False)])
+def test_a_job_that_begins_to_wait_for_something_else_is_looked_at_early(note, is_early):
+    """A wake that is lost then would else be made up for after as long as the job has waited before."""
+    made = job(waiting_since=seconds_ago(3000), note=note)
+    work(claim_all(probe_source(lambda jobs: [not_ready("it")] * len(jobs))))
+    made.refresh_from_db()
+    assert (made.status, made.note) == ("WAITING", "it")
+    assert (made.next_attempt_at < seconds_ago(-60)) == is_early
+
+
 def test_the_wait_limit_counts_from_the_first_wait_whatever_woke_it_since(settings):
     settings.INBOX_WAIT_LIMIT = 30.0
     waiting = waiting_job()
