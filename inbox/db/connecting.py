@@ -18,15 +18,16 @@ _is_hurried = False
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """Marks an attempt to connect, for `hurry`."""
+    """Marks an attempt of the main thread to connect, for `hurry`; those of other threads go on."""
     global _is_connecting
-    is_main = threading.current_thread() is threading.main_thread()
-    _is_connecting = _is_connecting or is_main
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _is_connecting = True
     try:
         yield
     finally:
-        if is_main:
-            _is_connecting = False
+        _is_connecting = False
 
 
 def is_hurried() -> bool:

@@ -35,9 +35,12 @@ class HeldClaim:
         self._claim = None
 
     def connection_lost(self, why: str | None = None) -> None:
-        """Note that the connection broke: a message in hand may have broken it, unless the server said `why`."""
-        self._is_cut_off = self._claim is not None
-        self._why = why
+        """Note that the connection broke: a message in hand may have broken it, unless the server said `why`.
+
+        Only the first time counts: later ones are about a server that is still away.
+        """
+        if self._claim is not None and not self._is_cut_off:
+            self._is_cut_off, self._why = True, why
 
     def give_back(self) -> None:
         """Return to NEW what the claim in hand still holds; after a lost connection reclaim it, as others would.

@@ -13,6 +13,7 @@ from inbox.monitoring.diagnosis import find_stalls
 from inbox.monitoring.open_jobs import list_open_jobs
 from inbox.monitoring.snapshot import take_snapshot
 from inbox.monitoring.waiting import why_waiting
+from inbox.worker.held_claim import HeldClaim
 from inbox.worker.ingester import ROWS
 from inbox.worker.loop import Worker
 from tests.support.log_lines import lines
@@ -105,6 +106,19 @@ def test_a_job_alone_is_blamed_for_what_the_server_does_only_if_that_comes_again
             busy.once()
             assert [state[:2] for state in states()] == [(status, int(status == "FAILED"))]
             assert busy.counts.attempted == int(status == "FAILED")
+
+
+def test_a_server_that_stays_away_after_it_said_why_is_still_no_jobs_fault():
+    """At a switchover, the next tries to connect fail without a word."""
+    many_jobs(1)
+    InboxJob.objects.update(runs_alone=True)
+    held = HeldClaim()
+    with pytest.raises(KeyboardInterrupt), held.holding(claim_all(probe_source())):
+        raise KeyboardInterrupt
+    held.connection_lost("the database is shutting down")
+    held.connection_lost()
+    held.give_back()
+    assert states() == [("NEW", 0, True)]
 
 
 def test_a_job_that_is_refused_among_others_goes_alone_and_they_are_done():
