@@ -10,10 +10,11 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from inbox.db.distinct_values import sources_seen
 from inbox.db.notify import notify
+from inbox.db.planner import by_index
 from inbox.engine.backoff import JITTER
 from inbox.events import Event, emit
 
@@ -22,18 +23,26 @@ LEAST_STEP_S = 1.0
 
 # What was due when it was written is due now, and the rest waits for as long as it would have. A time that an operator
 # has set, further ahead than any backoff, stays as it is.
+# Each batch begins where the last one ended, in the order of the index: else each would read all that wait again.
 MOVE_TIMES = f"""
 WITH ahead AS MATERIALIZED (
-    SELECT inbox_id FROM integration_inbox
-     WHERE source = ANY(%(sources)s) AND status IN ('NEW', 'FAILED', 'WAITING') AND next_attempt_at > now()
+    SELECT inbox_id, next_attempt_at FROM integration_inbox
+     WHERE source = %(source)s AND status IN ('NEW', 'FAILED', 'WAITING')
+       AND (next_attempt_at, inbox_id) > (coalesce(%(time)s::timestamptz, now()), %(inbox_id)s)
        AND updated_at > now() + interval '{LEAST_STEP_S:g} seconds'
        AND next_attempt_at <= updated_at + %(longest_s)s * interval '1 second'
      ORDER BY next_attempt_at, inbox_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE integration_inbox AS job
+       SET next_attempt_at = now() + greatest(job.next_attempt_at - job.updated_at, interval '0'), updated_at = now()
+      FROM ahead WHERE job.inbox_id = ahead.inbox_id
+    RETURNING 1
 )
-UPDATE integration_inbox AS job
-   SET next_attempt_at = now() + greatest(job.next_attempt_at - job.updated_at, interval '0'), updated_at = now()
-  FROM ahead WHERE job.inbox_id = ahead.inbox_id
+SELECT next_attempt_at::text, inbox_id, (SELECT count(*) FROM moved)
+  FROM ahead ORDER BY next_attempt_at DESC, inbox_id DESC LIMIT 1
 """
+# Then the worker does other work for a moment, before it moves more.
+MOVES_FOR_S = 1.0
 MAKE_SWEEPS_DUE = "UPDATE poll_watermark SET next_lookback_at = now(), next_reconcile_at = now()"
 
 
@@ -63,24 +72,34 @@ class ClockWatch:
         return abs(self.jumped_s) > LEAST_STEP_S
 
 
-def move_times(*, batch_size: int) -> int:
-    """After a step back: move along the times at which jobs are due; returns of how many jobs."""
-    longest_s = max(settings.INBOX_BACKOFF) * (1 + JITTER)
-    values = {"sources": sources_seen(), "longest_s": longest_s, "limit": batch_size}
-    count = 0
-    while moved := _move(values):
-        count += moved
+def move_times(*, batch_size: int) -> tuple[int, bool]:
+    """After a step back: move along the times at which jobs are due.
+
+    Returns of how many jobs, and whether that were all; it ends after MOVES_FOR_S seconds.
+    """
+    ends_at = time.monotonic() + MOVES_FOR_S
+    count, is_all = 0, True
+    for source in sources_seen():
+        at: tuple[str | None, int] | None = (None, 0)
+        while at is not None and is_all:
+            moved, at = _move(source, at, batch_size)
+            count += moved
+            is_all = at is None or time.monotonic() < ends_at
     if count:
         emit(Event.TIMES_MOVED, count=count)
-    return count
+    return count, is_all
 
 
-def _move(values: dict[str, Any]) -> int:
-    with transaction.atomic(), connection.cursor() as cursor:
+def _move(source: str, at: tuple[str | None, int], limit: int) -> tuple[int, tuple[str, int] | None]:
+    """How many jobs were moved, and where the next batch begins; None at the end."""
+    values: dict[str, Any] = {"source": source, "time": at[0], "inbox_id": at[1], "limit": limit}
+    values["longest_s"] = max(settings.INBOX_BACKOFF) * (1 + JITTER)
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(MOVE_TIMES, values)
-        if cursor.rowcount:
+        row = cursor.fetchone()
+        if row:
             notify()
-        return cursor.rowcount
+    return (row[2], (row[0], row[1])) if row else (0, None)
 
 
 def make_sweeps_due() -> None:

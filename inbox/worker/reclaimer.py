@@ -59,5 +59,5 @@ class Reclaimer:
             self._on_jump(self._clock.jumped_s)
         if self._has_looked and not self._clock.has_jumped:
             return False
-        self._has_looked = True
-        return bool(move_times(batch_size=self.batch_size))
+        count, self._has_looked = move_times(batch_size=self.batch_size)
+        return bool(count)

@@ -125,7 +125,7 @@ def test_jobs_wait_no_longer_than_they_would_have():
     postponed = job(next_attempt_at=seconds_ago(-86400))
     go_back(1200)
     assert not claim_all(SOURCE)
-    assert move_times(batch_size=2) == 3
+    assert move_times(batch_size=2) == (3, True)
     assert claim_all(SOURCE).all_inbox_ids == [due.pk]
     left_s = {
         made.pk: (InboxJob.objects.get(pk=made.pk).next_attempt_at - seconds_ago(0)).total_seconds()
@@ -134,7 +134,19 @@ def test_jobs_wait_no_longer_than_they_would_have():
     assert 0 < left_s[failed.pk] <= 60
     assert 240 < left_s[waiting.pk] <= 300
     assert left_s[postponed.pk] > 86400
-    assert move_times(batch_size=2) == 0
+    assert move_times(batch_size=2) == (0, True)
+
+
+def test_a_worker_does_other_work_before_it_has_moved_all_times(monkeypatch):
+    monkeypatch.setattr(clock, "MOVES_FOR_S", 0.0)
+    for _ in range(5):
+        job(status="FAILED", attempt_count=1)
+    go_back(1200)
+    reclaimer = Reclaimer(batch_size=2)
+    for left in (3, 1, 0):
+        reclaimer.gone.restart(0)
+        assert reclaimer.reclaim_due(None, NO_JOBS)
+        assert InboxJob.objects.filter(next_attempt_at__gt=seconds_ago(-1)).count() == left
 
 
 def jump(reclaimer, seconds):
@@ -145,7 +157,7 @@ def jump(reclaimer, seconds):
 
 def test_a_reclaimer_moves_times_as_it_begins_and_when_the_clock_jumps(monkeypatch):
     moved = []
-    monkeypatch.setattr("inbox.worker.reclaimer.move_times", lambda **_: moved.append("times"))
+    monkeypatch.setattr("inbox.worker.reclaimer.move_times", lambda **_: (moved.append("times") or 0, True))
     monkeypatch.setattr("inbox.worker.reclaimer.make_sweeps_due", lambda: moved.append("sweeps"))
     reclaimer = Reclaimer(batch_size=10)
 
