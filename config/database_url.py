@@ -1,5 +1,6 @@
 """Turns a database address into Django's settings, with what every session of the project asks for."""
 
+import os
 import warnings
 from typing import Any
 
@@ -19,12 +20,18 @@ CONNECTION_OPTIONS = {
     "tcp_user_timeout": 25_000,  # milliseconds
 }
 
+# libpq sends these of the environment besides the options, which they outrank; a pooler then follows them, or refuses.
+SENT_FROM_ENVIRONMENT = ("PGTZ", "PGDATESTYLE", "PGGEQO")
+
 
 def database(name: str, url: str, kind: str = process.COMMAND) -> dict[str, Any]:
     """Django's settings for the address `url`, the value of the setting `name`. Raises ImproperlyConfigured.
 
-    Sessions carry the kind of this process as their name, whatever the address says: they are counted by it.
+    Sessions carry the kind of this process as their name, whatever the address says: they are counted by it. Takes
+    SENT_FROM_ENVIRONMENT out of the environment of this process.
     """
+    for variable in SENT_FROM_ENVIRONMENT:
+        os.environ.pop(variable, None)
     with warnings.catch_warnings():
         # Its warning about an unknown address quotes the address, which may hold a password.
         warnings.simplefilter("ignore")

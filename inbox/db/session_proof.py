@@ -28,6 +28,10 @@ OTHER_PATH = (
     "the pooler drops the options of DATABASE_URL, and its sessions run with search_path = '{found}'. "
     "ALTER ROLE {role} SET search_path = {wanted};"
 )
+LEFT_BEHIND = (
+    "some client of the pooler has SET {found} in a session that others share. Have the pooler RECONNECT, and let its "
+    "clients use SET LOCAL"
+)
 MAY_NOT_SET = "sessions of role {role} run with {found}. As a superuser: {mend}"
 
 SELECT_SOURCES = "SELECT name, source FROM pg_settings WHERE name = ANY(%s)"
@@ -38,6 +42,8 @@ SET_FOR = {
     "database user": "ROLE {role} IN DATABASE {database}",
     "global": "ROLE ALL",
 }
+# The source of what a statement has set, which in a new session was one of a pooler's.
+BY_STATEMENT = "session"
 # Values may have spaces and backslashes, each after a backslash.
 OPTION = re.compile(r"(?:^|\s)(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)")
 
@@ -87,7 +93,7 @@ def _row(raw: psycopg.Connection[Any], *columns: str) -> tuple[Any, ...]:
 def _not_respected(raw: psycopg.Connection[Any], wrong: Wrong) -> Wrong:
     """Without read-only, unless it was set for a role or a database: a server or an address means it."""
     read_only = [one for one in wrong if one.name == "default_transaction_read_only"]
-    if read_only and _sources(raw, read_only)[read_only[0].name] not in SET_FOR:
+    if read_only and _sources(raw, read_only)[read_only[0].name] not in (*SET_FOR, BY_STATEMENT):
         return {one: value for one, value in wrong.items() if one not in read_only}
     return wrong
 
@@ -112,12 +118,15 @@ def _refuse_behind_pooler(raw: psycopg.Connection[Any], wrong: Wrong, options: s
 
 
 def _may_not_set(raw: psycopg.Connection[Any], wrong: Wrong) -> UnfitSession:
+    sources = _sources(raw, wrong)
+    if left := {one: value for one, value in wrong.items() if sources.get(one.name) == BY_STATEMENT}:
+        return UnfitSession(LEFT_BEHIND.format(found=_in_words(left)))
     names = {"role": _quoted(raw, raw.info.user), "database": _quoted(raw, raw.info.dbname)}
     mend = [
         f"ALTER {SET_FOR[source].format(**names)} RESET {name};"
         if source in SET_FOR
         else f"ALTER SYSTEM RESET {name}; SELECT pg_reload_conf();"
-        for name, source in _sources(raw, wrong).items()
+        for name, source in sources.items()
     ]
     return UnfitSession(MAY_NOT_SET.format(role=names["role"], found=_in_words(wrong), mend=" ".join(mend)))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, connections
@@ -100,6 +101,25 @@ def test_what_the_pooler_does_not_carry_is_refused_with_who_set_it(pooler, targe
         assert f"run with {name} = '{HARMFUL[name]}' and not " in text
         assert f"ALTER {who} " in text
         assert f"RESET {name};" in text
+
+
+@pytest.mark.parametrize("name", ["session_replication_role", "default_transaction_read_only"])
+def test_what_another_client_has_left_in_a_session_is_refused(pooler, name):
+    """A session that remained read-only would keep all workers waiting until the pooler closes it, an hour later."""
+    with through(pooler):
+        with psycopg.connect(pooler.url, autocommit=True) as other:
+            other.execute(f"SET {name} = '{HARMFUL[name]}'")
+        connection.close()
+        with pytest.raises(OperationalError) as refused:
+            connection.ensure_connection()
+    assert f"some client of the pooler has SET {name} = '{HARMFUL[name]}' and not " in str(refused.value)
+    assert "Have the pooler RECONNECT" in str(refused.value)
+
+
+def test_the_environment_of_a_shell_changes_nothing(pooler, run_command):
+    shell = {"PGTZ": "Europe/Berlin", "PGDATESTYLE": "German", "PGGEQO": "off", "PGOPTIONS": "-c array_nulls=off"}
+    code, _, err = run_command("run_inbox_worker", "--drain", DATABASE_URL=pooler.url, **shell)
+    assert code == 0, err
 
 
 def test_a_search_path_that_the_pooler_drops_is_refused(pooler):
