@@ -5,7 +5,7 @@ import os
 import sys
 
 from config import process
-from config.early_stop import end_on_signals
+from config.early_stop import end_on_signals, ignore_signals
 
 
 def main() -> None:
@@ -33,8 +33,12 @@ def main() -> None:
     if not settings.DEBUG:
         # The text of an exception may quote a message.
         sys.excepthook = report_uncaught
-    with ends_if_unfit():
-        execute_from_command_line(sys.argv)
+    try:
+        with ends_if_unfit():
+            execute_from_command_line(sys.argv)
+    finally:
+        if process.is_background():
+            ignore_signals()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Signals before a command has its own handlers: the process ends at once, as no work is in hand.
+"""Signals before and after a command has its own handlers: the process ends at once, as no work is in hand.
 
 Without this, SIGTERM has no effect on a process that is PID 1, as in a container, until the command begins to work:
 while it imports, waits for its database, or waits for a free connection.
@@ -18,6 +18,14 @@ def end_on_signals() -> None:
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+
+
+def ignore_signals() -> None:
+    """The command is over. Python takes its handlers away while it ends; a request to stop that comes twice, as from
+    GNU timeout, would kill it then, and its exit code would be that of a failure.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from inbox.db.blockers import find_blocker
 from inbox.engine.claim import Claim
 from inbox.engine.give_back import give_back_and_wait
 from inbox.engine.hold_up import FIRST_PAUSE_ALONE_S, hold_up, is_held_up
@@ -56,9 +57,12 @@ class HeldClaim:
         self._claim, self._is_cut_off = None, False
 
     def _reclaim(self, claim: Claim) -> None:
-        """A job alone is to blame for what the server said only if that comes again: somebody may end slow sessions."""
+        """A job alone is to blame for what the server said only if that comes again: somebody may end slow sessions.
+
+        Not even then while a table is locked, as they may end those that wait for it.
+        """
         inbox_ids = claim.all_inbox_ids
-        if self._why and claim.runs_alone and not is_held_up(inbox_ids, self._why):
+        if self._why and claim.runs_alone and (not is_held_up(inbox_ids, self._why) or find_blocker()):
             hold_up(claim.lease_id, inbox_ids, self._why, pause_s=FIRST_PAUSE_ALONE_S, alone=inbox_ids)
         else:
             reclaim_own(claim.lease_id, inbox_ids)

@@ -20,7 +20,7 @@ from tests.support.log_lines import lines
 from tests.support.outbound import Service, outbound_source, outbound_worker
 from tests.support.outbound import running as outbound_running
 from tests.support.probe import claim_all, many_jobs, probe_source, wait_until
-from tests.support.rows import esmd, send, tracking_id
+from tests.support.rows import esmd, seconds_ago, send, tracking_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -193,6 +193,23 @@ def test_jobs_that_are_alone_by_now_do_not_wait_for_a_locked_table_one_after_ano
         assert work(claim_all(source), hold_ups=hold_ups).given_back == 1
     assert hold_ups.open_types(source) == ()
     assert InboxJob.objects.filter(note__startswith="held up: ").count() == 1
+
+
+def test_a_job_alone_whose_session_is_ended_while_it_waits_for_a_lock_is_never_blamed():
+    """As by a script that ends all sessions that wait."""
+
+    def handler(jobs):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    many_jobs(1)
+    InboxJob.objects.update(runs_alone=True)
+    with other_session() as other:
+        other.execute("LOCK TABLE packet")
+        for _ in range(3):
+            InboxJob.objects.update(next_attempt_at=seconds_ago(1))
+            Worker(sources=[probe_source(handler)], worker_id="w", batch_size=9, poll_interval_s=0.01).once()
+            assert list(InboxJob.objects.values_list("status", "attempt_count", "errors")) == [("NEW", 0, [])]
 
 
 def test_commands_and_pages_say_who_is_in_the_way_and_to_try_again(admin_client):

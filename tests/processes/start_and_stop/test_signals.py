@@ -22,6 +22,13 @@ import socket, time
 socket.create_connection(("127.0.0.1", {port}))
 time.sleep(60)
 """
+SIGNALS_AS_PYTHON_ENDS = """
+import os
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, 15)
+late = Late()
+"""
 
 
 @pytest.fixture
@@ -71,6 +78,17 @@ def test_pid_1_ends_while_it_imports_django(start_as_pid_1, silent_server, tmp_p
         os.kill(pid, signal.SIGTERM)
         assert process.communicate(timeout=ENDS_WITHIN_S)[1] == NO_WORK
     assert process.returncode == 0
+
+
+def test_a_signal_that_comes_while_python_ends_does_not_change_the_exit_code(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SIGNALS_AS_PYTHON_ENDS)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "run_inbox_worker", "--help"],
+        cwd=PROJECT,
+        env={**os.environ, "DEBUG": "on", "SECRET_KEY": "x", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+    )
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
