@@ -41,6 +41,11 @@ def is_lock_timeout(error: BaseException) -> bool:
     return _sqlstate(error) in ("55P03", "57014")
 
 
+def is_table_missing(error: BaseException) -> bool:
+    """True if a table is not there, or not where search_path leads."""
+    return _sqlstate(error) == "42P01"
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """True if the connection is gone or useless, whether the server said so or just vanished."""
     if not isinstance(error, Error):

@@ -5,17 +5,17 @@ import json
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
+from django.db import Error, connection
 
 from inbox.db.blockers import refusal_text
 from inbox.db.connection_budget import NoRoom, wait_for_room
-from inbox.db.errors import NoDatabase, is_refusal, wait_for_database
-from inbox.db.storable import host_name, storable
+from inbox.db.errors import NoDatabase, is_refusal, is_table_missing, wait_for_database
+from inbox.db.storable import error_text, host_name, storable
 from inbox.monitoring.terminal import say
 from inbox.worker.signals import Stop, StopNow
 
@@ -50,6 +50,8 @@ class DatabaseCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except Error as error:
+            if is_table_missing(error):
+                raise CommandError(f"{error_text(error)}. {_search_path()}") from None
             if not is_refusal(error):
                 raise
             raise CommandError(f"the database refused: {refusal_text(error)}; try again later") from None
@@ -64,6 +66,14 @@ class DatabaseCommand(BaseCommand):
     def print_result(self, result: dict[str, Any], text: str, *, is_json: bool) -> None:
         """Report the one or the other."""
         self.report(json.dumps(result, allow_nan=False) if is_json else text)
+
+
+def _search_path() -> str:
+    with suppress(Error), connection.cursor() as cursor:
+        cursor.execute("SELECT current_user::text, current_setting('search_path')")
+        role, path = cursor.fetchone()
+        return f"{role} looks for tables in: {path} (search_path, docs/operations.md)"
+    return ""
 
 
 @contextmanager

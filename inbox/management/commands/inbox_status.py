@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error, OperationalError, ProgrammingError, connection
 
 from inbox.db.blockers import refusal_text
-from inbox.db.errors import is_connection_lost
+from inbox.db.errors import is_connection_lost, is_table_missing
 from inbox.db.storable import error_text
 from inbox.management.base import DatabaseCommand, add_number, positive_seconds
 from inbox.monitoring.age import in_words
@@ -64,6 +64,8 @@ class Command(DatabaseCommand):
             else:
                 self._show(options)
         except ProgrammingError as error:
+            if is_table_missing(error):
+                raise
             raise CommandError(f"{error_text(error)}\nAre the tables there? Type: manage.py migrate") from None
         except Error as error:
             raise CommandError(f"the database refused: {refusal_text(error)}") from None

@@ -126,6 +126,19 @@ def test_commands_refuse_a_database_of_another_encoding(elsewhere, run_command):
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("command", [("inbox_status",), ("run_inbox_worker", "--drain")])
+def test_commands_say_where_they_look_for_tables(run_command, command):
+    """Somebody has set another search_path for the role or the database."""
+    address = (
+        settings.DATABASE_URL + ("&" if "?" in settings.DATABASE_URL else "?") + "options=-c%20search_path%3Dnowhere"
+    )
+    code, _, err = run_command(*command, DATABASE_URL=address)
+    assert code == 1
+    assert "a table is missing; are all migrations applied?" in err
+    assert " looks for tables in: nowhere (search_path, " in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("pool", [None, POOL])
 def test_the_web_says_so(elsewhere, client, pool):
     connection.close()
