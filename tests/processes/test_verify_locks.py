@@ -41,11 +41,12 @@ def scratch_databases(server):
 
 
 @pytest.fixture(autouse=True)
-def hang_up_is_heard():
-    """Commands that are started here hear SIGHUP, even if these tests run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals_are_heard():
+    """By the commands that are started here, even if these tests run under nohup, or in the background of a script."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
