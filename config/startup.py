@@ -1,4 +1,4 @@
-"""What surrounds a manage.py command: the start of the embedded PostgreSQL, and the end for an unfit database.
+"""Around a manage.py command: the start of the embedded PostgreSQL, and the end for an unfit database.
 
 Importing settings never starts anything.
 """

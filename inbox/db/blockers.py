@@ -54,7 +54,7 @@ def find_blocker() -> str | None:
 
 
 class Refusal(NamedTuple):
-    """What may be told of an error of the database; `is_by_lock` if a session that has a table locked is in the way."""
+    """The text to tell of an error of the database; `is_by_lock` if a session that has a table locked is in the way."""
 
     text: str
     is_by_lock: bool

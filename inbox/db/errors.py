@@ -11,7 +11,7 @@ from inbox.db.storable import error_text
 
 
 def meaning_of(error: BaseException) -> Meaning:
-    """What is to be done about it; CONNECTION for every lost connection, also one that is gone without a word.
+    """Tells what to do about it; CONNECTION for every lost connection, also one that is gone without a word.
 
     MESSAGE for all that is no error of the database, or has no SQLSTATE.
     """

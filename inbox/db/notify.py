@@ -18,7 +18,7 @@ from contextlib import nullcontext, suppress
 from django.db import Error, ProgrammingError, connection, transaction
 
 CHANNEL = "inbox"
-# What follows the look at the queue and can still fill it: of ours, one notification of 24 bytes for each session that
+# These follow the look at the queue and can still fill it: of ours, one notification of 24 bytes for each session that
 # commits in that moment, so 512 kB, the smallest queue there is, has room for 19,000 such sessions above a tenth; of
 # others, nine tenths of the queue between two steps of one commit. Listeners of other databases, who are told late,
 # leave up to 4 pages of 8 kB in a queue: a sixteenth of the smallest.

@@ -2,7 +2,7 @@
 
 A role, a database or a server may be set to anything. So a session asks for these when it connects, after whatever its
 address asks for, and then proves that it has them (session_proof.py). A pooler drops what a session asks for; its
-`connect_query` carries the same list (deploy/pgbouncer.ini). docs/operations.md says what a DBA may set.
+`connect_query` carries the same list (deploy/pgbouncer.ini). docs/operations.md says which of them a DBA may change.
 
 The planner's settings are not here: they change how fast an answer comes, never which. Nor is search_path: the tables
 may be in any schema, and role, database or address say in which.
@@ -65,7 +65,7 @@ SESSION_SETTINGS = (
         "read committed",
         "a transaction that waited for a lock sees what its holder wrote, and never acts on a stale picture",
     ),
-    # What a server is set to is respected: so a cluster manager keeps writes away from an old primary.
+    # The server's own value is respected: so a cluster manager keeps writes away from an old primary.
     SessionSetting(
         "default_transaction_read_only", "off", "jobs are claimed and finished", is_asked=False, is_carried=False
     ),
@@ -108,7 +108,7 @@ CONNECT_QUERY_LIMIT = 506
 
 
 def options(of_address: str = "") -> str:
-    """What a session asks for when it connects, in libpq's form; the address may change limits, and nothing else."""
+    """The options of a new session, in libpq's form; the address may change limits, and nothing else."""
     asked = [setting for setting in SESSION_SETTINGS if setting.is_asked]
     limits = [_option(setting) for setting in asked if setting.is_limit]
     others = [_option(setting) for setting in asked if not setting.is_limit]
@@ -121,7 +121,7 @@ def _option(setting: SessionSetting) -> str:
 
 
 def connect_query() -> str:
-    """What a pooler runs in each new session of the server, so that its clients find the same settings.
+    """The statements that a pooler runs in each new session of the server, so that its clients find the same settings.
 
     PgBouncer sends at most CONNECT_QUERY_LIMIT bytes. So it does not set what is right unless somebody has changed it.
     """

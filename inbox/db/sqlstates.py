@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Meaning(Enum):
-    """What is done about an error."""
+    """The way to deal with an error."""
 
     CONNECTION = "connect again; the claim is reclaimed as after any lost connection"
     AWAY = "as CONNECTION, but the server says that it is about itself: the first time in a row blames no job"
@@ -85,6 +85,6 @@ UNKNOWN = Known(Meaning.MESSAGE, "the database refused it")
 
 
 def known(sqlstate: str | None) -> Known:
-    """What is known of this SQLSTATE: by its code, else by its class."""
+    """The entry of this SQLSTATE: by its code, else by its class."""
     code = sqlstate or ""
     return KNOWN.get(code) or KNOWN.get(code[:2], UNKNOWN)

@@ -86,7 +86,7 @@ class _Held:
 
 
 class HoldUps:
-    """What one process leaves alone at the moment, by source and message type."""
+    """The message types that one process leaves alone at the moment, by source and message type."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], _Held] = {}

@@ -43,7 +43,7 @@ def count_ended(newest: int | None = NEWEST) -> Ended:
         since=Min("inbox_id"),
         done=Count("inbox_id", filter=Q(status=Status.DONE)),
         dead=Count("inbox_id", filter=Q(status=Status.DEAD)),
-        # What ended in the future ended before the clock went back.
+        # A job that ended in the future ended before the clock went back.
         last_s=Age(Max("finished_at", filter=Q(finished_at__lte=Now()))),
     )
     counts = {str(Status.DONE): seen["done"], str(Status.DEAD): seen["dead"]}

@@ -99,7 +99,7 @@ class SourceState:
 
     @property
     def warning(self) -> tuple[str, str] | None:
-        """What is wrong with its watermark, in words, and the SQL to type."""
+        """The fault of its watermark, in words, and the SQL to type."""
         if not self.is_ahead_of_clock:
             return None
         text = (

@@ -1,8 +1,9 @@
 """The database's clock: whether it has jumped, and what a step back leaves.
 
-All times in the database are by its clock, which a failover to another server or an operator may set back. What was due
-then is due again only when the clock gets there: so the worker that sees the step moves those times along. It sees it
-by its own clock, which nothing sets; and as the step may have come while no worker ran, each looks once as it begins.
+All times in the database are by its clock, which a failover to another server or an operator may set back. Jobs that
+were due then are due again only when the clock gets there: so the worker that sees the step moves those times along. It
+sees the step by its own clock, which nothing sets. As that may have come while no worker ran, each looks once as it
+begins.
 Failure modes: a worker that dies meanwhile; each of them does the same, and what is done is not found again.
 """
 
@@ -21,8 +22,8 @@ from inbox.events import Event, emit
 # Jobs wait no longer than that for a smaller step back.
 LEAST_STEP_S = 1.0
 
-# What was due when it was written is due now, and the rest waits for as long as it would have. A time that an operator
-# has set, further ahead than any backoff, stays as it is.
+# A job that was due when it was written is due now, and the rest waits for as long as it would have. A time that an
+# operator has set, further ahead than any backoff, stays as it is.
 # Each batch begins where the last one ended, in the order of the index: else each would read all that wait again.
 MOVE_TIMES = f"""
 WITH ahead AS MATERIALIZED (

@@ -25,10 +25,10 @@ from inbox.worker.timer import Timer
 
 # For so long, a process that is at a reconcile leaves a lookback to others, who have more time for it.
 LEAVE_TO_OTHERS_S = 2.0
-# What the database has refused may be refused again.
+# A sweep that the database has refused may be refused again.
 AFTER_A_REFUSAL_S = 10.0
 
-# What is left alone for a moment when the database refuses an ingest.
+# The name of what is left alone for a moment when the database refuses an ingest.
 ROWS = "rows to ingest"
 
 

@@ -71,7 +71,7 @@ class Recovery:
         return None
 
     def _event_of(self, error: Error) -> Event | None:
-        """What has happened; None for a bug."""
+        """The event that tells it; None for a bug."""
         if isinstance(error, PresenceLost):
             return Event.PRESENCE_LOST
         if is_connection_lost(error):

@@ -2,7 +2,7 @@
 
 import time
 
-# Of the time that passes. The rest is for the work, which is why a worker is there.
+# The part of the time that passes. The rest is for the work, which is why a worker is there.
 SHARE = 0.1
 # A batch may take long; so much of its time counts for the steps that follow it.
 SAVED_S = 60.0
@@ -21,6 +21,6 @@ class Share:
         return time.monotonic() >= self._free_at
 
     def spend(self, s: float) -> None:
-        """A step has taken `s` seconds. What steps took beyond their share before that is forgiven."""
+        """A step has taken `s` seconds. The time that steps took beyond their share before that is forgiven."""
         now = time.monotonic()
         self._free_at = min(max(self._free_at, now - SAVED_S), now) + s / self._share

@@ -10,7 +10,7 @@ from inbox.worker.timer import Timer
 
 # Commits that are late by more than a few seconds are rare, so the lookback, a wide look, may be rare too.
 LOOKBACK_EVERY_S = 10.0
-# Of the time for which a turn is kept.
+# The part of the time for which a turn is kept.
 KEEP_AFTER = 1 / 3
 
 

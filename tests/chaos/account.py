@@ -76,7 +76,7 @@ class Watch(threading.Thread):
             return broken(connection, AT_THE_END)
 
     def in_all(self) -> dict[str, list[tuple]]:
-        """What does not hold of everything; `look` sees what is new only."""
+        """The invariants that do not hold of everything; `look` sees what is new only."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             return broken(connection, ACCOUNT)
 

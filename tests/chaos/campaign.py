@@ -77,7 +77,7 @@ def _slice(seed: int, seconds: float) -> int:
 
 
 def line_of(asked: Run, result: Result, load: float) -> dict:
-    """What is kept of a slice; durations in seconds."""
+    """The line that is kept of a slice; durations in seconds."""
     return {
         "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         "seed": asked.seed,

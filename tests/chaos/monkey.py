@@ -78,7 +78,7 @@ class Monkey:
         self.look_after()
 
     def see(self, query: str) -> list[tuple]:
-        """What a query finds, by a session that is kept for it; nothing while the server is away, or a table locked."""
+        """The rows of a query, by a session that is kept for it; none while the server is away, or a table locked."""
         try:
             if self._eye is None:
                 self._eye = self.stage.connect()

@@ -56,14 +56,14 @@ class Result:
 
 @dataclass
 class Run:
-    """What a run is asked for. Stops early, and is accounted for, at Ctrl-C."""
+    """The wishes for a run. Stops early, and is accounted for, at Ctrl-C."""
 
     folder: Path
     seconds: float
     seed: int
     mutant: str | None = None
     behind_pooler: bool = False
-    # What no run of the tests needs: see Stage.
+    # No run of the tests needs these: see Stage.
     has_disks: bool = False
     has_clocks: bool = False
     # If harm was found, the folder is left with logs and a dump of the database.
@@ -162,7 +162,7 @@ def _run(monkey: Monkey, asked: Run) -> Result:
         result.left = watch.count_open()
         stuck_after_s = STUCK_AFTER_S + asked.reconcile_every_s
         _settle(processes, watch, stuck_after_s)
-        # What it writes late, after all requests have ended, must end, too.
+        # The answers that it writes late, after all requests have ended, must end, too.
         processes.dismiss("chaos_generator")
         watch.end(_settle(processes, watch, stuck_after_s))
     result.drained_s = time.monotonic() - began - result.broke_s

@@ -7,7 +7,7 @@ from tests.settings import *  # noqa: F403
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos.app.ChaosConfig"]  # noqa: F405
 INBOX_STALE_AFTER = 2.0
 INBOX_LOOKBACK = 20.0
-# What looks at all rows, or at all that wait, must be rarer in a longer run, which has more of them.
+# Looks at all rows, or at all that wait, must be rarer in a longer run, which has more of them.
 INBOX_RECONCILE_EVERY = float(os.environ.get("CHAOS_RECONCILE_EVERY", "4"))
 INBOX_BACKOFF = (0.2, 0.5, INBOX_RECONCILE_EVERY / 4)
 INBOX_BATCH_SIZE = 50

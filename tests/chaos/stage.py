@@ -115,7 +115,7 @@ class Stage:
 
     @property
     def their_url(self) -> str:
-        """What the project's processes have as DATABASE_URL."""
+        """The DATABASE_URL of the project's processes."""
         return self.pooler.url if self.pooler else self.direct_url
 
     def connect(self) -> psycopg.Connection:

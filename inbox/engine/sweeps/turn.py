@@ -1,8 +1,9 @@
 """Turns: one process at a time does each sweep of a source, however long it takes.
 
-The column of the turn says when the next process may begin. Who takes the turn moves it a little ahead, and again and
-again while it sweeps; when it is done, it moves it a period ahead. A process that dies, or stands still, leaves a turn
-that soon falls due. All of this compares and sets: whoever finds the time changed has lost the turn, and stops.
+The column of the turn says when the next process may begin. A process that takes the turn moves it a little ahead, and
+again and again while it sweeps; when it is done, it moves it a period ahead. A process that dies, or stands still,
+leaves a turn that soon falls due. All of this compares and sets: whoever finds the time changed has lost the turn, and
+stops.
 
 A turn that lies further ahead than any process sets it is due: the database's clock has gone back.
 """

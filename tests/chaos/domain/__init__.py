@@ -26,7 +26,7 @@ GENERATOR_TIMES = {
     "JSON_GENERATOR_READ_TIMEOUT": "1",
     "JSON_GENERATOR_TOTAL_TIMEOUT": "2",
 }
-# What a slice of a campaign counts, in words for its table.
+# The counts of a slice of a campaign, in words for its table.
 COUNT = """
 SELECT CASE WHEN content IS NULL THEN 'broken messages of the domain'
             ELSE '{"intake": "intakes", "clinical": "clinical answers", "payload": "generated payloads",

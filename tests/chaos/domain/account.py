@@ -1,4 +1,4 @@
-"""What the rules say of all that was said of each case, against what became of it.
+"""Compares what the rules say of all that was said of each case with what became of it.
 
     python -m tests.chaos.domain.account     prints what differs as JSON, for the database at DATABASE_URL
 
@@ -21,7 +21,7 @@ SETTINGS = "tests.chaos.settings"
 CASES_AT_ONCE = 1000
 SHOWN = 5
 KINDS = ("clinical", "payload", "utn")
-# Of equal messages, another one may have been applied.
+# Another one of several equal messages may have been applied.
 NAMES_A_MESSAGE = frozenset(["clinical_created_at", "clinical_message_id", "utn_created_at", "utn_message_id"])
 CLOSING = ("dismiss", "update_operational_decision")
 STATUS_OF_UTN = {"SUCCESS": "UTN Received", "FAILED": "Validation"}
@@ -29,7 +29,7 @@ CLOSED = ("Decision Complete", "Dismissal", "Dismissal Complete")
 
 
 def accounted(url: str) -> dict[str, list[tuple]]:
-    """What differs, by what it is, each with a few cases that show it; in a process that knows the rules."""
+    """The differences, by what they are, each with a few cases that show it; in a process that knows the rules."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos.domain.account"],
         cwd=PROJECT,
@@ -53,7 +53,7 @@ class Case:
     version: Any = None
 
     def differences(self) -> Iterator[tuple[str, Any]]:
-        """What is wrong with it."""
+        """Says what is wrong with it."""
         counting = yield from self._messages()
         yield from self._clicks()
         yield from self._decision(counting)
@@ -62,7 +62,7 @@ class Case:
     def _messages(self):
         """Each good content counts, or has an excuse; nothing else is kept. Returns the rules' messages."""
         last = {(one["source"], one["message_id"]): one for one in self.said}
-        # Of two contents of one transaction only the last was ever seen.
+        # A transaction that writes two contents shows only the last.
         contents = {(one["source"], one["message_id"], one["said_at"]): one for one in self.said}
         kept: dict[tuple, dict[str, Any]] = {}
         for one in self.kept:
@@ -199,7 +199,7 @@ class Case:
             kind=one["kind"],
             source=one["source"],
             message_id=one["message_id"],
-            # Of contents of one row, the later one counts.
+            # The later one of two contents of a row counts.
             revision=kept["revision"] if kept else one.get("revision", 1),
             created_at=one["created_at"],
             said_at=one["said_at"],
@@ -208,7 +208,7 @@ class Case:
 
 
 def differences() -> dict[str, list[tuple]]:
-    """What differs in the database of this process."""
+    """The differences in the database of this process."""
     from tests.chaos.domain.cases import read_cases
 
     found: dict[str, list[tuple]] = defaultdict(list)

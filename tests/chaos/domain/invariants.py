@@ -14,7 +14,7 @@ AND (said.created_at NOT BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00'
 # The attempts of the chaos settings.
 MOST_ATTEMPTS = 5
 
-# Of jobs, moves and versions: the last ones while a run lasts, all of them in the end.
+# The last jobs, moves and versions while a run lasts, all of them in the end.
 OF_JOBS = {
     "every job of the domain has its message": f"""
         SELECT job.inbox_id, job.source, job.message_id FROM {{jobs}} AS job
@@ -123,7 +123,7 @@ ACCOUNT = {
                                    AND said.kind = message.kind) END""",
 }
 
-# What each of these, and of the differences that account.py finds, is in the table of a campaign.
+# The name of each of these, and of the differences that account.py finds, in the table of a campaign.
 HARM = {
     "lost": (
         "every committed message of Integration has its job",

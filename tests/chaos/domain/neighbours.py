@@ -18,7 +18,7 @@ from tests.chaos.producers import Producer, connect
 OPEN_CASES = 300
 MESSAGES_PER_CASE = 10
 REMEMBERED = 200
-# What no case may still wait for at the end: a packet, and an answer that nobody has corrected or deleted. One that
+# No case may still wait for these at the end: a packet, and an answer that nobody has corrected or deleted. One that
 # came while the case was dismissed does not count when it is opened again.
 CASES_WITHOUT = """
 SELECT tracking_id FROM chaos_said AS said WHERE tracking_id IS NOT NULL

@@ -1,4 +1,4 @@
--- What those who write to the tables of the domain know: recorded in the transaction that writes.
+-- The knowledge of those who write to the tables of the domain: recorded in the transaction that writes.
 
 -- One line for each content that was written, good or not.
 CREATE TABLE chaos_said (
@@ -8,7 +8,7 @@ CREATE TABLE chaos_said (
     source text NOT NULL,
     kind text NOT NULL,
     message_id bigint NOT NULL,
-    -- Of the source row; and when this content was written, which is later if an UPDATE wrote it.
+    -- The time of the source row; and when this content was written, which is later if an UPDATE wrote it.
     created_at timestamptz NOT NULL,
     said_at timestamptz NOT NULL,
     -- As the rules read it; null: it is garbage, and must end DEAD.

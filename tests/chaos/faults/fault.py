@@ -29,7 +29,7 @@ class Fault:
 
     @classmethod
     def missing(cls, stage: "Stage") -> str | None:
-        """What this stage has not that the fault needs."""
+        """Names what this stage has not that the fault needs."""
         return None
 
     def begin(self, monkey: "Monkey") -> None:

@@ -36,7 +36,7 @@ def restore(columns):
 
 
 def story(case):
-    """What the case says, and what was asked for."""
+    """The state of the case, and what was asked for."""
     version = active(case)
     asked = InboxJob.objects.filter(source="json_generator").count()
     letters = SendIntegration.objects.count()

@@ -132,7 +132,7 @@ def test_a_session_without_limits(me, name):
     ("name", "wrong"), [("row_security", "off"), ("IntervalStyle", "iso_8601"), ("transform_null_equals", "on")]
 )
 def test_a_session_that_has_changed_what_it_proved(me, name, wrong):
-    """What a role is set to does not reach it."""
+    """The settings of a role do not reach it."""
     run(f"ALTER ROLE {me} SET {name} = '{wrong}'")
     assert findings(name) == []
     run(f"SET LOCAL {name} = '{wrong}'")

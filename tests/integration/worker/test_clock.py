@@ -222,7 +222,7 @@ def test_a_process_that_was_seen_in_the_future_notes_that_it_is_alive_and_a_sile
 
 
 def test_after_a_jump_ahead_the_lookback_reaches_as_much_further_back():
-    """What was under way when the clock jumped commits with a time that lies behind the lookback."""
+    """A transaction under way when the clock jumped commits with a time that lies behind the lookback."""
     for age in (4000, 1):
         send({}, created_at=seconds_ago(age))
     ingester = Ingester([SOURCE])

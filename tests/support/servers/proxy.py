@@ -48,7 +48,7 @@ class Proxy:
 
 
 class Network:
-    """What all connections of one proxy share."""
+    """The state that all connections of one proxy share."""
 
     def __init__(self, target: int) -> None:
         self.target = target
