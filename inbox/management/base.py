@@ -51,7 +51,8 @@ class DatabaseCommand(BaseCommand):
             return super().execute(*args, **options)
         except Error as error:
             if is_table_missing(error):
-                raise CommandError(f"{error_text(error)}. {_search_path()}") from None
+                text = f"{error_text(error)}\nAre the tables there? Type: manage.py migrate. {_search_path()}"
+                raise CommandError(text) from None
             if not is_refusal(error):
                 raise
             raise CommandError(f"the database refused: {refusal_text(error)}; try again later") from None

@@ -18,7 +18,8 @@ from django.db import Error, connection, transaction
 from django.db.models import F, QuerySet
 
 from inbox.db.errors import is_statement_timeout
-from inbox.engine.ingest import IS_NEW, SOON, ingest_named
+from inbox.db.planner import ONLY_BY_INDEX
+from inbox.engine.ingest import IS_NEW, LOWEST_ID, SOON, ingest_named
 from inbox.engine.sweeps.turn import SweepKind
 from inbox.events import Event, emit
 from inbox.models import PollWatermark
@@ -41,14 +42,19 @@ RANGES = {
     ),
     SweepKind.RECONCILE: (("pruned_before", f"s.created_at < (SELECT {BEHIND} FROM mark)"),),
 }
+# Of the first step of a range; the others begin where the one before has ended.
+BEGIN = "(coalesce((SELECT {start} FROM mark), '-infinity'), {lowest_id})"
+GO_ON = "(%(created_at)s::timestamptz, (%(message_id)s)::bigint)"
+# In one round trip with the step. The planner does not see where a range begins and ends: it would sort all rows.
+FOR_THIS_STEP = f"SET LOCAL statement_timeout = %(limit_ms)s;{ONLY_BY_INDEX};"
 # Times travel as text: -infinity, infinity and BC are valid here, and no driver reads them.
 SELECT_STEP = f"""
 WITH mark AS MATERIALIZED (
-    SELECT last_created_at, last_message_id FROM poll_watermark WHERE source = %(source)s
+    SELECT last_created_at, last_message_id, pruned_before FROM poll_watermark WHERE source = %(source)s
 ), step AS MATERIALIZED (
     SELECT s.message_id, s.created_at, s.is_deleted
       FROM {{table}} AS s
-     WHERE (s.created_at, s.message_id) > (%(created_at)s::timestamptz, (%(message_id)s)::bigint)
+     WHERE (s.created_at, s.message_id) > {{begin}}
        AND {{range}}
      ORDER BY s.created_at, s.message_id
      LIMIT %(step)s
@@ -67,12 +73,17 @@ def sweep(source: Source, kind: SweepKind, *, lookback_s: float | None = None, s
     table = source.reads
     if not isinstance(table, ByWatermark):
         return
-    values: dict[str, Any] = {"source": source.name, "lookback_s": lookback_s or settings.INBOX_LOOKBACK, "step": step}
+    values: dict[str, Any] = {
+        "source": source.name,
+        "lookback_s": lookback_s or settings.INBOX_LOOKBACK,
+        "step": step,
+        "limit_ms": int(kind.step_limit_s * 1000),
+    }
     for start, rows in RANGES[kind]:
-        at: tuple[str, int] | None = _start(start, values)
-        while at is not None:
+        begin: str | None = BEGIN.format(start=start, lowest_id=LOWEST_ID)
+        while begin is not None:
             try:
-                message_ids, at = _read(table, rows, at, values, limit_s=kind.step_limit_s)
+                message_ids, begin = _read(table, rows, begin, values)
             except Error as error:
                 if not is_statement_timeout(error) or values["step"] == 1:
                     raise
@@ -80,25 +91,18 @@ def sweep(source: Source, kind: SweepKind, *, lookback_s: float | None = None, s
             yield _take(source, table, kind, message_ids) if message_ids else 0
 
 
-def _start(start: str, values: dict[str, Any]) -> tuple[str, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT coalesce({start}, '-infinity')::text FROM poll_watermark WHERE source = %(source)s", values
-        )
-        row = cursor.fetchone()
-    return (row[0] if row else "-infinity", -(2**63))
-
-
-def _read(
-    table: ByWatermark, rows: str, at: tuple[str, int], values: dict[str, Any], *, limit_s: float
-) -> tuple[list[int], tuple[str, int] | None]:
+def _read(table: ByWatermark, rows: str, begin: str, values: dict[str, Any]) -> tuple[list[int], str | None]:
     """The rows of this step that have no job, and where the next step begins; None at the end."""
-    sql = SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=rows)
+    sql = SELECT_STEP.format(table=connection.ops.quote_name(table.table), range=rows, begin=begin)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{limit_s * 1000:.0f}ms"])
-        cursor.execute(sql, values | {"created_at": at[0], "message_id": at[1]})
+        cursor.execute(FOR_THIS_STEP + sql, values)
+        while cursor.description is None:
+            cursor.nextset()
         message_ids, *last, count = cursor.fetchone() or ([], 0)
-    return message_ids, (last[0], last[1]) if count == values["step"] else None
+    if count < values["step"]:
+        return message_ids, None
+    values["created_at"], values["message_id"] = last
+    return message_ids, GO_ON
 
 
 def _take(source: Source, table: ByWatermark, kind: SweepKind, message_ids: list[int]) -> int:

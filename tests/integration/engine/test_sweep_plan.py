@@ -4,7 +4,8 @@ import pytest
 from django.db import connection
 
 from inbox.db.planner import by_index
-from inbox.engine.sweeps.sweep import RANGES, SELECT_STEP
+from inbox.engine.ingest import LOWEST_ID
+from inbox.engine.sweeps.sweep import BEGIN, RANGES, SELECT_STEP
 from inbox.engine.sweeps.turn import SweepKind
 from inbox.models import PollWatermark
 from tests.support.rows import seconds_ago, send
@@ -21,11 +22,10 @@ def test_rows_that_wait_above_the_mark_are_not_read(name):
     for number in range(5):
         send({}, created_at=seconds_ago(500 + number))
     start, rows = RANGES_BY_NAME[name]
-    values = {"source": "test", "lookback_s": 100, "step": 50_000, "message_id": 0}
-    sql = SELECT_STEP.format(table="integration_send_serviceops", range=rows)
+    values = {"source": "test", "lookback_s": 100, "step": 50_000}
+    begin = BEGIN.format(start=start, lowest_id=LOWEST_ID)
+    sql = SELECT_STEP.format(table="integration_send_serviceops", range=rows, begin=begin)
     with connection.cursor() as cursor, by_index():
-        cursor.execute(f"SELECT coalesce({start}, '-infinity')::text FROM poll_watermark", values)
-        [values["created_at"]] = cursor.fetchone()
         cursor.execute(f"EXPLAIN (ANALYZE, COSTS off, TIMING off) {sql}", values)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "integration_send_order" in plan
