@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-# Parallel workers cost some ms to start, and much more on a busy machine. Before PostgreSQL 18 a small sort that nothing
-# can avoid counts as so costly that the query is compiled first, which takes 100 ms.
+# Parallel workers cost some ms to start, and much more on a busy machine. Before PostgreSQL 18 a sort that nothing can
+# avoid counts as so costly that the query is compiled first, which takes 100 ms.
 SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
 ONLY_BY_INDEX = ";".join(f"SET LOCAL {name} = off" for name in SETTINGS) + (
     ";SET LOCAL max_parallel_workers_per_gather = 0"
