@@ -52,6 +52,4 @@ def connect_directly() -> psycopg.Connection:
     wrapper.settings_dict |= settings.DATABASE_DIRECT or {}
     raw: psycopg.Connection = wrapper.get_new_connection(wrapper.get_connection_params())
     raw.autocommit = True
-    # It is idle by nature; a server that ends idle sessions would have it registered again and again.
-    raw.execute("SELECT set_config('idle_session_timeout', '0', false)")
     return raw

@@ -42,7 +42,7 @@ RANGES = {
     ),
     SweepKind.RECONCILE: (("pruned_before", f"s.created_at < (SELECT {BEHIND} FROM mark)"),),
 }
-# Of the first step of a range; the others begin where the one before has ended.
+# The first step of a range begins here; each other one where the one before has ended.
 BEGIN = "(coalesce((SELECT {start} FROM mark), '-infinity'), {lowest_id})"
 GO_ON = "(%(created_at)s::timestamptz, (%(message_id)s)::bigint)"
 # In one round trip with the step. The planner does not see where a range begins and ends: it would sort all rows.

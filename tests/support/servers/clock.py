@@ -66,7 +66,7 @@ class Clock:
         new = self._file.with_suffix(".new")
         new.write_text(f"{seconds:+g}\n")
         new.chmod(0o644)
-        # Whoever reads it meanwhile finds the old clock or the new one.
+        # A process that reads it meanwhile finds the old clock or the new one.
         new.replace(self._file)
 
 
