@@ -1,6 +1,6 @@
 """Requests to other programs, in the transaction that decides them; the dedupe key makes each happen once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from decisions.case import Case
 from decisions.codes import UtnStatus
@@ -47,14 +47,17 @@ def request_letters(decided: Iterable[Decided]) -> None:
     SendIntegration.objects.bulk_create(letters, ignore_conflicts=True)
 
 
-def request_payloads(decided: Iterable[Decided]) -> None:
-    """Enqueue a request to the JSON Generator for each version that is the first of a round with an answer."""
+def request_payloads(decided: Iterable[Decided], delays_s: Mapping[int, float]) -> None:
+    """Enqueue a request to the JSON Generator for each version that is the first of a round with an answer.
+
+    `delays_s` are the seconds after which to ask, by the key of the version; at once without.
+    """
     versions = [
         (version.pk, case.packet.decision_tracking_id)
         for case, version in decided
         if is_answered(version.clinical_decision) and not _continues_round(case, version)
     ]
-    enqueue(PAYLOAD_SOURCE, PAYLOAD_TYPE, versions)
+    enqueue(PAYLOAD_SOURCE, PAYLOAD_TYPE, versions, delays_s)
 
 
 def _continues_round(case: Case, version: PacketDecision) -> bool:

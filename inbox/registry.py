@@ -27,6 +27,8 @@ class LockedJob(NamedTuple):
     """Seconds since it first had to wait, by the database's clock; 0 if it never had to."""
     is_corrected: bool = False
     """Its message was corrected by hand; engine/corrections.py gives the corrected text."""
+    taken_in_at: datetime | None = None
+    """When the job was made, by the database's clock."""
 
 
 # Called inside the transaction that finishes the jobs; one outcome per job, in the same order.

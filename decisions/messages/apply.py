@@ -48,7 +48,7 @@ def apply_messages(messages: Sequence[NewMessage]) -> None:
         [event for update, move in zip(updates, moves, strict=True) for event in events_of(update, move)]
     )
     request_letters(decided)
-    request_payloads(decided)
+    request_payloads(decided, {update.version.pk: update.asks_after_s for update in updates if update.version})
     wake(
         [
             case.packet.decision_tracking_id

@@ -9,7 +9,7 @@ from decisions.case import Case
 from decisions.models import DecisionMessage, PacketDecision
 from decisions.rules.current_state import Kind, State, counting_messages, current_state, is_undated
 from decisions.rules.inferred_messages import inferred
-from decisions.rules.new_round import starts_round
+from decisions.rules.new_round import late_by_s, starts_round
 from decisions.versions import has_decision, next_version
 
 # A change of these alone makes no new version: another message says the same.
@@ -50,12 +50,16 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
-    """The rows to write for one case; `version` is unsaved, None if nothing changes."""
+    """The rows to write for one case; `version` is unsaved, None if nothing changes.
+
+    If the version needs a payload, it is asked for after `asks_after_s` seconds.
+    """
 
     case: Case
     new: Sequence[NewMessage]
     kept: Sequence[DecisionMessage] = ()
     version: PacketDecision | None = None
+    asks_after_s: float = 0.0
 
 
 def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessage]) -> CaseUpdate:
@@ -74,7 +78,7 @@ def update_case(case: Case, known: list[DecisionMessage], new: Sequence[NewMessa
     for item in fresh:
         item.version = version if item is fresh[-1] else None
         item.why_ignored = _why_ignored(item, counts, changes=version is not None)
-    return CaseUpdate(case, new, kept=unsaid + messages, version=version)
+    return CaseUpdate(case, new, unsaid + messages, version, asks_after_s=late_by_s(known, messages))
 
 
 def _without_repeated(new: Sequence[NewMessage], known: Sequence[DecisionMessage]) -> list[NewMessage]:
@@ -105,8 +109,7 @@ def _row(message: DecisionMessage) -> tuple:
 
 def _is_again(message: DecisionMessage, other: DecisionMessage) -> bool:
     """True if a later revision of a row, inserted and not updated, says what an `other` one said."""
-    is_inserted = message.said_at == message.created_at
-    return message.revision > other.revision and is_inserted and message.content == other.content
+    return message.revision > other.revision and message.is_inserted and message.content == other.content
 
 
 def _without_undated(fresh: list[NewMessage], known: list[DecisionMessage]) -> list[NewMessage]:

@@ -60,17 +60,24 @@ class DecisionHandler(ABC):
     def to_message(self, row: Message) -> DecisionMessage:
         """The message in a source row. Raises BadMessage.
 
-        A correction dates a message whose own time can't be read.
+        A correction dates a message whose own time can't be read. A row that was inserted with a time in the future was
+        written before it was taken in: else its round would begin there, and no payload that is written now would do.
         """
-        return DecisionMessage(
+        written_at = self.said_at(row)
+        is_inserted = written_at == row.job.source_created_at
+        if is_inserted and written_at and row.job.taken_in_at:
+            written_at = min(written_at, row.job.taken_in_at)
+        message = DecisionMessage(
             kind=self.kind,
             source=self.source,
             message_id=row.job.message_id,
             revision=row.job.revision,
             created_at=row.job.source_created_at or row.corrected_at,
-            said_at=self.said_at(row) or row.corrected_at,
+            said_at=written_at or row.corrected_at,
             content=self.parse(row),
         )
+        message.is_inserted = is_inserted
+        return message
 
     @abstractmethod
     def parse(self, row: Message) -> dict[str, Any]:

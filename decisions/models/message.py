@@ -30,6 +30,7 @@ class DecisionMessage(models.Model):
     message_id = models.BigIntegerField()
     revision = models.IntegerField(db_default=1)
     created_at = models.DateTimeField(null=True, help_text="From the source row; null sorts before all others.")
+    # Of a row that was inserted with a time in the future: when it was taken in.
     said_at = models.DateTimeField(
         null=True, help_text="When this content was written: created_at, or the time of the UPDATE that wrote it."
     )
@@ -39,6 +40,8 @@ class DecisionMessage(models.Model):
         null=True, help_text="The generated payload, which `payload_digest` in content stands for."
     )
     handled_at = models.DateTimeField(db_default=now())
+    # Not stored, and known of a new message only: its row was inserted with this content, and not updated.
+    is_inserted = False
 
     class Meta:
         db_table = "packet_decision_message"

@@ -60,6 +60,12 @@ def of_earlier_rounds(messages: Iterable[DecisionMessage]) -> list[DecisionMessa
     return [message for message in others if _said_at(message) < began_at] if run else []
 
 
+def round_began_at(messages: Iterable[DecisionMessage]) -> datetime:
+    """When the first answer of the round that counts was said; what was said before it is of an earlier round."""
+    _, began_at = _last_run(_by_kind(messages)[Kind.CLINICAL])
+    return began_at
+
+
 def current_state(messages: Iterable[DecisionMessage]) -> State | None:
     """The state that these messages of one case lead to; None without a clinical answer."""
     counts = counting_messages(messages)

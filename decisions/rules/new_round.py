@@ -4,7 +4,11 @@ from collections.abc import Iterable
 
 from decisions.codes import EsmdRequestStatus
 from decisions.models import DecisionMessage, PacketDecision
-from decisions.rules.current_state import Kind, State, is_answered, of_earlier_rounds
+from decisions.rules.current_state import Kind, State, is_answered, of_earlier_rounds, round_began_at
+from packets.order import BEGINNING
+
+# A payload that came too late for its round is asked for again by then.
+LONGEST_WAIT_S = 15 * 60.0
 
 
 def starts_round(
@@ -25,6 +29,21 @@ def starts_round(
     return Kind.UTN in _kinds(message for message in lost if message in known) or (
         Kind.PAYLOAD in _kinds(lost) and state["esmd_request_status"] == EsmdRequestStatus.NOT_SENT
     )
+
+
+def late_by_s(known: list[DecisionMessage], new: list[DecisionMessage]) -> float:
+    """How many seconds the last of the new payloads came too late for the round that goes on, LONGEST_WAIT_S at most.
+
+    So long after it, a payload has to be asked for again. If the clock of its writer is slow, or the database's was set
+    back, it counts then. If it were asked for at once, the next one would be too late, too, again and again. 0 if none
+    came too late.
+    """
+    began_at = round_began_at(known + new)
+    if began_at != round_began_at(known):
+        return 0.0
+    said_at = [message.said_at or BEGINNING for message in new if message.kind == Kind.PAYLOAD]
+    late_s = [(began_at - at).total_seconds() for at in said_at if at < began_at]
+    return min(*late_s, LONGEST_WAIT_S) if late_s else 0.0
 
 
 def _kinds(messages: Iterable[DecisionMessage]) -> set[str]:

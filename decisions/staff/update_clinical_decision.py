@@ -17,10 +17,11 @@ from decisions.models import DecisionMessage, PacketDecision
 from decisions.rules.current_state import STAFF
 from decisions.staff.decide import Request, open_case
 
-# Later than all messages so far, even one whose time is in the future: the person has seen them.
-SELECT_TIME = """
-SELECT said_at, (extract(epoch FROM said_at) * 1000000)::bigint
-  FROM (SELECT greatest(clock_timestamp(), max(created_at) + interval '1 microsecond') AS said_at
+# Sorts after all messages so far, even one whose time is in the future: the person has seen them. But it was said now,
+# so that a payload that is written for it counts.
+SELECT_TIMES = """
+SELECT created_at, clock_timestamp(), (extract(epoch FROM created_at) * 1000000)::bigint
+  FROM (SELECT greatest(clock_timestamp(), max(created_at) + interval '1 microsecond') AS created_at
           FROM packet_decision_message WHERE packet_id = %s AND kind = 'clinical') AS newest
 """
 
@@ -44,15 +45,15 @@ def update_clinical_decision(packet_id: int, *, answer: ClinicalDecision, **requ
 def give_answer(case: Case, answer: str, request: Request) -> PacketDecision:
     """Let the answer of a person take effect now; returns the version that holds it."""
     with connection.cursor() as cursor:
-        cursor.execute(SELECT_TIME, [case.packet.pk])
-        said_at, number = cursor.fetchone()
+        cursor.execute(SELECT_TIMES, [case.packet.pk])
+        created_at, said_at, number = cursor.fetchone()
     message = DecisionMessage(
         packet=case.packet,
         kind=DecisionMessage.Kind.CLINICAL,
         source=STAFF,
         message_id=number,
         revision=1,
-        created_at=said_at,
+        created_at=created_at,
         said_at=said_at,
         content={"answer": answer} | ({"is_anew": True} if _has_failed(case, answer) else {}),
     )

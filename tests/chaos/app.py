@@ -34,6 +34,7 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self):
+        from decisions.rules import new_round
         from inbox.registry import ByWatermark, Source, register_source
         from inbox.worker import ingester as ingester
         from inbox.worker import loop as worker
@@ -43,6 +44,7 @@ class ChaosConfig(AppConfig):
 
         worker.work = after_a_while(worker.work)
         sweeping.LOOKBACK_EVERY_S = 1.0
+        new_round.LONGEST_WAIT_S = 2.0
         # Many cuts through rows of equal time.
         ingester.INGEST_LIMIT = 100
         source = Source("chaos", command="run_inbox_worker", reads=ByWatermark("chaos_message", MESSAGE_TYPE))

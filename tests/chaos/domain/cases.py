@@ -22,10 +22,18 @@ def _readable(column: str) -> str:
 SELECT_IDS = """
 SELECT DISTINCT tracking_id FROM chaos_said WHERE tracking_id > %s ORDER BY tracking_id LIMIT %s
 """
+# What was inserted with a time in the future was said before it was taken in.
 SELECT_SAID = f"""
 SELECT said.tracking_id, source, kind, message_id, {_readable("said.created_at")}, {_readable("said.said_at")}, content,
        is_deleted
-  FROM chaos_said AS said WHERE tracking_id = ANY(%(ids)s) ORDER BY said_id
+  FROM (SELECT said_id, said.tracking_id, said.source, kind, said.message_id, said.created_at, content, is_deleted,
+               CASE WHEN said_at = said.created_at AND said_at <= '{READABLE_UNTIL}+00'
+                    THEN least(said_at, taken_in_at) ELSE said_at END AS said_at
+          FROM chaos_said AS said
+         CROSS JOIN LATERAL (SELECT min(created_at) AS taken_in_at FROM integration_inbox AS job
+                              WHERE job.source = said.source AND job.message_id = said.message_id) AS job
+         WHERE said.tracking_id = ANY(%(ids)s)) AS said
+ ORDER BY said_id
 """
 SELECT_JOBS = """
 SELECT said.tracking_id, job.source, job.message_id, job.revision, job.status, job.note, job.error_kind

@@ -9,6 +9,9 @@ from tests.support.zygote import send_signal
 # Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
 # seen. A frozen worker wakes before that if others are just at its jobs.
 FREEZE_S = (2.4, 4.5)
+# Only now and then does a worker hold jobs by its lease alone. So long it may take until one is seen.
+WAIT_FOR_LEASE_S = 1.0
+LOOK_EVERY_S = 0.02
 # Workers that have claimed and not begun to work: only the lease protects what they hold.
 HOLD_BY_LEASE_ONLY = """
 SELECT pid, array_agg(inbox_id)
@@ -29,13 +32,24 @@ class Freeze(Fault):
         """One or more at once: the others take over, and are at it when these wake up."""
         workers = monkey.processes.workers
         count = monkey.rng.randint(1, len(workers) - 1)
-        held = {pid: jobs for pid, jobs in _held_by_lease_only(monkey).items() if pid not in monkey.frozen}
+        held = self._wait_for_holders_by_lease(monkey)
         # Until when, and the jobs that they held by lease only.
         self._frozen = {}
         for pid in list(held)[:count] or monkey.rng.sample(workers, count):
             send_signal(pid, signal.SIGSTOP)
-            self._frozen[pid] = time.monotonic() + monkey.rng.choice(FREEZE_S), held.get(pid, set())
+            # Others must have the time to claim what was held by the lease only.
+            lasts_s = FREEZE_S[1] if pid in held else monkey.rng.choice(FREEZE_S)
+            self._frozen[pid] = time.monotonic() + lasts_s, held.get(pid, set())
         monkey.frozen |= self._frozen.keys()
+
+    def _wait_for_holders_by_lease(self, monkey):
+        """Those that stand still already don't count; now and then none is waited for."""
+        deadline = time.monotonic() + monkey.rng.choice((0, WAIT_FOR_LEASE_S, WAIT_FOR_LEASE_S))
+        while True:
+            held = {pid: jobs for pid, jobs in _held_by_lease_only(monkey).items() if pid not in monkey.frozen}
+            if held or time.monotonic() >= deadline:
+                return held
+            time.sleep(LOOK_EVERY_S)
 
     def is_over(self, monkey):
         """Wake those that have been frozen long enough, and those whose jobs others have and only a lease protects."""

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from decisions.codes import DenialReason
 from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import DecisionMessage, SendClinicalOps, SendIntegration
+from decisions.rules.new_round import LONGEST_WAIT_S
 from decisions.staff.affirm import affirm
 from decisions.staff.approve import approve
 from decisions.staff.dismiss import dismiss
@@ -216,6 +217,43 @@ def test_a_person_can_overrule_an_answer_from_the_future():
     write_decision(created_at=seconds_ago(-86400))
     drain_all()
     assert decided(update_clinical_decision, case, answer="NON_AFFIRM").clinical_decision == "NON_AFFIRM"
+
+
+def test_a_payload_counts_for_an_answer_that_is_dated_in_the_future():
+    case = approved()
+    write_decision(created_at=seconds_ago(100))
+    drain_all()
+    write_decision(indicator="N", created_at=seconds_ago(-86400 * 365))
+    drain_all()
+    before = payload_jobs()
+    write_payload(indicator="N")
+    drain_all()
+    assert (active(case).clinical_decision, active(case).esmd_request_status) == ("NON_AFFIRM", "SENT")
+    assert payload_jobs() == before
+
+
+def test_a_payload_counts_for_a_person_s_answer_that_overrules_one_from_the_future():
+    case = approved()
+    write_decision(created_at=seconds_ago(-86400))
+    drain_all()
+    decided(update_clinical_decision, case, answer="NON_AFFIRM")
+    write_payload(indicator="N")
+    drain_all()
+    assert (active(case).clinical_decision, active(case).esmd_request_status) == ("NON_AFFIRM", "SENT")
+
+
+@pytest.mark.parametrize(("slow_s", "asked_after_s"), [(60, 60), (86400, LONGEST_WAIT_S)])
+def test_a_writer_of_payloads_whose_clock_is_slow_is_not_asked_again_and_again(slow_s, asked_after_s):
+    case = approved()
+    write_decision(created_at=seconds_ago(2 * slow_s))
+    drain_all()
+    write_decision(indicator="N")
+    drain_all()
+    write_payload(indicator="N", created_at=seconds_ago(slow_s))
+    drain_all()
+    again = InboxJob.objects.get(source="json_generator", message_id=active(case).pk)
+    due_in_s = (again.next_attempt_at - again.created_at).total_seconds()
+    assert due_in_s == pytest.approx(asked_after_s, rel=0.2)
 
 
 def test_two_answers_of_a_person_in_one_transaction_are_two():
