@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.chaos.faults import OF_PROCESSES
 from tests.chaos.run import Run, mutants, run
 
 LONGEST_S = 60
@@ -30,7 +31,14 @@ def main() -> int:
 def _run(mutant: str) -> dict[str, list[tuple]]:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         seed = secrets.randbelow(2**31)
-        return run(Run(Path(folder), seconds=LONGEST_S, seed=seed, mutant=mutant, say=lambda line: None)).broken
+        asked = Run(
+            Path(folder), seconds=LONGEST_S, seed=seed, mutant=mutant, kinds=OF_PROCESSES, plan=(), say=_nothing
+        )
+        return run(asked).broken
+
+
+def _nothing(line: str) -> None:
+    """The result says all."""
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from tests.chaos.faults import KINDS
 from tests.chaos.faults.clock import ShiftClock
 from tests.chaos.faults.fault import Fault
 from tests.chaos.processes import Processes
@@ -30,9 +29,11 @@ class Struck:
 
 
 class Monkey:
-    """Its random choices come from the seed."""
+    """Its random choices come from the seed; `kinds` are those to choose from."""
 
-    def __init__(self, stage: Stage, processes: Processes, ids: MessageIds, rng: random.Random) -> None:
+    def __init__(
+        self, stage: Stage, processes: Processes, ids: MessageIds, rng: random.Random, kinds: Sequence[type[Fault]]
+    ) -> None:
         self.stage = stage
         self.processes = processes
         self.ids = ids
@@ -46,11 +47,12 @@ class Monkey:
         self._going_on: list[Fault] = []
         self._last_move = 0
         self._eye: psycopg.Connection | None = None
-        self.missing = {kind.name: why for kind in KINDS if (why := kind.missing(stage))}
+        self._kinds = kinds
+        self.missing = {kind.name: why for kind in kinds if (why := kind.missing(stage))}
 
     def act(self) -> None:
         """One bad thing, chosen by weight."""
-        kinds = [kind for kind in KINDS if kind.name not in self.missing and self._may(kind)]
+        kinds = [kind for kind in self._kinds if kind.name not in self.missing and self._may(kind)]
         if kinds:
             self.strike(self.rng.choices(kinds, [kind.weight for kind in kinds])[0]())
 

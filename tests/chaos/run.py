@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from tests.chaos import domain
 from tests.chaos.account import Watch
 from tests.chaos.audited import audited
 from tests.chaos.domain.account import accounted
+from tests.chaos.faults import KINDS
+from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.server import Restart
 from tests.chaos.faults.strangers import StayingStrangers
 from tests.chaos.monkey import Monkey
@@ -69,6 +71,7 @@ class Run:
     # If harm was found, the folder is left with logs and a dump of the database.
     keeps_evidence: bool = False
     plan: tuple = PLAN
+    kinds: Sequence[type[Fault]] = KINDS
     say: Callable[[str], None] = print
 
     @property
@@ -116,7 +119,7 @@ def run(asked: Run) -> Result:
         commands = domain.commands(asked.seed)
         processes = Processes(environment, log, rng, behind_pooler=asked.behind_pooler, commands=commands)
         ends.callback(processes.end)
-        monkey = Monkey(stage, processes, MessageIds(rng), rng)
+        monkey = Monkey(stage, processes, MessageIds(rng), rng, asked.kinds)
         ends.callback(monkey.end)
         result = _run(monkey, asked)
         if result.broken and asked.keeps_evidence:

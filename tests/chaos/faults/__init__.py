@@ -12,14 +12,10 @@ from tests.chaos.faults.server import Disconnect, FailOver, KillBackend, Restart
 from tests.chaos.faults.signals import AskToStop, Kill, KillReclaimer, Storm
 from tests.chaos.faults.strangers import BringStrangers
 
+# Those that leave most of the time to work, so that there is much to break.
+OF_PROCESSES: tuple[type[Fault], ...] = (Kill, AskToStop, Storm, Freeze, KillReclaimer, Disconnect, Restart)
 KINDS: tuple[type[Fault], ...] = (
-    Kill,
-    AskToStop,
-    Storm,
-    Freeze,
-    KillReclaimer,
-    Disconnect,
-    Restart,
+    *OF_PROCESSES,
     KillBackend,
     FailOver,
     BringStrangers,
