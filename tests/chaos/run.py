@@ -35,6 +35,9 @@ STUCK_AFTER_S = 8.0
 # A reconcile reads all there is, so it must be rarer in a longer run.
 SHORTEST_RECONCILE_S = 4.0
 RECONCILES = 15
+# A longer run has more jobs than small claims get done.
+SHORT_RUN_S = 60
+BATCH_SIZE, BATCH_SIZE_OF_LONG_RUN = 50, 200
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 
@@ -114,6 +117,7 @@ def run(asked: Run) -> Result:
             "CHAOS_URL": stage.url,
             **domain.environment(),
             "CHAOS_RECONCILE_EVERY": str(asked.reconcile_every_s),
+            "CHAOS_BATCH_SIZE": str(BATCH_SIZE if asked.seconds <= SHORT_RUN_S else BATCH_SIZE_OF_LONG_RUN),
             **({"CHAOS_MUTANT": asked.mutant} if asked.mutant else {}),
         }
         commands = domain.commands(asked.seed)
