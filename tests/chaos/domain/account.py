@@ -7,17 +7,13 @@ count, and that needs an excuse: see `_excuse`.
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.project import PROJECT
+from tests.chaos.audited import ask_module
 
-SETTINGS = "tests.chaos.settings"
 CASES_AT_ONCE = 1000
 SHOWN = 5
 KINDS = ("clinical", "payload", "utn")
@@ -30,15 +26,8 @@ CLOSED = ("Decision Complete", "Dismissal", "Dismissal Complete")
 
 def accounted(url: str) -> dict[str, list[tuple]]:
     """The differences, by what they are, each with a few cases that show it; in a process that knows the rules."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.domain.account"],
-        cwd=PROJECT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS, "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return {f"account: {name}": [tuple(row) for row in rows] for name, rows in json.loads(done.stdout).items()}
+    found = ask_module("tests.chaos.domain.account", url)
+    return {f"account: {name}": [tuple(row) for row in rows] for name, rows in found.items()}
 
 
 @dataclass(slots=True)
