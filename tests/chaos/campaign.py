@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,7 +65,13 @@ def _slice(seed: int, seconds: float) -> int:
         keeps_evidence=True,
         plan=(),
     )
-    result = run(asked)
+    try:
+        result = run(asked)
+    except Exception:
+        # Such as a server that has died of a fault and could not be started. The other slices go on.
+        traceback.print_exc()
+        print(f"This slice (seed {seed}) could not be carried to its end, and does not count. Its folder: {folder}")
+        return 1
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a") as file:
         file.write(json.dumps(line_of(asked, result, load)) + "\n")

@@ -155,6 +155,8 @@ def _run(monkey: Monkey, asked: Run) -> Result:
     began = time.monotonic()
     _break_things(monkey, asked, watch)
     monkey.end_all()
+    # It may have crashed by itself, as with a full disk, or be on its way up.
+    stage.wait_until_it_answers()
     for producer in producers:
         producer.stop.set()
     for producer in producers:
