@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from inbox.engine.claim import claim
 from inbox.engine.finish import finish
 from inbox.engine.give_back import give_back
+from inbox.engine.hold_up import hold_up
 from inbox.engine.reclaim import reclaim_stale
 from inbox.engine.work import _fail, lock_leased, work
 from inbox.models import InboxJob
@@ -112,6 +113,16 @@ def test_a_failure_reported_after_another_ones_done_changes_nothing():
     assert _fail(late, key, RuntimeError("too late")).lost == 1
     finished = InboxJob.objects.get(pk=key)
     assert (finished.status, finished.finished_by, finished.errors) == ("DONE", "worker B", [])
+
+
+def test_a_worker_whose_lease_was_taken_holds_up_nothing():
+    many_jobs(1)
+    late = claim_all(probe_source())
+    lose_the_leases()
+    current = claim_all(probe_source())
+    keys = late.all_inbox_ids
+    assert hold_up(late.lease_id, keys, "too late", pause_s=60, alone=keys) == 0
+    assert InboxJob.objects.filter(status="PROCESSING", lease_id=current.lease_id, note=None).count() == 1
 
 
 def test_a_lease_that_was_given_back_stays_invalid_when_the_same_worker_claims_again():

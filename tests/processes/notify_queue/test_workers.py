@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import suppress
+from unittest.mock import patch
 from uuid import uuid4
 
 import psycopg
@@ -77,6 +78,9 @@ def test_a_frozen_worker_blocks_the_queue_and_nothing_fails(here, start):
     wait_until(lambda: refuses(here), timeout_s=60)
     [suspect, *_] = look_at_notify_queue().suspects
     assert (suspect.pid, suspect.is_unread, suspect.application) == (pid, True, "serviceops-worker")
+    # The server names it at most every 5 s. Until then it shows by what its client does not read.
+    with patch("inbox.monitoring.notify_queue._named_by_server", return_value=None):
+        assert look_at_notify_queue().suspects[0].pid == pid
     here.execute("SELECT pg_terminate_backend(%s, 20000)", [pid])
     assert usage(here) < SHARE
     frozen.send_signal(signal.SIGCONT)
