@@ -221,9 +221,11 @@ def test_has_work_is_no_while_a_source_pauses_and_yes_when_a_try_is_due():
     assert has_work([source])
     SourcePause.objects.update(next_try_at=seconds_ago(-50))
     assert not has_work([source])
+    assert 40 < paused_for_s(source) <= 50
     # The clock has gone back: no try is put off for so long.
     SourcePause.objects.update(next_try_at=seconds_ago(-100))
     assert has_work([source])
+    assert paused_for_s(source) == 0
     row.delete()
     assert has_work([source])
 
