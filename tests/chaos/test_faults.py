@@ -69,7 +69,7 @@ def test_a_failover_keeps_what_was_acknowledged_and_makes_a_new_standby(stage):
         stage.fail_over()
         with through_network(stage) as connection:
             assert connection.execute("SELECT one FROM kept").fetchall() == [(1,)]
-            assert connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall()
+            assert connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall() == [("sync",)]
     assert stage.primary is was_primary
 
 

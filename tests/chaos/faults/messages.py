@@ -30,6 +30,8 @@ class Giant(Fault):
 
 def _write(monkey, payload):
     with monkey.stage.connect() as connection:
+        # The table may be locked by the monkey itself, who would wait for ever.
+        connection.execute("SET lock_timeout = '1s'")
         connection.execute(
             "INSERT INTO chaos_message (message_id, decision_tracking_id, payload) VALUES (%s, %s, %s)",
             [*monkey.ids.take(), UUID(int=monkey.rng.randrange(CASES)), json.dumps(payload)],
