@@ -30,6 +30,7 @@ from tests.support.zygote import is_alive
 PRODUCERS = 2
 # Beside what the monkey chooses; the second crash strikes while the strangers are there.
 PLAN = ((0.35, Restart), (0.45, StayingStrangers), (0.7, Restart))
+ACT_EVERY_S = (0.1, 0.6)
 # More than the lookback and the longest backoff of the chaos settings together.
 STUCK_AFTER_S = 8.0
 # A reconcile reads all there is, so it must be rarer in a longer run.
@@ -194,7 +195,7 @@ def _break_things(monkey: Monkey, asked: Run, watch: Watch) -> None:
                 monkey.strike(planned.pop(0)[1]())
             if time.monotonic() >= next_act:
                 monkey.act()
-                next_act = time.monotonic() + monkey.rng.uniform(0.2, 1.0)
+                next_act = time.monotonic() + monkey.rng.uniform(*ACT_EVERY_S)
             monkey.look_after()
             monkey.processes.keep()
             time.sleep(0.05)

@@ -9,7 +9,7 @@ from tests.support.zygote import send_signal
 # Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
 # seen. A frozen worker wakes before that if others are just at its jobs.
 FREEZE_S = (2.4, 4.5)
-# Only now and then does a worker hold jobs by its lease alone. So long it may take until one is seen.
+# Only now and then does a worker hold jobs by its lease alone. FreezeMany waits so long until one is seen.
 WAIT_FOR_LEASE_S = 1.0
 LOOK_EVERY_S = 0.02
 # Workers that have claimed and not begun to work: only the lease protects what they hold.
@@ -25,13 +25,16 @@ SELECT pid, array_agg(inbox_id)
 class Freeze(Fault):
     name = "workers frozen"
     does = f"SIGSTOP to some for {FREEZE_S[0]:g} or {FREEZE_S[1]:g} s, longer than their claims last"
-    weight = 8
+    weight = 4
     once_at_a_time = False
+    # How many at once.
+    most = 2
+    waits_s: tuple[float, ...] = (0.0,)
 
     def begin(self, monkey):
         """One or more at once: the others take over, and are at it when these wake up."""
         workers = monkey.processes.workers
-        count = monkey.rng.randint(1, len(workers) - 1)
+        count = monkey.rng.randint(1, min(self.most, len(workers) - 1))
         held = self._wait_for_holders_by_lease(monkey)
         # Until when, and the jobs that they held by lease only.
         self._frozen = {}
@@ -43,8 +46,8 @@ class Freeze(Fault):
         monkey.frozen |= self._frozen.keys()
 
     def _wait_for_holders_by_lease(self, monkey):
-        """Those that stand still already don't count; now and then none is waited for."""
-        deadline = time.monotonic() + monkey.rng.choice((0, WAIT_FOR_LEASE_S, WAIT_FOR_LEASE_S))
+        """Those that stand still already don't count."""
+        deadline = time.monotonic() + monkey.rng.choice(self.waits_s)
         while True:
             held = {pid: jobs for pid, jobs in _held_by_lease_only(monkey).items() if pid not in monkey.frozen}
             if held or time.monotonic() >= deadline:
@@ -69,6 +72,14 @@ class Freeze(Fault):
         send_signal(pid, signal.SIGCONT)
         del self._frozen[pid]
         monkey.frozen.discard(pid)
+
+
+class FreezeMany(Freeze):
+    """For a run that has to break what only the lease protects. Little else is done meanwhile."""
+
+    weight = 8
+    most = 100
+    waits_s = (0.0, WAIT_FOR_LEASE_S, WAIT_FOR_LEASE_S)
 
 
 def _held_by_lease_only(monkey):
