@@ -13,7 +13,6 @@ import psycopg
 
 BAD_PAYLOADS = ["null", "[]", "1", '"text"', "{}", '{"kind": {}}', '{"kind": "no such"}']
 ODD_TIMES = ["-infinity", "4000-01-01 BC", "infinity", "20000-01-01", "2999-01-01"]
-BACKLOG = 1500
 # So many that most who wait do wait, and few enough that someone brings what they wait for.
 CASES = 1000
 # Rows of one time in the backlog, written in a random order of ids; not so many that the ingest's limit, which is 100,
@@ -46,11 +45,11 @@ class MessageIds:
             return [self._block.pop() for _ in range(count)]
 
 
-def write_backlog(url: str, ids: MessageIds, rng: random.Random) -> None:
-    """Rows of the last six hours, many of one time."""
+def write_backlog(url: str, ids: MessageIds, rng: random.Random, count: int) -> None:
+    """So many rows of the last six hours, many of one time."""
     with connect(url) as connection, connection.cursor() as cursor:
-        for number, message_id in enumerate(ids.take(BACKLOG)):
-            age_s = 6 * 3600 * (1 - number // TIES * TIES / BACKLOG) + 60
+        for number, message_id in enumerate(ids.take(count)):
+            age_s = 6 * 3600 * (1 - number // TIES * TIES / count) + 60
             _insert(cursor, message_id, _payload(rng), rng.randrange(CASES), f"now() - interval '{age_s:.0f} seconds'")
         # Nobody reads yet: the polls will find these, from the oldest on.
         cursor.execute("UPDATE chaos_message SET is_beyond_lookback = false")

@@ -36,9 +36,10 @@ STUCK_AFTER_S = 8.0
 # A reconcile reads all there is, so it must be rarer in a longer run.
 SHORTEST_RECONCILE_S = 4.0
 RECONCILES = 15
-# A longer run has more jobs than small claims get done.
+# A longer run begins with more, and has more jobs than small claims get done.
 SHORT_RUN_S = 60
 BATCH_SIZE, BATCH_SIZE_OF_LONG_RUN = 50, 200
+BACKLOG, BACKLOG_OF_LONG_RUN = 1500, 60_000
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 
@@ -77,6 +78,10 @@ class Run:
     plan: tuple = PLAN
     kinds: Sequence[type[Fault]] = KINDS
     say: Callable[[str], None] = print
+
+    @property
+    def is_long(self) -> bool:
+        return self.seconds > SHORT_RUN_S
 
     @property
     def reconcile_every_s(self) -> float:
@@ -118,7 +123,7 @@ def run(asked: Run) -> Result:
             "CHAOS_URL": stage.url,
             **domain.environment(),
             "CHAOS_RECONCILE_EVERY": str(asked.reconcile_every_s),
-            "CHAOS_BATCH_SIZE": str(BATCH_SIZE if asked.seconds <= SHORT_RUN_S else BATCH_SIZE_OF_LONG_RUN),
+            "CHAOS_BATCH_SIZE": str(BATCH_SIZE_OF_LONG_RUN if asked.is_long else BATCH_SIZE),
             **({"CHAOS_MUTANT": asked.mutant} if asked.mutant else {}),
         }
         commands = domain.commands(asked.seed)
@@ -144,7 +149,7 @@ def _run(monkey: Monkey, asked: Run) -> Result:
     with psycopg.connect(stage.url) as connection:
         connection.execute(SCHEMA.read_text())
     domain.set_up(stage.url)
-    write_backlog(stage.url, monkey.ids, monkey.rng)
+    write_backlog(stage.url, monkey.ids, monkey.rng, BACKLOG_OF_LONG_RUN if asked.is_long else BACKLOG)
     processes.keep()
     their_url = stage.pooler.url if stage.pooler else stage.url
     witnesses = [Witness(their_url, monkey.ids, asked.seed + number) for number in range(PRODUCERS)]
