@@ -62,17 +62,19 @@ class Case:
         counting = [self._message(one) for one in self.kept if one["source"] == "staff"]
         for key, one in contents.items():
             is_kept = key in kept
+            is_last = last[one["source"], one["message_id"]] is one
             if one["content"] is None:
                 if is_kept:
                     yield "garbage counts", one
             elif one["kind"] in KINDS:
                 if is_kept and not self._is_same(one, kept[key]):
                     yield "a message is kept with another content than was sent", one
-                if is_kept or self._is_refused(one):
+                # What the row said before was corrected before anybody has read it.
+                if is_kept or (is_last and self._is_refused(one)):
                     counting.append(self._message(one, kept.get(key)))
-                elif last[one["source"], one["message_id"]] is one and not self._excuse(one):
+                elif is_last and not self._excuse(one):
                     yield "a message does not count", [one, self._job(one), self.clicks]
-            yield from self._verdict(one, is_last=last[one["source"], one["message_id"]] is one)
+            yield from self._verdict(one, is_last=is_last)
         for key in kept.keys() - contents.keys():
             if key[0] != "staff":
                 yield "a message is kept that nobody sent", kept[key]
