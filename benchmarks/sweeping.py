@@ -37,6 +37,9 @@ VACUUM ANALYZE integration_inbox
 COUNT_DONE = """
 SELECT count(*) FROM integration_inbox WHERE finished_at >= to_timestamp(%s) AND finished_at < to_timestamp(%s)
 """
+DUE = "UPDATE poll_watermark SET next_lookback_at = now(), next_reconcile_at = now()"
+# A turn that lies further ahead counts as due.
+NOT_YET_DUE = "UPDATE poll_watermark SET next_lookback_at = now() + interval '200 seconds'"
 COUNT_OPEN = "SELECT count(*) FROM integration_inbox WHERE status IN ('NEW', 'PROCESSING')"
 IS_DONE = """
 SELECT lookback_finds > 0, next_reconcile_at > now() + interval '200 seconds' FROM poll_watermark
@@ -48,6 +51,7 @@ def main() -> None:
     numbers = {"rows": 7_000_000, "old": 3_000_000, "jobs": 1_500_000, "seconds": 60, "processes": 2}
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--without", action="store_true", help="let no sweep fall due, to compare with")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     database.set_up_django()
@@ -78,10 +82,13 @@ def _measure(raw: Any, options: argparse.Namespace) -> None:
     before_at = _now(raw)
     time.sleep(options.seconds)
     due_at = _now(raw)
-    raw.execute("UPDATE poll_watermark SET next_lookback_at = now(), next_reconcile_at = now()")
+    if not options.without:
+        raw.execute(DUE)
     lasted: dict[str, float] = {}
     while len(lasted) < 2 and raw.execute(COUNT_OPEN).fetchone()[0]:
         time.sleep(1)
+        if options.without:
+            raw.execute(NOT_YET_DUE)
         is_done = dict(zip(("found", "reconcile"), raw.execute(IS_DONE).fetchone(), strict=True))
         lasted |= {name: _now(raw) - due_at for name, value in is_done.items() if value and name not in lasted}
     end_at = _now(raw)
@@ -91,6 +98,9 @@ def _measure(raw: Any, options: argparse.Namespace) -> None:
     print(f"{options.rows:,} rows to look back at, {options.old:,} to reconcile; {database.noise()}")
     print(f"first {due_at - before_at:.0f} s: {first:,.0f} jobs/s; last {end_at - last_from:.0f} s: {last:,.0f} jobs/s")
     print(f"ratio {last / first:.2f}")
+    starts = [before_at + options.seconds * number for number in range(int((end_at - before_at) / options.seconds))]
+    rates = [raw.execute(COUNT_DONE, [at, at + options.seconds]).fetchone()[0] / options.seconds for at in starts]
+    print(f"each {options.seconds} s: " + ", ".join(f"{rate:,.0f}" for rate in rates))
     print(", ".join(f"{name} after {s:.0f} s" for name, s in lasted.items()) or "no sweep came to its end")
 
 
