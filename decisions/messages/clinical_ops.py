@@ -12,10 +12,14 @@ from packets.messages import REPLACED, Message, NoMessage, read_rows
 SELECT_ROWS = f"""
 SELECT message_id, is_deleted, {{content}}::text, {{prefix}}_revision AS revision, json_sent_to_integration,
        decision_tracking_id,
-       CASE WHEN written.at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN written.at END AS written_at
-  FROM service_ops_send_serviceops
+       CASE WHEN written.at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN written.at END AS written_at,
+       -- Of both contents, so that neither is older than the other.
+       (SELECT min(job.created_at) FROM integration_inbox AS job
+         WHERE job.source IN ('clinical_decision', 'generated_payload') AND job.message_id = row.message_id
+           AND job.source_created_at = row.created_at) AS taken_in_at
+  FROM service_ops_send_serviceops AS row
        -- Null in rows that are older than that column.
- CROSS JOIN LATERAL (SELECT coalesce({{prefix}}_written_at, created_at) AS at) AS written
+ CROSS JOIN LATERAL (SELECT coalesce({{prefix}}_written_at, row.created_at) AS at) AS written
  WHERE message_id = ANY(%s)
 """
 
@@ -42,3 +46,6 @@ class ClinicalOpsHandler(DecisionHandler):
 
     def said_at(self, row: Message) -> datetime | None:
         return row.columns["written_at"]
+
+    def taken_in_at(self, row: Message) -> datetime | None:
+        return row.columns["taken_in_at"]

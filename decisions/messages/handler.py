@@ -65,8 +65,8 @@ class DecisionHandler(ABC):
         """
         written_at = self.said_at(row)
         is_inserted = written_at == row.job.source_created_at
-        if is_inserted and written_at and row.job.taken_in_at:
-            written_at = min(written_at, row.job.taken_in_at)
+        if is_inserted and written_at and (taken_in_at := self.taken_in_at(row)):
+            written_at = min(written_at, taken_in_at)
         message = DecisionMessage(
             kind=self.kind,
             source=self.source,
@@ -86,6 +86,10 @@ class DecisionHandler(ABC):
     def said_at(self, row: Message) -> datetime | None:
         """When the content of the row was written; None if that is unknown."""
         return row.job.source_created_at
+
+    def taken_in_at(self, row: Message) -> datetime | None:
+        """When the row was taken in, by the database's clock; None if that is unknown."""
+        return row.job.taken_in_at
 
     def hold_back(self, case: Case, message: DecisionMessage) -> Outcome | None:
         """Why the message can't be applied to this locked case now; None if it can."""

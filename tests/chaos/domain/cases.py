@@ -22,6 +22,7 @@ def _readable(column: str) -> str:
 SELECT_IDS = """
 SELECT DISTINCT tracking_id FROM chaos_said WHERE tracking_id > %s ORDER BY tracking_id LIMIT %s
 """
+OF_ONE_ROW = "('clinical_decision', 'generated_payload')"
 # What was inserted with a time in the future was said before it was taken in.
 SELECT_SAID = f"""
 SELECT said.tracking_id, source, kind, message_id, {_readable("said.created_at")}, {_readable("said.said_at")}, content,
@@ -31,7 +32,9 @@ SELECT said.tracking_id, source, kind, message_id, {_readable("said.created_at")
                     THEN least(said_at, taken_in_at) ELSE said_at END AS said_at
           FROM chaos_said AS said
          CROSS JOIN LATERAL (SELECT min(created_at) AS taken_in_at FROM integration_inbox AS job
-                              WHERE job.source = said.source AND job.message_id = said.message_id) AS job
+                              WHERE job.message_id = said.message_id
+                                AND (job.source = said.source
+                                     OR job.source IN {OF_ONE_ROW} AND said.source IN {OF_ONE_ROW})) AS job
          WHERE said.tracking_id = ANY(%(ids)s)) AS said
  ORDER BY said_id
 """

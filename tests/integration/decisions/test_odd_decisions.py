@@ -10,11 +10,13 @@ from decisions.codes import DenialReason
 from decisions.errors import DetailsMissing, NotAllowedNow
 from decisions.models import DecisionMessage, SendClinicalOps, SendIntegration
 from decisions.rules.new_round import LONGEST_WAIT_S
+from decisions.sources import GENERATED_PAYLOAD
 from decisions.staff.affirm import affirm
 from decisions.staff.approve import approve
 from decisions.staff.dismiss import dismiss
 from decisions.staff.update_clinical_decision import update_clinical_decision
 from decisions.staff.update_operational_decision import update_operational_decision
+from inbox.engine.ingest import ingest
 from inbox.models import InboxJob
 from packets.models import PacketEvent
 from packets.move_packet import MoveRefused, move_packet
@@ -230,6 +232,16 @@ def test_a_payload_counts_for_an_answer_that_is_dated_in_the_future():
     drain_all()
     assert (active(case).clinical_decision, active(case).esmd_request_status) == ("NON_AFFIRM", "SENT")
     assert payload_jobs() == before
+
+
+def test_an_answer_and_its_payload_in_one_row_of_the_future_are_of_one_time():
+    case = approved()
+    write_decision(created_at=seconds_ago(100))
+    drain_all()
+    write_decision(indicator="N", created_at=seconds_ago(-60), json_sent_to_integration=True, payload=payload("N"))
+    ingest(GENERATED_PAYLOAD)
+    drain_all()
+    assert (active(case).clinical_decision, active(case).esmd_request_status) == ("NON_AFFIRM", "SENT")
 
 
 def test_a_payload_counts_for_a_person_s_answer_that_overrules_one_from_the_future():
