@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from django.test import Client
 from django.urls import reverse
-from psycopg.errors import DeadlockDetected, DiskFull, LockNotAvailable, QueryCanceled
+from psycopg.errors import AdminShutdown, DeadlockDetected, DiskFull, LockNotAvailable, QueryCanceled
 
 from decisions.models import PacketDecision
 from inbox.admin_pages.seen import as_seen, seen
@@ -79,20 +79,36 @@ def test_a_change_just_before_the_lock_is_found_under_the_lock():
         assert not jobs.exists(), changed
 
 
-@pytest.mark.parametrize(
-    ("cause", "status"),
-    [(LockNotAvailable, 409), (DeadlockDetected, 409), (QueryCanceled, 503), (DiskFull, 503)],
-    ids=lambda v: str(v),
-)
-def test_what_is_in_use_is_said_and_what_the_database_refuses_may_be_tried_again(monkeypatch, cause, status):
+def status_of_a_form_whose_work_fails(monkeypatch, error):
     def fail(*arguments, **named):
-        raise OperationalError from cause()
+        raise error
 
     monkeypatch.setattr("inbox.admin_pages.job_page.job_form.apply", fail)
     client = operator()
     client.raise_request_exception = False
     made = job(status="FAILED")
-    assert client.post(page(made, "requeue"), {"seen": seen(made), "reason": "x"}).status_code == status
+    return client.post(page(made, "requeue"), {"seen": seen(made), "reason": "x"}).status_code
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        (LockNotAvailable, 409),
+        (DeadlockDetected, 409),
+        (QueryCanceled, 503),
+        (DiskFull, 503),
+        (AdminShutdown, 503),
+    ],
+    ids=lambda v: str(v),
+)
+def test_what_is_in_use_is_said_and_what_the_database_refuses_may_be_tried_again(monkeypatch, cause, status):
+    error = OperationalError()
+    error.__cause__ = cause()
+    assert status_of_a_form_whose_work_fails(monkeypatch, error) == status
+
+
+def test_nobody_is_told_to_try_a_bug_again(monkeypatch):
+    assert status_of_a_form_whose_work_fails(monkeypatch, ProgrammingError()) == 500
 
 
 def test_only_get_head_and_post_are_known(dead_message):

@@ -150,16 +150,26 @@ def test_a_row_that_somebody_has_locked_holds_up_its_own_message_only():
     send(esmd(), tracking_id(1))
     with running(noting([])):
         wait_until(is_done(1))
-    again = send(esmd(), tracking_id(1))
-    for number in range(2, 2 + MESSAGES):
-        send(esmd(), tracking_id(number))
+    # In the middle: a batch whose first job is refused waits with it.
+    _, again, *_ = [send(esmd(), tracking_id(number)) for number in (2, 1, *range(3, 2 + MESSAGES))]
+    told: list[Event] = []
+    held_up: list[int] = []
+
+    def hear(event, counts):
+        told.append(event)
+        if event is Event.HELD_UP:
+            held_up.append(counts.given_back)
+
     with other_session() as other:
         other.execute("SELECT 1 FROM packet FOR UPDATE")
-        with running(noting([])):
+        with running(hear):
             wait_until(is_done(1 + MESSAGES))
+            wait_until(lambda: len(held_up) > 1)
             wait_until(InboxJob.objects.filter(message_id=again, runs_alone=True, status="NEW").exists)
             other.rollback()
             wait_until(is_done(2 + MESSAGES))
+    assert set(held_up) == {1}
+    assert Event.HOLD_UP_BEGAN not in told
     assert set(InboxJob.objects.values_list("attempt_count", "last_error")) == {(1, None)}
 
 
@@ -222,4 +232,5 @@ def test_commands_and_pages_say_who_is_in_the_way_and_to_try_again(admin_client)
             assert who in str(refused.value)
         answer = admin_client.get("/admin/inbox/inboxjob/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer["Cache-Control"] == "no-store"
     assert "a lock was not given in time" in answer.content.decode()

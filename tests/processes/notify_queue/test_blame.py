@@ -5,6 +5,7 @@ In a file that comes first: the server names the one to blame at most every 5 s,
 
 import json
 
+import pytest
 from django.core.management import call_command
 
 from config.web.metrics import metrics_text
@@ -15,7 +16,20 @@ from tests.support.probe import wait_until
 from tests.support.servers.notify_queue import fill
 
 
-def test_status_and_metrics_tell_how_full_it_is_and_who_blocks_it(here, listener, stranger, capsys):
+@pytest.fixture
+def innocent(here):
+    """A session that does not listen, with a transaction older than the listener's."""
+    here.execute("BEGIN")
+    return here
+
+
+def named_by_server():
+    """The session that the server names, as it does at most every 5 s; None if it has not in this moment."""
+    [suspect, *_] = look_at_notify_queue().suspects
+    return suspect.pid if suspect.is_named else None
+
+
+def test_status_and_metrics_tell_how_full_it_is_and_who_blocks_it(innocent, listener, stranger, capsys):
     assert page(take_snapshot(), []).count("NOTIFY queue") == 1
     fill(stranger, 0.3)
     found = look_at_notify_queue()
@@ -26,9 +40,8 @@ def test_status_and_metrics_tell_how_full_it_is_and_who_blocks_it(here, listener
     assert "It may be blocked by" in why
     assert f"pid {listener} (user serviceops, database strangers" in why
     fill(stranger, 0.5)
-    # The server says it at most every 5 s.
-    wait_until(lambda: look_at_notify_queue().suspects[0].is_named)
-    assert look_at_notify_queue().suspects[0].pid == listener
+    wait_until(lambda: named_by_server() == listener)
+    innocent.execute("ROLLBACK")
     text = metrics_text().decode()
     assert "inbox_notify_queue_usage_ratio 0.5" in text
     assert f"inbox_notify_queue_blocked_by_pid {listener:.1f}" in text

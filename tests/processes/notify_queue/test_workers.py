@@ -60,11 +60,13 @@ def test_a_worker_polls_as_if_it_did_not_listen_until_hints_are_sent_again(here,
     worker.registration.end(worker.counts, leaves_jobs=False)
 
 
-def test_a_frozen_worker_blocks_the_queue_and_nothing_fails(here, start):
+def test_a_frozen_worker_blocks_the_queue_and_nothing_fails(here, stranger, start):
     """As `docker pause` does: nobody reads what its backend sends, until that waits and reads no more itself.
 
     With notifications of ours, 252,000 were needed over TCP; these are a page each and take a moment.
     """
+    # Older than any transaction of the frozen one's, and innocent.
+    stranger.execute("BEGIN")
     frozen = start("run_inbox_worker", "--worker-id", "frozen")
     wait_until(lambda: InboxWorker.objects.filter(worker_id="frozen", has_presence=True).exists(), timeout_s=60)
     first = send(esmd(one := uuid4()), one)
