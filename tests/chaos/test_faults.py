@@ -66,7 +66,9 @@ def test_a_failover_keeps_what_was_acknowledged_and_makes_a_new_standby(stage):
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     was_primary = stage.primary
     for _ in range(2):
+        gone = stage.primary
         stage.fail_over()
+        assert stage.primary is not gone
         with through_network(stage) as connection:
             assert connection.execute("SELECT one FROM kept").fetchall() == [(1,)]
             assert connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall() == [("sync",)]
