@@ -1,11 +1,15 @@
 """The throughput of workers with a backlog, before sweeps of many rows begin and while they last.
 
     .venv/bin/python -m benchmarks.sweeping [--rows 7000000] [--old 3000000] [--jobs 1500000] [--seconds 60]
+    .venv/bin/python -m benchmarks.sweeping --without
 
 The lookback has `--rows` rows to read, 15 minutes at 8,000 a second, and the reconcile `--old` ones; all have their
 jobs. `--processes` workers drain `--jobs` jobs without effects, in batches of 200. After `--seconds` both sweeps fall
 due. Printed is the rate of the first `--seconds`, and that of the last ones while a sweep was under way. The middle row
 of the lookback has no job: `found` is how long it took to find it. `reconcile` is how long that took.
+
+A drain of so many jobs also slows down by itself, as autovacuum and checkpoints begin. `--without` shows by how much:
+no sweep falls due, and all else is the same.
 """
 
 import argparse

@@ -13,7 +13,7 @@ SELECT_ROWS = f"""
 SELECT message_id, is_deleted, {{content}}::text, {{prefix}}_revision AS revision, json_sent_to_integration,
        decision_tracking_id,
        CASE WHEN written.at BETWEEN '{READABLE_FROM}+00' AND '{READABLE_UNTIL}+00' THEN written.at END AS written_at,
-       -- Of both contents, so that neither is older than the other.
+       -- Both contents of a row have the same time, whichever of them got its job first.
        (SELECT min(job.created_at) FROM integration_inbox AS job
          WHERE job.source IN ('clinical_decision', 'generated_payload') AND job.message_id = row.message_id
            AND job.source_created_at = row.created_at) AS taken_in_at

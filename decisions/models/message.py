@@ -30,7 +30,7 @@ class DecisionMessage(models.Model):
     message_id = models.BigIntegerField()
     revision = models.IntegerField(db_default=1)
     created_at = models.DateTimeField(null=True, help_text="From the source row; null sorts before all others.")
-    # Of a row that was inserted with a time in the future: when it was taken in.
+    # A row that was inserted with a time in the future has the time at which it was taken in.
     said_at = models.DateTimeField(
         null=True, help_text="When this content was written: created_at, or the time of the UPDATE that wrote it."
     )

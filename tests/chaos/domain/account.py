@@ -69,7 +69,7 @@ class Case:
             elif one["kind"] in KINDS:
                 if is_kept and not self._is_same(one, kept[key]):
                     yield "a message is kept with another content than was sent", one
-                # What the row said before was corrected before anybody has read it.
+                # An earlier content that is not kept was corrected before anybody read it.
                 if is_kept or (is_last and self._is_refused(one)):
                     counting.append(self._message(one, kept.get(key)))
                 elif is_last and not self._excuse(one):

@@ -23,7 +23,7 @@ SELECT_IDS = """
 SELECT DISTINCT tracking_id FROM chaos_said WHERE tracking_id > %s ORDER BY tracking_id LIMIT %s
 """
 OF_ONE_ROW = "('clinical_decision', 'generated_payload')"
-# What was inserted with a time in the future was said before it was taken in.
+# A row that was inserted with a time in the future was written before it was taken in.
 SELECT_SAID = f"""
 SELECT said.tracking_id, source, kind, message_id, {_readable("said.created_at")}, {_readable("said.said_at")}, content,
        is_deleted

@@ -9,8 +9,6 @@ from tests.support.zygote import send_signal
 # Longer than INBOX_STALE_AFTER of the chaos settings. The second is so much longer that who waits for what it holds is
 # seen. A frozen worker wakes before that if others are just at its jobs.
 FREEZE_S = (2.4, 4.5)
-# Only now and then does a worker hold jobs by its lease alone. FreezeMany waits so long until one is seen.
-WAIT_FOR_LEASE_S = 1.0
 LOOK_EVERY_S = 0.02
 # Workers that have claimed and not begun to work: only the lease protects what they hold.
 HOLD_BY_LEASE_ONLY = """
@@ -29,6 +27,7 @@ class Freeze(Fault):
     once_at_a_time = False
     # How many at once.
     most = 2
+    # It waits one of these times, in seconds, until some worker holds jobs by its lease alone.
     waits_s: tuple[float, ...] = (0.0,)
 
     def begin(self, monkey):
@@ -78,8 +77,9 @@ class FreezeMany(Freeze):
     """For a run that has to break what only the lease protects. Little else is done meanwhile."""
 
     weight = 8
+    # One is always left.
     most = 100
-    waits_s = (0.0, WAIT_FOR_LEASE_S, WAIT_FOR_LEASE_S)
+    waits_s = (0.0, 1.0, 1.0)
 
 
 def _held_by_lease_only(monkey):

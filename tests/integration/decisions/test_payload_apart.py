@@ -77,7 +77,7 @@ def test_a_payload_that_the_previous_release_has_kept_stays_where_it_was(number)
         {"a": number},
         None,
     )
-    # What contradicts the message is one more.
+    # A version that contradicts the message adds one.
     assert payload_messages().count() == number
 
 

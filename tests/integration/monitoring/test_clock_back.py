@@ -32,7 +32,7 @@ def test_rows_below_a_watermark_ahead_of_the_clock_wait_and_are_a_standstill():
     mark_ahead(1200)
     send(esmd(), tracking_id(1), created_at=seconds_ago(400))
     send(esmd(), tracking_id(2), created_at=seconds_ago(10))
-    # Of before the clock went back: nobody can say yet that it waits.
+    # This one is from before the clock went back, and nobody can say yet that it waits.
     send(esmd(), tracking_id(3), created_at=seconds_ago(-600))
     assert integration().rows_to_take_in == 2
     [stall] = find_stalls(take_snapshot())
